@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: The Reprise authors
+# SPDX-License-Identifier: Apache-2.0
+
+# What this project's own executables are built with and its users are not: warnings as errors,
+# sanitizers, a compiler cache.
+
+add_library(reprise_development INTERFACE)
+target_link_libraries(reprise_development INTERFACE reprise::reprise)
+
+set(cxx_warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  list(APPEND cxx_warnings -Wno-restrict) # false alarms on std::string (GCC bug 105651)
+endif()
+# No -Wpedantic for nvcc: the code that it generates for the host compiler does not pass.
+set(cuda_warnings -Werror=all-warnings -Xcompiler=-Wall,-Wextra)
+target_compile_options(
+  reprise_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${cxx_warnings}>"
+                                "$<$<COMPILE_LANGUAGE:CUDA>:${cuda_warnings}>")
+
+# CMake 3.25.1 does not know that nvcc 13 has C++20.
+if(REPRISE_HAS_CUDA AND NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)
+  target_compile_options(reprise_development INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>")
+endif()
+
+if(REPRISE_SANITIZE)
+  set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(reprise_development
+                         INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${sanitizers}>")
+  target_compile_definitions(reprise_development INTERFACE _GLIBCXX_ASSERTIONS)
+  target_link_options(reprise_development INTERFACE ${sanitizers})
+endif()
+
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(REPRISE_CCACHE ccache)
+  mark_as_advanced(REPRISE_CCACHE)
+  if(REPRISE_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${REPRISE_CCACHE}")
+    set(CMAKE_CUDA_COMPILER_LAUNCHER "${REPRISE_CCACHE}")
+  endif()
+endif()

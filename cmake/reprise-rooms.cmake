@@ -1,0 +1,18 @@
+# SPDX-FileCopyrightText: The Reprise authors
+# SPDX-License-Identifier: Apache-2.0
+
+# The rooms of include/reprise, in order: each includes only itself and rooms above it.
+set(REPRISE_ROOMS
+    core
+    backend
+    stats
+    threshold
+    distributed
+    program
+    codec
+    eviction
+    store
+    planner
+    scheduler
+    run
+    report)

@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: The Reprise authors
+# SPDX-License-Identifier: Apache-2.0
+
+# cmake -DEXPECTED=REGEX -P check.cmake -- COMPILER ARGUMENT...
+# Passes when the compiler refuses, with a message that matches the expression.
+
+set(command "")
+set(past_separator FALSE)
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE ${last})
+  if(past_separator)
+    list(APPEND command "${CMAKE_ARGV${i}}")
+  elseif(CMAKE_ARGV${i} STREQUAL "--")
+    set(past_separator TRUE)
+  endif()
+endforeach()
+
+set(ENV{LC_ALL} C) # the messages in English
+execute_process(
+  COMMAND ${command}
+  RESULT_VARIABLE status
+  OUTPUT_VARIABLE output
+  ERROR_VARIABLE output)
+if(status EQUAL 0)
+  message(FATAL_ERROR "it compiles, and must not")
+elseif(NOT output MATCHES "${EXPECTED}")
+  message(FATAL_ERROR "refused, but not for the expected reason '${EXPECTED}':\n${output}")
+endif()

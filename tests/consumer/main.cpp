@@ -1,0 +1,15 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include <reprise/core/units.hpp>
+#include <reprise/version.hpp>
+#include <thrust/iterator/counting_iterator.h>
+#include <thrust/reduce.h>
+#include <thrust/system/omp/execution_policy.h>
+
+int main() {
+  using namespace reprise::literals;
+  const thrust::counting_iterator<int> one(1);
+  const bool sums = thrust::reduce(thrust::omp::par, one, one + 100) == 5050;
+  return sums && reprise::parse_bytes("1.5 GiB") == 1536_MiB ? 0 : 1;
+}
