@@ -12,7 +12,8 @@ if(SOURCE_DIR MATCHES "/installed$")
   set(where "-DCMAKE_PREFIX_PATH=${prefix}")
   if(CCCL_SOURCE STREQUAL "WHEEL")
     # As on a machine that has no toolkit: the headers must have come along.
-    list(APPEND where "-DCUDAToolkit_ROOT=${prefix}/none" "-DCCCL_DIR=CCCL_DIR-NOTFOUND")
+    list(APPEND where -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON
+         -DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF)
   endif()
 else()
   set(where "-DREPRISE_SOURCE_DIR=${REPRISE_SOURCE_DIR}" "-DCCCL_DIR=${CCCL_DIR}")
@@ -20,6 +21,7 @@ endif()
 
 execute_process(
   COMMAND "${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SOURCE_DIR}" -B "${BINARY_DIR}/build"
-          "-DCMAKE_CXX_COMPILER=${COMPILER}" ${where} COMMAND_ERROR_IS_FATAL ANY)
+          "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DCMAKE_CXX_COMPILER=${COMPILER}" ${where}
+          COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND "${CMAKE_COMMAND}" --build "${BINARY_DIR}/build" COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND "${BINARY_DIR}/build/consumer" COMMAND_ERROR_IS_FATAL ANY)
