@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The Reprise authors
 # SPDX-License-Identifier: Apache-2.0
 
-# cmake -DEXPECTED=REGEX -P check.cmake -- COMPILER ARGUMENT...
+# cmake -DEXPECTED=REGEX -DFLAGS=FILE -P check.cmake -- COMPILER ARGUMENT...
 # Passes when the compiler refuses, with a message that matches the expression.
 
 set(command "")
@@ -15,9 +15,12 @@ foreach(i RANGE ${last})
   endif()
 endforeach()
 
+file(STRINGS "${FLAGS}" flags)
+list(TRANSFORM flags REPLACE "^SHELL:" "") # CMake's own mark, which compilers do not know
+
 set(ENV{LC_ALL} C) # the messages in English
 execute_process(
-  COMMAND ${command}
+  COMMAND ${command} ${flags}
   RESULT_VARIABLE status
   OUTPUT_VARIABLE output
   ERROR_VARIABLE output)
