@@ -4,6 +4,9 @@
 # What this project's own executables are built with and its users are not: warnings as errors,
 # sanitizers, a compiler cache.
 
+# ISO C++ also forbids fusing a multiplication with an addition unasked: sums repeat.
+set(CMAKE_CXX_EXTENSIONS OFF)
+
 add_library(reprise_development INTERFACE)
 target_link_libraries(reprise_development INTERFACE reprise::reprise)
 
