@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include <reprise/core/units.hpp>
-#include <reprise/version.hpp>
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/reduce.h>
 #include <thrust/system/omp/execution_policy.h>
+
+#include <reprise/core/units.hpp>
+#include <reprise/version.hpp>
 
 int main() {
   using namespace reprise::literals;

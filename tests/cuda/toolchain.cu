@@ -4,11 +4,11 @@
 // What device code builds on: C++20 under nvcc, CCCL's headers, the library's host headers.
 
 #include <doctest/doctest.h>
+#include <thrust/version.h>
 
 #include <concepts>
 #include <cub/version.cuh>
 #include <reprise/core/units.hpp>
-#include <thrust/version.h>
 
 namespace {
 
