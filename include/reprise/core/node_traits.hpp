@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What a node says of itself: what its backward reads, what it consumes, what it costs.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <reprise/core/units.hpp>
+
+namespace reprise::inline v0 {
+
+/// A set of a node's inputs and outputs.
+struct Reads {
+  std::uint32_t inputs = 0;  ///< bit i: input i; bit 31: input 31 and all beyond
+  bool of_output = false;    ///< all outputs of the node
+
+  static const Reads none;    ///< nothing
+  static const Reads input;   ///< every input
+  static const Reads output;  ///< every output
+
+  /// The input with number `index`, counted from 0.
+  [[nodiscard]] static constexpr Reads input_at(std::size_t index) noexcept {
+    return {.inputs = 1U << (index < 31 ? index : 31), .of_output = false};
+  }
+  /// True if the set holds the input with number `index`.
+  [[nodiscard]] constexpr bool has_input(std::size_t index) const noexcept {
+    return ((inputs >> (index < 31 ? index : 31)) & 1U) != 0;
+  }
+  [[nodiscard]] friend constexpr Reads operator|(Reads a, Reads b) noexcept {
+    return {.inputs = a.inputs | b.inputs, .of_output = a.of_output || b.of_output};
+  }
+  [[nodiscard]] friend constexpr bool operator==(Reads, Reads) noexcept = default;
+};
+
+inline constexpr Reads Reads::none{.inputs = 0, .of_output = false};
+inline constexpr Reads Reads::input{.inputs = 0xFFFFFFFFU, .of_output = false};
+inline constexpr Reads Reads::output{.inputs = 0, .of_output = true};
+
+/// What a node takes over instead of reading: its bytes are free for what the node makes.
+struct Consumes {
+  static constexpr int nothing = -1;
+
+  int input_index = nothing;  ///< forward takes this input as an rvalue and reuses its memory
+  bool of_gradient = false;   ///< backward takes the gradient of its output as an rvalue
+
+  [[nodiscard]] friend constexpr bool operator==(Consumes, Consumes) noexcept = default;
+};
+
+/// What a node costs for the inputs at hand. FLOPs that are not declared are measured in seconds.
+struct NodeCosts {
+  std::optional<double> forward_flops = std::nullopt;
+  std::optional<double> backward_flops = std::nullopt;
+  byte_count forward_transient_bytes = 0;   ///< beyond everything that forward returns
+  byte_count backward_transient_bytes = 0;  ///< beyond everything that backward returns
+};
+
+/// All that a layer graph says of a node before anything runs.
+struct NodeTraits {
+  std::uint32_t layer = 0;         ///< the node's layer; layers are numbered 0, 1, 2, …
+  std::uint32_t output_count = 1;  ///< ports
+  Reads backward_reads{};
+  Reads differentiates = Reads::input;  ///< the inputs that get a gradient
+  Consumes consumes{};
+  std::optional<std::uint32_t> view_of{};  ///< every output is a view of this input's storage
+  bool can_skip_output = false;            ///< may return empty outputs in a recompute
+  bool is_frozen = false;                  ///< no parameter of it wants a gradient
+  bool accumulates_in_place = false;  ///< backward adds into the gradients it is given, no partials
+  bool skips_unwanted_gradients = false;  ///< backward makes no gradient that nobody wants
+  bool has_resident_state = false;        ///< keeps saved state in itself, see `resident_bytes`
+};
+
+}  // namespace reprise::inline v0
