@@ -1,0 +1,202 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// From a set of values that survive the forward pass to a schedule.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <reprise/core/error.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/program/schedule.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// The values that survive the forward pass: one flag for each value of a program.
+using KeepSet = std::vector<std::uint8_t>;
+
+/// How long remade values stay.
+enum class Remake : std::uint8_t {
+  once,       ///< to their last reader: an operation runs at most twice
+  each_time,  ///< to the end of the backward they were remade for: less memory, more recomputation
+};
+
+namespace keeping {
+
+/// Builds the list of runs, and for each run what goes right after it.
+class Scheduler {
+ public:
+  Scheduler(const Program& program, const KeepSet& kept, Remake remake)
+      : program_(program),
+        kept_(kept),
+        remake_(remake),
+        last_use_(program.values().size(), absent),
+        has_run_(program.operations().size(), 0) {}
+
+  [[nodiscard]] Schedule schedule() {
+    for (operation_id op = 0; op <= program_.turn(); ++op) run(op);
+    forget_what_is_not_kept();
+    for (operation_id op = program_.turn() + 1; op < program_.operations().size(); ++op) {
+      for (const value_id read : program_.operations()[op].reads) demand(read);
+      run(op);
+      if (remake_ == Remake::each_time) forget_remade();
+    }
+    for (value_id v = 0; v < program_.values().size(); ++v) close(v);
+    return emit();
+  }
+
+ private:
+  static constexpr std::uint32_t absent = std::numeric_limits<std::uint32_t>::max();
+
+  struct Run {
+    operation_id op;
+    bool is_rerun;
+  };
+  struct DropAt {
+    std::uint32_t run;
+    value_id value;
+  };
+  struct Frame {
+    operation_id op;
+    std::size_t next_read;
+  };
+
+  [[nodiscard]] bool is_present(value_id value) const {
+    return program_.values()[value].kind == ValueKind::input || last_use_[value] != absent;
+  }
+
+  void demand(value_id value) {
+    if (is_present(value)) return;
+    stack_.push_back({.op = program_.maker(value), .next_read = 0});
+    while (!stack_.empty()) {
+      Frame& frame = stack_.back();
+      const std::vector<value_id>& reads = program_.operations()[frame.op].reads;
+      if (frame.next_read == reads.size()) {
+        const operation_id op = frame.op;
+        stack_.pop_back();
+        run(op);
+        continue;
+      }
+      const value_id read = reads[frame.next_read++];
+      if (!is_present(read)) stack_.push_back({.op = program_.maker(read), .next_read = 0});
+    }
+  }
+
+  void run(operation_id op) {
+    const Operation& o = program_.operations()[op];
+    const auto at = static_cast<std::uint32_t>(runs_.size());
+    runs_.push_back({.op = op, .is_rerun = has_run_[op] != 0});
+    has_run_[op] = 1;
+    for (const value_id read : o.reads) touch(read, at);
+    for (const value_id written : o.writes) {
+      if (is_present(written)) continue;
+      last_use_[written] = at;
+      if (runs_.back().is_rerun) remade_.push_back(written);
+    }
+    for (const value_id part : o.accumulates) touch(part, at);
+    for (const value_id consumed : o.consumes) last_use_[consumed] = absent;
+  }
+
+  void touch(value_id value, std::uint32_t at) {
+    if (program_.values()[value].kind == ValueKind::input) return;
+    last_use_[value] = at;
+  }
+
+  void close(value_id value) {
+    if (last_use_[value] == absent) return;
+    if (!program_.values()[value].stays) {
+      drops_.push_back({.run = last_use_[value], .value = value});
+    }
+    last_use_[value] = absent;
+  }
+
+  void forget_what_is_not_kept() {
+    for (value_id v = 0; v < program_.values().size(); ++v) {
+      if (kept_[v] == 0 && program_.values()[v].kind != ValueKind::gradient) close(v);
+    }
+  }
+
+  void forget_remade() {
+    for (const value_id v : remade_) close(v);
+    remade_.clear();
+  }
+
+  [[nodiscard]] Schedule emit() {
+    std::vector<std::uint32_t> first(runs_.size() + 1, 0);
+    for (const DropAt& drop : drops_) ++first[drop.run + 1];
+    for (std::size_t r = 0; r < runs_.size(); ++r) first[r + 1] += first[r];
+    std::vector<value_id> ordered(drops_.size());
+    std::vector<std::uint32_t> next(first.begin(), first.end() - 1);
+    for (const DropAt& drop : drops_) ordered[next[drop.run]++] = drop.value;
+    Schedule schedule;
+    schedule.actions.reserve(runs_.size() + drops_.size());
+    for (std::size_t r = 0; r < runs_.size(); ++r) {
+      emit_run(schedule, runs_[r], {ordered.data() + first[r], first[r + 1] - first[r]});
+    }
+    return schedule;
+  }
+
+  // Outputs of a rerun that go at once were read by nobody: a node that can skip them does.
+  void emit_run(Schedule& schedule, const Run& run, std::span<const value_id> drops) const {
+    const Operation& op = program_.operations()[run.op];
+    const bool skips = run.is_rerun && op.can_skip_output && skips_all(op, drops);
+    schedule.actions.push_back(Action::run(run.op, skips));
+    for (const value_id value : drops) {
+      if (!(skips && is_output_of(op, value))) schedule.actions.push_back(Action::drop(value));
+    }
+  }
+
+  [[nodiscard]] bool is_output_of(const Operation& op, value_id value) const {
+    return program_.values()[value].kind == ValueKind::output &&
+           std::ranges::find(op.writes, value) != op.writes.end();
+  }
+
+  [[nodiscard]] bool skips_all(const Operation& op, std::span<const value_id> drops) const {
+    std::size_t saved = 0;
+    for (const value_id written : op.writes) {
+      if (program_.values()[written].kind == ValueKind::output) {
+        if (std::ranges::find(drops, written) == drops.end()) return false;
+      } else {
+        ++saved;
+      }
+    }
+    return saved > 0;
+  }
+
+  const Program& program_;
+  const KeepSet& kept_;
+  Remake remake_;
+  std::vector<std::uint32_t> last_use_;
+  std::vector<std::uint8_t> has_run_;
+  std::vector<Run> runs_;
+  std::vector<DropAt> drops_;
+  std::vector<Frame> stack_;
+  std::vector<value_id> remade_;
+};
+
+}  // namespace keeping
+
+/// The schedule in which exactly the kept values (and gradients) survive the forward pass and every
+/// other one is remade when backward first needs it.
+///
+/// Deterministic on any DAG. A value goes right after its last reader, a by-product that nobody
+/// needs at once. Iterative, so that depth is no limit; linear in the program for `Remake::once`.
+/// Gradients are always kept and values that are consumed cannot be, whatever the set says.
+/// @throws InvalidArgument if the set has another size than the program has values.
+[[nodiscard]] inline Schedule keep(const Program& program, const KeepSet& kept,
+                                   Remake remake = Remake::once) {
+  if (kept.size() != program.values().size()) {
+    throw InvalidArgument("a keep set of " + std::to_string(kept.size()) +
+                          " flags for a program of " + std::to_string(program.values().size()) +
+                          " values");
+  }
+  return keeping::Scheduler(program, kept, remake).schedule();
+}
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,182 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The one definition of what each action does to memory.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <reprise/core/error.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/program/schedule.hpp>
+#include <string>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// Applies actions to the state of a program and answers what is present and how many bytes it is.
+///
+/// Bytes while an operation runs = live - consumed + every write + one part for each accumulated
+/// gradient + transient; after it, parts, transient and copies of what was present are gone. A view
+/// binds to its source's storage as it is when the view is made: a source that is remade later is
+/// another storage, and both count. An action costs time linear in what its operation touches.
+class Ledger {
+ public:
+  /// @param program must outlive the ledger
+  explicit Ledger(const Program& program)
+      : program_(&program),
+        storage_of_(program.values().size(), absent),
+        has_run_(program.operations().size(), 0) {
+    for (value_id v = 0; v < program.values().size(); ++v) {
+      if (program.values()[v].kind == ValueKind::input) storage_of_[v] = make_storage(0);
+    }
+  }
+
+  /// Bytes of all that is present, between actions.
+  [[nodiscard]] byte_count live_bytes() const noexcept { return live_bytes_; }
+  /// The most that was live, inside actions too.
+  [[nodiscard]] byte_count peak_bytes() const noexcept { return peak_bytes_; }
+  [[nodiscard]] bool is_present(value_id value) const noexcept {
+    return storage_of_[value] != absent;
+  }
+  /// True if the operation ran before.
+  [[nodiscard]] bool has_run(operation_id op) const noexcept { return has_run_[op] != 0; }
+
+  /// The bytes that would be live while the action runs; nothing changes.
+  /// @throws InvalidSchedule if the action has no meaning now; the message names it.
+  [[nodiscard]] byte_count bytes_during(const Action& action) const {
+    return action.kind == ActionKind::run ? bytes_during_run(action) : bytes_during_drop(action);
+  }
+
+  /// Applies one action.
+  /// @throws InvalidSchedule as `bytes_during`; the ledger is unchanged then.
+  void apply(const Action& action) {
+    const byte_count during = bytes_during(action);
+    peak_bytes_ = std::max(peak_bytes_, during);
+    commit(action);
+  }
+
+ private:
+  static constexpr std::uint32_t absent = 0xFFFFFFFFU;
+
+  struct Storage {
+    byte_count bytes;
+    std::uint32_t references;
+  };
+
+  [[nodiscard]] static bool is_skipped(const Action& action, const Value& value) noexcept {
+    return action.skips_output && value.kind == ValueKind::output;
+  }
+
+  [[nodiscard]] byte_count bytes_during_run(const Action& action) const {
+    if (action.index >= program_->operations().size()) {
+      throw InvalidSchedule("run of operation " + std::to_string(action.index) +
+                            ", which is not in the program");
+    }
+    const Operation& op = program_->operations()[action.index];
+    check_run(action, op);
+    byte_count bytes = live_bytes_ + op.transient_bytes;
+    for (const value_id consumed : op.consumes) {
+      const Storage& storage = storages_[storage_of_[consumed]];
+      if (storage.references == 1) bytes -= storage.bytes;
+    }
+    for (const value_id written : op.writes) {
+      const Value& value = program_->values()[written];
+      if (!is_skipped(action, value) && !value.view_of) bytes += value.bytes;
+    }
+    if (!op.adds_in_place) {
+      for (const value_id part : op.accumulates) bytes += program_->values()[part].bytes;
+    }
+    return bytes;
+  }
+
+  void check_run(const Action& action, const Operation& op) const {
+    for (const value_id read : op.reads) {
+      if (!is_present(read))
+        refuse_run(action, "reads what is absent: " + program_->describe(read));
+    }
+    for (const value_id part : op.accumulates) {
+      if (!is_present(part) && std::ranges::find(op.writes, part) == op.writes.end()) {
+        refuse_run(action, "adds to what is absent: " + program_->describe(part));
+      }
+    }
+    if (action.skips_output && !(op.can_skip_output && has_run(action.index))) {
+      refuse_run(action, "cannot skip its outputs");
+    }
+    if (!has_run(action.index)) return;
+    if (!op.repeatable) refuse_run(action, "is not repeatable");
+    const bool makes_something = std::ranges::any_of(op.writes, [&](value_id written) {
+      return !is_present(written) && !is_skipped(action, program_->values()[written]);
+    });
+    if (!makes_something) refuse_run(action, "would make nothing that is absent");
+  }
+
+  [[nodiscard]] byte_count bytes_during_drop(const Action& action) const {
+    if (action.index >= program_->values().size()) {
+      throw InvalidSchedule("drop of value " + std::to_string(action.index) +
+                            ", which is not in the program");
+    }
+    const Value& value = program_->values()[action.index];
+    if (!is_present(action.index)) {
+      throw InvalidSchedule("drop of what is absent: " + program_->describe(action.index));
+    }
+    if (value.kind == ValueKind::input || value.stays) {
+      throw InvalidSchedule("drop of what is not ours: " + program_->describe(action.index));
+    }
+    return live_bytes_;
+  }
+
+  void commit(const Action& action) {
+    if (action.kind == ActionKind::drop) return release(action.index);
+    const Operation& op = program_->operations()[action.index];
+    // A view binds to its source before the source may be consumed by the same operation.
+    for (const value_id written : op.writes) {
+      const Value& value = program_->values()[written];
+      if (is_present(written) || is_skipped(action, value)) continue;
+      if (value.view_of) {
+        storage_of_[written] = storage_of_[*value.view_of];
+        ++storages_[storage_of_[written]].references;
+      } else {
+        storage_of_[written] = make_storage(value.bytes);
+        live_bytes_ += value.bytes;
+      }
+    }
+    for (const value_id consumed : op.consumes) release(consumed);
+    has_run_[action.index] = 1;
+  }
+
+  [[nodiscard]] std::uint32_t make_storage(byte_count bytes) {
+    if (free_.empty()) {
+      storages_.push_back({.bytes = bytes, .references = 1});
+      return static_cast<std::uint32_t>(storages_.size() - 1);
+    }
+    const std::uint32_t storage = free_.back();
+    free_.pop_back();
+    storages_[storage] = {.bytes = bytes, .references = 1};
+    return storage;
+  }
+
+  void release(value_id value) {
+    const std::uint32_t storage = storage_of_[value];
+    storage_of_[value] = absent;
+    if (--storages_[storage].references > 0) return;
+    live_bytes_ -= storages_[storage].bytes;
+    free_.push_back(storage);
+  }
+
+  [[noreturn]] void refuse_run(const Action& action, const std::string& why) const {
+    throw InvalidSchedule(program_->describe_operation(action.index) + " " + why);
+  }
+
+  const Program* program_;
+  std::vector<Storage> storages_;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> storage_of_;
+  std::vector<std::uint8_t> has_run_;
+  byte_count live_bytes_ = 0;
+  byte_count peak_bytes_ = 0;
+};
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,320 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// From a layer graph and its profile to a program.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <reprise/core/error.hpp>
+#include <reprise/core/layer_graph.hpp>
+#include <reprise/program/profile.hpp>
+#include <reprise/program/program.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// A program, and where the layer graph's tensors are among its values.
+struct LoweredGraph {
+  static constexpr value_id no_value = 0xFFFFFFFFU;
+
+  Program program;
+  std::vector<value_id> inputs;                  ///< graph input -> value
+  std::vector<std::vector<value_id>> outputs;    ///< node, port -> value
+  std::vector<value_id> saved;                   ///< node -> value, or `no_value`
+  std::vector<std::vector<value_id>> gradients;  ///< node, port -> value, or `no_value`
+  std::vector<value_id> input_gradients;         ///< graph input -> value, or `no_value`
+};
+
+namespace lowering {
+
+[[noreturn]] inline void refuse(std::size_t node, const std::string& why) {
+  throw InvalidGraph("node " + std::to_string(node) + " " + why);
+}
+
+template <LayerGraph G>
+void check_consumption(const G& graph, std::size_t node) {
+  const NodeTraits traits = graph.traits(node);
+  if (traits.consumes.input_index == Consumes::nothing) return;
+  const auto index = static_cast<std::size_t>(traits.consumes.input_index);
+  const std::span<const Source> inputs = graph.inputs(node);
+  if (index >= inputs.size()) refuse(node, "consumes an input that it does not have");
+  const Source source = inputs[index];
+  if (source.is_graph_input()) refuse(node, "consumes a graph input, which is the engine's");
+  const NodeTraits maker = graph.traits(source.node);
+  if (maker.view_of) refuse(node, "consumes a view");
+  if (maker.backward_reads.of_output) {
+    refuse(node, "consumes the output of node " + std::to_string(source.node) +
+                     ", which reads it in backward");
+  }
+  if (traits.backward_reads.has_input(index)) refuse(node, "reads in backward what it consumes");
+  for (const Source& output : graph.outputs()) {
+    if (output == source) refuse(node, "consumes an output of the graph");
+  }
+  for (std::size_t other = 0; other < graph.size(); ++other) {
+    const std::span<const Source> reads = graph.inputs(other);
+    for (std::size_t i = 0; i < reads.size(); ++i) {
+      if (reads[i] == source && !(other == node && i == index)) {
+        refuse(node, "consumes what node " + std::to_string(other) + " reads too");
+      }
+    }
+    const NodeTraits reader = graph.traits(other);
+    if (reader.view_of && reads[*reader.view_of] == source)
+      refuse(node, "consumes a view's source");
+  }
+}
+
+/// @throws InvalidGraph if a source comes later than its reader, a port does not exist, nothing is
+///   an output, or a node consumes what is not its own.
+template <LayerGraph G>
+void check_graph(const G& graph) {
+  const auto check_source = [&](std::size_t reader, Source source) {
+    if (source.is_graph_input()
+            ? source.port >= graph.input_count()
+            : source.node >= reader || source.port >= graph.traits(source.node).output_count) {
+      refuse(reader, "reads port " + std::to_string(source.port) + " of " +
+                         (source.is_graph_input() ? "the graph's inputs"
+                                                  : "node " + std::to_string(source.node)) +
+                         ", which is not there before it");
+    }
+  };
+  for (std::size_t node = 0; node < graph.size(); ++node) {
+    for (const Source& source : graph.inputs(node)) check_source(node, source);
+    check_consumption(graph, node);
+    const NodeTraits traits = graph.traits(node);
+    if (traits.view_of && *traits.view_of >= graph.inputs(node).size()) {
+      refuse(node, "is a view of an input that it does not have");
+    }
+  }
+  if (graph.outputs().empty()) throw InvalidGraph("the graph has no output");
+  for (const Source& output : graph.outputs()) {
+    if (output.is_graph_input()) throw InvalidGraph("a graph input cannot be a graph output");
+    check_source(graph.size(), output);
+  }
+}
+
+template <LayerGraph G>
+class Lowering {
+ public:
+  Lowering(const G& graph, const Profile& profile, bool wants_input_gradients)
+      : graph_(graph), profile_(profile), wants_input_gradients_(wants_input_gradients) {
+    if (profile.nodes.size() != graph.size() || profile.input_bytes.size() != graph.input_count()) {
+      throw InvalidArgument("a profile of " + std::to_string(profile.nodes.size()) +
+                            " nodes for a graph of " + std::to_string(graph.size()));
+    }
+  }
+
+  [[nodiscard]] LoweredGraph run() {
+    cost_is_flops_ = std::ranges::all_of(profile_.nodes, [](const NodeProfile& node) {
+      return node.costs.forward_flops.has_value();
+    });
+    add_inputs();
+    for (std::size_t node = 0; node < graph_.size(); ++node) add_forward(node);
+    find_wanted_gradients();
+    add_turn();
+    for (std::size_t node = graph_.size(); node-- > 0;) add_backward(node);
+    return {.program = Program(std::move(values_), std::move(operations_), turn_,
+                               layer_count(graph_), cost_is_flops_),
+            .inputs = std::move(inputs_),
+            .outputs = std::move(outputs_),
+            .saved = std::move(saved_),
+            .gradients = std::move(gradients_),
+            .input_gradients = std::move(input_gradients_)};
+  }
+
+ private:
+  static constexpr value_id no_value = LoweredGraph::no_value;
+
+  value_id add_value(const Value& value) {
+    values_.push_back(value);
+    return static_cast<value_id>(values_.size() - 1);
+  }
+  [[nodiscard]] value_id output_of(Source source) const {
+    return source.is_graph_input() ? inputs_[source.port] : outputs_[source.node][source.port];
+  }
+  [[nodiscard]] value_id& gradient_of(Source source) {
+    return source.is_graph_input() ? input_gradients_[source.port]
+                                   : gradients_[source.node][source.port];
+  }
+  [[nodiscard]] byte_count gradient_bytes(Source source) const {
+    return source.is_graph_input() ? profile_.input_bytes[source.port]
+                                   : profile_.nodes[source.node].gradient_bytes[source.port];
+  }
+  [[nodiscard]] bool is_wanted(Source source) const {
+    return source.is_graph_input() ? wants_input_gradients_ : wants_gradient_[source.node] != 0;
+  }
+
+  void add_inputs() {
+    for (std::uint32_t i = 0; i < graph_.input_count(); ++i) {
+      inputs_.push_back(add_value({.kind = ValueKind::input, .port = i}));
+    }
+    input_gradients_.assign(graph_.input_count(), no_value);
+  }
+
+  void add_forward(std::size_t node) {
+    const NodeTraits traits = graph_.traits(node);
+    const NodeProfile& profile = profile_.nodes[node];
+    const auto id = static_cast<std::uint32_t>(node);
+    Operation op{.kind = OperationKind::forward,
+                 .node = id,
+                 .layer = traits.layer,
+                 .transient_bytes = profile.costs.forward_transient_bytes,
+                 .cost = cost_is_flops_ ? *profile.costs.forward_flops : profile.forward_seconds,
+                 .repeatable = true,
+                 .can_skip_output = traits.can_skip_output};
+    const std::span<const Source> sources = graph_.inputs(node);
+    for (const Source& source : sources) op.reads.push_back(output_of(source));
+    if (traits.consumes.input_index != Consumes::nothing) {
+      op.consumes.push_back(
+          output_of(sources[static_cast<std::size_t>(traits.consumes.input_index)]));
+    }
+    std::vector<value_id>& ports = outputs_.emplace_back();
+    for (std::uint32_t port = 0; port < traits.output_count; ++port) {
+      Value value{
+          .kind = ValueKind::output, .node = id, .port = port, .bytes = profile.output_bytes[port]};
+      if (traits.view_of) value.view_of = output_of(sources[*traits.view_of]);
+      ports.push_back(add_value(value));
+      op.writes.push_back(ports.back());
+    }
+    saved_.push_back(no_value);
+    if (profile.saved_bytes > 0) {
+      saved_.back() =
+          add_value({.kind = ValueKind::saved, .node = id, .bytes = profile.saved_bytes});
+      op.writes.push_back(saved_.back());
+    }
+    gradients_.emplace_back(traits.output_count, no_value);
+    operations_.push_back(std::move(op));
+  }
+
+  // A gradient is wanted where a parameter, or a wanted graph input, lies before it.
+  void find_wanted_gradients() {
+    wants_gradient_.resize(graph_.size());
+    for (std::size_t node = 0; node < graph_.size(); ++node) {
+      const NodeTraits traits = graph_.traits(node);
+      bool wanted = !traits.is_frozen;
+      const std::span<const Source> sources = graph_.inputs(node);
+      for (std::size_t i = 0; i < sources.size(); ++i) {
+        wanted = wanted || (traits.differentiates.has_input(i) && is_wanted(sources[i]));
+      }
+      wants_gradient_[node] = wanted ? 1 : 0;
+    }
+  }
+
+  value_id add_gradient(Source source) {
+    const bool of_input = source.is_graph_input();
+    return add_value({.kind = ValueKind::gradient,
+                      .node = of_input ? Value::no_node : source.node,
+                      .port = source.port,
+                      .bytes = gradient_bytes(source),
+                      .stays = of_input});
+  }
+
+  void add_turn() {
+    turn_ = static_cast<operation_id>(operations_.size());
+    Operation op{.kind = OperationKind::turn,
+                 .layer = operations_.empty() ? 0 : operations_.back().layer};
+    for (const Source& output : graph_.outputs()) {
+      op.reads.push_back(output_of(output));
+      gradient_of(output) = add_gradient(output);
+      op.writes.push_back(gradient_of(output));
+    }
+    operations_.push_back(std::move(op));
+  }
+
+  void add_backward(std::size_t node) {
+    const bool is_reached = std::ranges::any_of(
+        gradients_[node], [](value_id gradient) { return gradient != no_value; });
+    if (!is_reached || wants_gradient_[node] == 0) return;
+    const NodeTraits traits = graph_.traits(node);
+    const NodeProfile& profile = profile_.nodes[node];
+    Operation op{.kind = OperationKind::backward,
+                 .node = static_cast<std::uint32_t>(node),
+                 .layer = traits.layer,
+                 .transient_bytes = profile.costs.backward_transient_bytes,
+                 .cost = backward_cost(profile),
+                 .adds_in_place = traits.accumulates_in_place};
+    add_backward_reads(node, traits, op);
+    const std::span<const Source> sources = graph_.inputs(node);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (!traits.differentiates.has_input(i)) continue;
+      if (!is_wanted(sources[i])) {
+        if (!traits.skips_unwanted_gradients) op.transient_bytes += gradient_bytes(sources[i]);
+        continue;
+      }
+      value_id& gradient = gradient_of(sources[i]);
+      if (gradient == no_value) {
+        gradient = add_gradient(sources[i]);
+        op.writes.push_back(gradient);
+      } else {
+        op.accumulates.push_back(gradient);
+      }
+    }
+    operations_.push_back(std::move(op));
+  }
+
+  void add_backward_reads(std::size_t node, const NodeTraits& traits, Operation& op) {
+    for (const value_id gradient : gradients_[node]) {
+      if (gradient == no_value) continue;
+      op.reads.push_back(gradient);
+      if (traits.consumes.of_gradient) op.consumes.push_back(gradient);
+    }
+    if (saved_[node] != no_value) op.reads.push_back(saved_[node]);
+    const std::span<const Source> sources = graph_.inputs(node);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (traits.backward_reads.has_input(i)) op.reads.push_back(output_of(sources[i]));
+    }
+    if (traits.backward_reads.of_output) {
+      op.reads.insert(op.reads.end(), outputs_[node].begin(), outputs_[node].end());
+    }
+  }
+
+  [[nodiscard]] double backward_cost(const NodeProfile& profile) const {
+    if (!cost_is_flops_) return 2 * profile.forward_seconds;
+    return profile.costs.backward_flops.value_or(2 * *profile.costs.forward_flops);
+  }
+
+  const G& graph_;
+  const Profile& profile_;
+  bool wants_input_gradients_;
+  bool cost_is_flops_ = false;
+  operation_id turn_ = 0;
+  std::vector<Value> values_;
+  std::vector<Operation> operations_;
+  std::vector<value_id> inputs_;
+  std::vector<std::vector<value_id>> outputs_;
+  std::vector<value_id> saved_;
+  std::vector<std::vector<value_id>> gradients_;
+  std::vector<value_id> input_gradients_;
+  std::vector<std::uint8_t> wants_gradient_;
+};
+
+}  // namespace lowering
+
+/// Checks that a layer graph can be lowered. Linear in nodes, but for nodes that consume an input.
+/// @throws InvalidGraph if it breaks a rule of `LayerGraph` or of consumption.
+template <LayerGraph G>
+void check_graph(const G& graph) {
+  lowering::check_graph(graph);
+}
+
+/// The program of a layer graph: each node's forward, the turn, each backward that a gradient
+/// reaches, in reverse. The first part of a gradient becomes it, later ones are added.
+///
+/// Costs are FLOPs if all nodes declare them, otherwise the profile's seconds.
+/// @param wants_input_gradients whether the graph inputs' gradients are handed out; if not, they
+///   count as transient where a node makes them all the same
+/// @throws InvalidGraph as `check_graph`; InvalidArgument if the profile is of another graph.
+template <LayerGraph G>
+[[nodiscard]] LoweredGraph lower(const G& graph, const Profile& profile,
+                                 bool wants_input_gradients = true) {
+  lowering::check_graph(graph);
+  return lowering::Lowering<G>(graph, profile, wants_input_gradients).run();
+}
+
+}  // namespace reprise::inline v0

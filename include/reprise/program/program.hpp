@@ -1,0 +1,186 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What runs in one forward and backward pass, what it reads and what it makes.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <reprise/core/error.hpp>
+#include <reprise/core/hash.hpp>
+#include <reprise/core/units.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// The number of a value in its program.
+using value_id = std::uint32_t;
+/// The number of an operation in its program.
+using operation_id = std::uint32_t;
+
+/// What a value is.
+enum class ValueKind : std::uint8_t {
+  input,     ///< a graph input: borrowed, no bytes, always present
+  output,    ///< a port of a node
+  saved,     ///< what a node's backward needs besides its inputs and outputs
+  gradient,  ///< the gradient of an output or of a graph input
+};
+
+/// Something that takes bytes.
+struct Value {
+  static constexpr std::uint32_t no_node = 0xFFFFFFFFU;
+
+  ValueKind kind = ValueKind::output;
+  std::uint32_t node = no_node;  ///< its node; of a gradient: the node of what it is a gradient of
+  std::uint32_t port = 0;
+  byte_count bytes = 0;
+  std::optional<value_id> view_of{};  ///< shares the storage of this value
+  bool stays = false;                 ///< never dropped: the gradient of a graph input
+};
+
+/// What an operation is.
+enum class OperationKind : std::uint8_t { forward, turn, backward };
+
+/// Something that runs.
+struct Operation {
+  OperationKind kind = OperationKind::forward;
+  std::uint32_t node = Value::no_node;
+  std::uint32_t layer = 0;
+  std::vector<value_id> reads{};        ///< must be present
+  std::vector<value_id> writes{};       ///< made anew
+  std::vector<value_id> consumes{};     ///< of what it reads: gone once it starts
+  std::vector<value_id> accumulates{};  ///< gradients it adds a part to, once for each part
+  byte_count transient_bytes = 0;       ///< beyond all that it makes
+  double cost = 0;                      ///< FLOPs or seconds, see `Program::cost_is_flops`
+  bool repeatable = false;
+  bool adds_in_place = false;    ///< its parts need no memory of their own
+  bool can_skip_output = false;  ///< a rerun whose outputs nobody reads may make none
+};
+
+/// All operations of one pass in the engine's order: immutable, checked when it is made.
+class Program {
+ public:
+  /// @param turn the operation between forward and backward that the engine runs
+  /// @throws InvalidGraph if an operation names a value that does not exist, reads one that nothing
+  ///   made before it, or a value has two first makers.
+  Program(std::vector<Value> values, std::vector<Operation> operations, operation_id turn,
+          std::size_t layer_count, bool cost_is_flops)
+      : values_(std::move(values)),
+        operations_(std::move(operations)),
+        makers_(values_.size(), no_operation),
+        turn_(turn),
+        layer_count_(layer_count),
+        cost_is_flops_(cost_is_flops) {
+    check();
+  }
+
+  static constexpr operation_id no_operation = 0xFFFFFFFFU;
+
+  [[nodiscard]] std::span<const Value> values() const noexcept { return values_; }
+  [[nodiscard]] std::span<const Operation> operations() const noexcept { return operations_; }
+  /// The operation that makes a value first; `no_operation` for graph inputs.
+  [[nodiscard]] operation_id maker(value_id value) const noexcept { return makers_[value]; }
+  /// The operation between forward and backward.
+  [[nodiscard]] operation_id turn() const noexcept { return turn_; }
+  [[nodiscard]] std::size_t layer_count() const noexcept { return layer_count_; }
+  /// True if costs are FLOPs, false if they are measured seconds.
+  [[nodiscard]] bool cost_is_flops() const noexcept { return cost_is_flops_; }
+  /// The layer of a value: that of the node it belongs to.
+  [[nodiscard]] std::uint32_t layer(value_id value) const noexcept {
+    const operation_id op = makers_[value];
+    return op == no_operation ? 0 : operations_[op].layer;
+  }
+  /// The cost of all forwards, each once.
+  [[nodiscard]] double forward_cost() const noexcept {
+    double cost = 0;
+    for (operation_id op = 0; op < turn_; ++op) cost += operations_[op].cost;
+    return cost;
+  }
+  /// A hash of everything that a schedule depends on; equal programs have equal ones.
+  [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+
+  /// "output 0 of node 3", for messages.
+  [[nodiscard]] std::string describe(value_id value) const {
+    const Value& v = values_[value];
+    const std::string port = std::to_string(v.port);
+    const std::string node =
+        v.node == Value::no_node ? "the graph" : "node " + std::to_string(v.node);
+    switch (v.kind) {
+      case ValueKind::input:
+        return "graph input " + port;
+      case ValueKind::saved:
+        return "saved state of " + node;
+      case ValueKind::gradient:
+        return v.node == Value::no_node ? "gradient of graph input " + port
+                                        : "gradient of output " + port + " of " + node;
+      case ValueKind::output:
+        break;
+    }
+    return "output " + port + " of " + node;
+  }
+  /// "forward of node 3", for messages.
+  [[nodiscard]] std::string describe_operation(operation_id op) const {
+    const Operation& o = operations_[op];
+    if (o.kind == OperationKind::turn) return "the turn";
+    return (o.kind == OperationKind::forward ? "forward of node " : "backward of node ") +
+           std::to_string(o.node);
+  }
+
+ private:
+  void check() {
+    if (turn_ >= operations_.size() || operations_[turn_].kind != OperationKind::turn) {
+      throw InvalidGraph("operation " + std::to_string(turn_) + " is not the program's turn");
+    }
+    std::uint64_t hash = hash_combine(values_.size(), operations_.size());
+    for (const Value& value : values_) {
+      hash = hash_combine(hash, value.bytes);
+      hash = hash_combine(hash, static_cast<std::uint64_t>(value.kind));
+    }
+    for (operation_id op = 0; op < operations_.size(); ++op) {
+      const Operation& o = operations_[op];
+      for (const value_id value : o.writes) {
+        check_exists(op, value);
+        if (makers_[value] != no_operation) refuse(op, value, "makes a second time");
+        makers_[value] = op;
+        hash = hash_combine(hash, (std::uint64_t{op} << 32U) + value);
+      }
+      for (const value_id value : o.accumulates) check_made(op, value);
+      for (const value_id value : o.reads) {
+        check_made(op, value);
+        hash = hash_combine(hash, (std::uint64_t{op} << 32U) + value);
+      }
+      hash = hash_combine(hash, o.transient_bytes);
+    }
+    fingerprint_ = hash;
+  }
+  void check_exists(operation_id op, value_id value) const {
+    if (value >= values_.size()) {
+      throw InvalidGraph("operation " + std::to_string(op) + " names value " +
+                         std::to_string(value) + " of " + std::to_string(values_.size()));
+    }
+  }
+  void check_made(operation_id op, value_id value) const {
+    check_exists(op, value);
+    if (values_[value].kind != ValueKind::input && makers_[value] == no_operation) {
+      refuse(op, value, "reads before it is made");
+    }
+  }
+  [[noreturn]] void refuse(operation_id op, value_id value, const char* what) const {
+    throw InvalidGraph(describe_operation(op) + " " + what + ": " + describe(value));
+  }
+
+  std::vector<Value> values_;
+  std::vector<Operation> operations_;
+  std::vector<operation_id> makers_;
+  operation_id turn_;
+  std::size_t layer_count_;
+  bool cost_is_flops_;
+  std::uint64_t fingerprint_ = 0;
+};
+
+}  // namespace reprise::inline v0
