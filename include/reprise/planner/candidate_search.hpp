@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The cheapest of several keep sets that fits a budget.
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <reprise/core/error.hpp>
+#include <reprise/core/units.hpp>
+#include <reprise/planner/layer_values.hpp>
+#include <reprise/planner/plan.hpp>
+#include <reprise/program/bounds.hpp>
+#include <reprise/program/keep.hpp>
+#include <reprise/program/simulate.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace reprise::inline v0 {
+
+/// Tries keep sets for one request and holds on to the best; for planners that choose among sets
+/// which do not depend on the budget, so that a larger budget never costs more.
+class CandidateSearch {
+ public:
+  CandidateSearch(const PlanRequest& request, const LayerValues& layers, std::string_view planner)
+      : request_(request), layers_(layers), planner_(planner) {}
+
+  /// Tries a set, the user's overrides applied to it. Of equal costs the first one stays.
+  /// @param dropped what the planner's rule would have kept and this set does not
+  /// @returns true if it fits the budget
+  bool consider(KeepSet set, std::size_t dropped = 0) {
+    apply_overrides(set);
+    Schedule schedule = keep(request_.program, set, request_.remake);
+    const Simulation played = simulate(request_.program, schedule);
+    const byte_count peak =
+        peak_in_flight(played.peak_bytes, played.rest_bytes, request_.passes_in_flight);
+    smallest_peak_ = std::min(smallest_peak_, peak);
+    if (peak > request_.budget) return false;
+    if (!best_ || played.recomputed_cost < best_->recomputed_cost) {
+      best_ = Plan{.schedule = std::move(schedule),
+                   .peak_bytes = peak,
+                   .rest_bytes = played.rest_bytes,
+                   .recomputed_cost = played.recomputed_cost,
+                   .dropped = dropped};
+    }
+    return true;
+  }
+
+  /// The cheapest set that fitted.
+  /// @throws BudgetInfeasible if none did.
+  [[nodiscard]] Plan take() {
+    const byte_count bound = lower_bound_bytes(request_.program);
+    if (best_) {
+      best_->bound_bytes = bound;
+      return *std::move(best_);
+    }
+    throw BudgetInfeasible("a budget of " + in_bytes(request_.budget) + " cannot be met by " +
+                               std::string(planner_) + ": it needs " + in_bytes(smallest_peak_) +
+                               ", and any plan at least " + in_bytes(bound),
+                           request_.budget, smallest_peak_, bound);
+  }
+
+ private:
+  [[nodiscard]] static std::string in_bytes(byte_count bytes) {
+    return std::to_string(bytes) + " bytes (" + format_bytes(bytes) + ")";
+  }
+
+  void apply_overrides(KeepSet& set) const {
+    for (std::size_t layer = 0; layer < request_.overrides.size(); ++layer) {
+      const LayerOverride override = request_.overrides[layer];
+      if (override == LayerOverride::none) continue;
+      mark(set, layers_.inside(layer), override == LayerOverride::pinned);
+      if (override == LayerOverride::pinned) mark(set, layers_.between(layer), true);
+    }
+  }
+
+  const PlanRequest& request_;
+  const LayerValues& layers_;
+  std::string_view planner_;
+  std::optional<Plan> best_;
+  byte_count smallest_peak_ = unlimited_bytes;
+};
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// A program's values by layer: what lies inside a layer and what goes between layers.
+
+#include <cstddef>
+#include <cstdint>
+#include <reprise/program/keep.hpp>
+#include <reprise/program/program.hpp>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// Which of a program's values lie inside a layer, and which are outputs that another layer reads.
+class LayerValues {
+ public:
+  /// Linear in the program.
+  explicit LayerValues(const Program& program)
+      : inside_(program.layer_count()), between_(program.layer_count()) {
+    std::vector<std::uint8_t> crosses(program.values().size(), 0);
+    for (operation_id op = 0; op < program.turn(); ++op) {
+      const Operation& o = program.operations()[op];
+      for (const value_id read : o.reads) {
+        if (program.layer(read) != o.layer) crosses[read] = 1;
+      }
+    }
+    for (value_id v = 0; v < program.values().size(); ++v) {
+      const ValueKind kind = program.values()[v].kind;
+      if (kind != ValueKind::output && kind != ValueKind::saved) continue;
+      (crosses[v] != 0 ? between_ : inside_)[program.layer(v)].push_back(v);
+    }
+  }
+
+  [[nodiscard]] std::size_t layer_count() const noexcept { return inside_.size(); }
+  /// What the layer saved and the outputs that only it reads.
+  [[nodiscard]] const std::vector<value_id>& inside(std::size_t layer) const noexcept {
+    return inside_[layer];
+  }
+  /// The layer's outputs that other layers read.
+  [[nodiscard]] const std::vector<value_id>& between(std::size_t layer) const noexcept {
+    return between_[layer];
+  }
+
+ private:
+  std::vector<std::vector<value_id>> inside_;
+  std::vector<std::vector<value_id>> between_;
+};
+
+/// Sets the flags of some values.
+inline void mark(KeepSet& set, const std::vector<value_id>& values, bool is_kept) {
+  for (const value_id v : values) set[v] = is_kept ? 1 : 0;
+}
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What a planner is asked and what it answers.
+
+#include <cstddef>
+#include <cstdint>
+#include <reprise/core/units.hpp>
+#include <reprise/program/keep.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/program/schedule.hpp>
+#include <span>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// A user's word on a layer, whatever the planner decides.
+enum class LayerOverride : std::uint8_t {
+  none,    ///< the planner decides
+  pinned,  ///< everything that the layer makes is kept
+  forced,  ///< what the layer saved, and the outputs inside it, are recomputed
+};
+
+/// What a planner plans for.
+struct PlanRequest {
+  const Program& program;
+  byte_count budget = unlimited_bytes;
+  /// ĝ of each layer, NaN for a layer that has none; empty until the first statistics exist.
+  std::span<const double> gradients{};
+  std::uint64_t step = 0;  ///< optimiser steps begun before this one
+  /// One for each layer, or empty.
+  std::span<const LayerOverride> overrides{};
+  std::size_t passes_in_flight = 1;
+  Remake remake = Remake::once;
+};
+
+/// A schedule and its prediction.
+struct Plan {
+  Schedule schedule{};
+  byte_count peak_bytes = 0;   ///< of all passes in flight together
+  byte_count rest_bytes = 0;   ///< of one pass between forward and backward
+  byte_count bound_bytes = 0;  ///< no plan of any planner needs less
+  double recomputed_cost = 0;  ///< in the program's unit of cost
+  std::size_t dropped = 0;     ///< what the rule would have kept and the budget took
+};
+
+/// The peak of k passes under one account: one runs while the others are at rest.
+[[nodiscard]] constexpr byte_count peak_in_flight(byte_count peak, byte_count rest,
+                                                  std::size_t passes) noexcept {
+  return peak + (passes > 1 ? (passes - 1) * rest : 0);
+}
+
+}  // namespace reprise::inline v0

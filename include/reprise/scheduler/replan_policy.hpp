@@ -1,0 +1,19 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The concept of a replan policy.
+
+#include <concepts>
+#include <cstdint>
+
+namespace reprise::inline v0 {
+
+/// Says whether plans are due: a callable from the steps begun since the last plans were made.
+template <class R>
+concept ReplanPolicy = std::movable<R> && requires(const R& replan, std::uint64_t steps) {
+  { replan(steps) } -> std::same_as<bool>;
+};
+
+}  // namespace reprise::inline v0
