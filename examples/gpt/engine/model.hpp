@@ -1,0 +1,148 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The GPT: its shape, its parameters and its graph.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <reprise/core/graph.hpp>
+#include <string>
+
+#include "engine/batches.hpp"
+#include "engine/memory.hpp"
+#include "engine/nodes/attention_output.hpp"
+#include "engine/nodes/attention_projection.hpp"
+#include "engine/nodes/attention_scores.hpp"
+#include "engine/nodes/cross_entropy.hpp"
+#include "engine/nodes/dropout.hpp"
+#include "engine/nodes/embedding.hpp"
+#include "engine/nodes/gelu.hpp"
+#include "engine/nodes/layer_norm.hpp"
+#include "engine/nodes/linear.hpp"
+#include "engine/nodes/residual.hpp"
+#include "engine/nodes/softmax.hpp"
+#include "engine/nodes/tied_head.hpp"
+#include "engine/parameters.hpp"
+#include "engine/tensor.hpp"
+
+namespace gpt {
+
+/// The sizes of a model.
+struct ModelShape {
+  std::size_t vocabulary = 256;
+  std::size_t layers = 8;
+  std::size_t channels = 128;
+  std::size_t heads = 4;
+  std::size_t context = 128;
+  float dropout = 0.1F;
+};
+
+/// A pre-LN GPT with learned positions, causal attention and a tied head. Its graph has no inputs
+/// (the first node reads the batch) and one output, the mean loss.
+///
+/// Layers of the graph: "embedding", "block 0", "block 1", …, "head". Dropout is on the embedding
+/// and on what each branch adds to the residual stream.
+class Model {
+ public:
+  explicit Model(const ModelShape& shape, std::uint64_t seed) : shape_(shape), parameters_(seed) {
+    reprise::Source x = add_embedding();
+    for (std::size_t i = 0; i < shape.layers; ++i) x = add_block(i, x);
+    add_head(x);
+  }
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  [[nodiscard]] const ModelShape& shape() const noexcept { return shape_; }
+  [[nodiscard]] Memory& memory() noexcept { return memory_; }
+  [[nodiscard]] Batches& batches() noexcept { return batches_; }
+  [[nodiscard]] Parameters& parameters() noexcept { return parameters_; }
+  [[nodiscard]] const Parameters& parameters() const noexcept { return parameters_; }
+  [[nodiscard]] reprise::Graph<Tensor>& graph() noexcept { return graph_; }
+
+  /// A tensor of one element, as the gradient of the loss is.
+  [[nodiscard]] Tensor scalar(float value) {
+    Tensor tensor(memory_, 1, 1);
+    *tensor.data() = value;
+    return tensor;
+  }
+
+ private:
+  static constexpr float deviation = 0.02F;
+
+  reprise::Source add_embedding() {
+    tokens_ = parameters_.add_normal(shape_.vocabulary, shape_.channels, deviation);
+    const Parameter positions = parameters_.add_normal(shape_.context, shape_.channels, deviation);
+    graph_.begin_layer("embedding");
+    return add_dropout(
+        graph_.add(Embedding(memory_, batches_, tokens_, positions, shape_.channels)));
+  }
+
+  reprise::Source add_block(std::size_t index, reprise::Source x) {
+    graph_.begin_layer("block " + std::to_string(index));
+    x = graph_.add(Residual{}, x, add_attention(x));
+    return graph_.add(Residual{}, x, add_feed_forward(x));
+  }
+
+  reprise::Source add_attention(reprise::Source x) {
+    const std::size_t channels = shape_.channels;
+    const AttentionShape shape{.heads = shape_.heads, .context = shape_.context};
+    const reprise::Source projected =
+        graph_.add(AttentionProjection(parameters_.add_normal(channels, 3 * channels, deviation),
+                                       parameters_.add_constant(3 * channels, 0)),
+                   add_norm(x));
+    const reprise::Source key{.node = projected.node, .port = 1};
+    const reprise::Source value{.node = projected.node, .port = 2};
+    const reprise::Source scores = graph_.add(AttentionScores(shape), projected, key);
+    const reprise::Source weighted =
+        graph_.add(AttentionOutput(shape), graph_.add(Softmax{}, scores), value);
+    return add_dropout(add_linear(weighted, channels, channels, branch_deviation()));
+  }
+
+  reprise::Source add_feed_forward(reprise::Source x) {
+    const std::size_t channels = shape_.channels;
+    const reprise::Source hidden = add_linear(add_norm(x), channels, 4 * channels, deviation);
+    return add_dropout(
+        add_linear(graph_.add(Gelu{}, hidden), 4 * channels, channels, branch_deviation()));
+  }
+
+  void add_head(reprise::Source x) {
+    graph_.begin_layer("head");
+    const reprise::Source logits = graph_.add(TiedHead(tokens_, shape_.vocabulary), add_norm(x));
+    graph_.output(graph_.add(CrossEntropy(batches_), logits));
+    graph_.end_layer();
+  }
+
+  reprise::Source add_norm(reprise::Source x) {
+    const Parameter scale = parameters_.add_constant(shape_.channels, 1);
+    const Parameter shift = parameters_.add_constant(shape_.channels, 0);
+    return graph_.add(LayerNorm(scale, shift), x);
+  }
+
+  reprise::Source add_linear(reprise::Source x, std::size_t inputs, std::size_t outputs,
+                             float spread) {
+    const Parameter weight = parameters_.add_normal(inputs, outputs, spread);
+    const Parameter bias = parameters_.add_constant(outputs, 0);
+    return graph_.add(Linear(weight, bias), x);
+  }
+
+  reprise::Source add_dropout(reprise::Source x) {
+    return shape_.dropout > 0 ? graph_.add(Dropout(shape_.dropout), x) : x;
+  }
+
+  /// As in GPT-2: what many branches add up to keeps its scale.
+  [[nodiscard]] float branch_deviation() const {
+    return deviation / std::sqrt(2.0F * static_cast<float>(shape_.layers));
+  }
+
+  ModelShape shape_;
+  Memory memory_;
+  Batches batches_;
+  Parameters parameters_;
+  Parameter tokens_{};
+  reprise::Graph<Tensor> graph_;
+};
+
+}  // namespace gpt

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// A matrix product with a bias.
+
+#include <cstddef>
+#include <reprise/core/node.hpp>
+
+#include "engine/affine_map.hpp"
+
+namespace gpt {
+
+/// y = x * weight + bias; weight has a row for each input channel.
+class Linear {
+ public:
+  using tensor_type = Tensor;
+  static constexpr auto backward_reads = reprise::Reads::input;
+
+  Linear(Parameter weight, Parameter bias)
+      : weight_(weight), bias_(bias), map_(weight, bias, 0, bias.values.size()) {}
+
+  Tensor forward(const Tensor& x, reprise::PassContext&) { return map_.apply(x); }
+
+  Tensor backward(const Tensor& x, const Tensor& dy, reprise::PassContext&) {
+    Tensor dx = make_like(x);
+    map_.input_gradient(dy, dx, false);
+    map_.parameter_gradients(x, dy);
+    return dx;
+  }
+
+  [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
+    return {.forward_flops = map_.forward_flops(x), .backward_flops = map_.backward_flops(x)};
+  }
+
+  template <class F>
+  void for_each_gradient(F&& f) {
+    f(weight_.gradients);
+    f(bias_.gradients);
+  }
+
+ private:
+  Parameter weight_;
+  Parameter bias_;
+  AffineMap map_;
+};
+
+static_assert(reprise::Node<Linear>);
+
+}  // namespace gpt

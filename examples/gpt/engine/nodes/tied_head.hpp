@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The language-model head.
+
+#include <cstddef>
+#include <reprise/core/node.hpp>
+
+#include "engine/matrix_product.hpp"
+#include "engine/parameters.hpp"
+#include "engine/tensor.hpp"
+
+namespace gpt {
+
+/// logits = x * table^T, where the table is the token embedding's: a shared parameter.
+class TiedHead {
+ public:
+  using tensor_type = Tensor;
+  static constexpr auto backward_reads = reprise::Reads::input;
+
+  TiedHead(Parameter table, std::size_t vocabulary) : table_(table), vocabulary_(vocabulary) {}
+
+  Tensor forward(const Tensor& x, reprise::PassContext&) {
+    Tensor logits(x.memory(), x.rows(), vocabulary_);
+    multiply({.transpose_b = true, .m = x.rows(), .n = vocabulary_, .k = x.columns()},
+             {x.data(), x.columns()}, {table_.values.data(), x.columns()},
+             {logits.data(), vocabulary_});
+    return logits;
+  }
+
+  Tensor backward(const Tensor& x, const Tensor& dlogits, reprise::PassContext&) {
+    Tensor dx = make_like(x);
+    multiply({.m = x.rows(), .n = x.columns(), .k = vocabulary_}, {dlogits.data(), vocabulary_},
+             {table_.values.data(), x.columns()}, {dx.data(), x.columns()});
+    multiply({.transpose_a = true, .m = vocabulary_, .n = x.columns(), .k = x.rows(), .beta = 1},
+             {dlogits.data(), vocabulary_}, {x.data(), x.columns()},
+             {table_.gradients.data(), x.columns()});
+    return dx;
+  }
+
+  [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
+    const double flops = MatrixProduct{.m = x.rows(), .n = vocabulary_, .k = x.columns()}.flops();
+    return {.forward_flops = flops, .backward_flops = 2 * flops};
+  }
+
+  template <class F>
+  void for_each_gradient(F&& f) {
+    f(table_.gradients);
+  }
+
+ private:
+  Parameter table_;
+  std::size_t vocabulary_;
+};
+
+static_assert(reprise::Node<TiedHead>);
+
+}  // namespace gpt
