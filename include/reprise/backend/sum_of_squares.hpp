@@ -11,6 +11,12 @@
 #include <cstring>
 #include <reprise/backend/element_type.hpp>
 
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC's -O2 would leave the lanes in memory between two rounds.
+#define REPRISE_UNROLL _Pragma("GCC unroll 8")
+#else
+#define REPRISE_UNROLL
+#endif
 #if defined(__GNUC__) || defined(__clang__)
 // Kept out of line so that every backend and every call runs the same instructions: inlined into
 // different loops, the compiler could contract a multiplication and an addition here and not there.
@@ -57,14 +63,18 @@ REPRISE_OUT_OF_LINE double sum_of_squares(const void* data, std::size_t size) no
       // In two steps, which vectorise where one from sixteen bits to a double's sum does not.
       std::array<float, line> values;
       for (std::size_t i = 0; i < line; ++i) values[i] = static_cast<float>(element(at + i));
+      REPRISE_UNROLL
       for (std::size_t group = 0; group < line; group += lanes) {
+        REPRISE_UNROLL
         for (std::size_t lane = 0; lane < lanes; ++lane) {
           const double value = values[group + lane];
           sums[lane] += value * value;
         }
       }
     } else {
+      REPRISE_UNROLL
       for (std::size_t group = 0; group < line; group += lanes) {
+        REPRISE_UNROLL
         for (std::size_t lane = 0; lane < lanes; ++lane) {
           const double value = element(at + group + lane);
           sums[lane] += value * value;
@@ -90,5 +100,6 @@ REPRISE_OUT_OF_LINE double sum_of_squares(const void* data, std::size_t size) no
 
 #undef REPRISE_OUT_OF_LINE
 #undef REPRISE_PREFETCH
+#undef REPRISE_UNROLL
 
 }  // namespace reprise::inline v0
