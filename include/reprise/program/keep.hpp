@@ -57,6 +57,7 @@ class Scheduler {
   struct Run {
     operation_id op;
     bool is_rerun;
+    std::size_t opened_begin;  ///< in `opened_`: what it makes that was absent
   };
   struct DropAt {
     std::uint32_t run;
@@ -91,12 +92,13 @@ class Scheduler {
   void run(operation_id op) {
     const Operation& o = program_.operations()[op];
     const auto at = static_cast<std::uint32_t>(runs_.size());
-    runs_.push_back({.op = op, .is_rerun = has_run_[op] != 0});
+    runs_.push_back({.op = op, .is_rerun = has_run_[op] != 0, .opened_begin = opened_.size()});
     has_run_[op] = 1;
     for (const value_id read : o.reads) touch(read, at);
     for (const value_id written : o.writes) {
       if (is_present(written)) continue;
       last_use_[written] = at;
+      opened_.push_back(written);
       if (runs_.back().is_rerun) remade_.push_back(written);
     }
     for (const value_id part : o.accumulates) touch(part, at);
@@ -136,18 +138,34 @@ class Scheduler {
     for (const DropAt& drop : drops_) ordered[next[drop.run]++] = drop.value;
     Schedule schedule;
     schedule.actions.reserve(runs_.size() + drops_.size());
+    is_live_.assign(program_.values().size(), 0);
     for (std::size_t r = 0; r < runs_.size(); ++r) {
-      emit_run(schedule, runs_[r], {ordered.data() + first[r], first[r + 1] - first[r]});
+      const std::size_t opened_end =
+          r + 1 < runs_.size() ? runs_[r + 1].opened_begin : opened_.size();
+      gone_.assign(ordered.begin() + first[r], ordered.begin() + first[r + 1]);
+      note_by_products(runs_[r], opened_end);
+      emit_run(schedule, runs_[r]);
     }
     return schedule;
   }
 
-  // Outputs of a rerun that go at once were read by nobody: a node that can skip them does.
-  void emit_run(Schedule& schedule, const Run& run, std::span<const value_id> drops) const {
+  // What a rerun makes again although its last reader has gone is of no use to anybody.
+  void note_by_products(const Run& run, std::size_t opened_end) {
     const Operation& op = program_.operations()[run.op];
-    const bool skips = run.is_rerun && op.can_skip_output && skips_all(op, drops);
+    for (std::size_t i = run.opened_begin; i < opened_end; ++i) is_live_[opened_[i]] = 1;
+    for (const value_id written : op.writes) {
+      if (is_live_[written] == 0) gone_.push_back(written);
+    }
+    for (const value_id consumed : op.consumes) is_live_[consumed] = 0;
+    for (const value_id value : gone_) is_live_[value] = 0;
+  }
+
+  // Outputs of a rerun that go at once were read by nobody: a node that can skip them does.
+  void emit_run(Schedule& schedule, const Run& run) const {
+    const Operation& op = program_.operations()[run.op];
+    const bool skips = run.is_rerun && op.can_skip_output && skips_all(op);
     schedule.actions.push_back(Action::run(run.op, skips));
-    for (const value_id value : drops) {
+    for (const value_id value : gone_) {
       if (!(skips && is_output_of(op, value))) schedule.actions.push_back(Action::drop(value));
     }
   }
@@ -157,16 +175,18 @@ class Scheduler {
            std::ranges::find(op.writes, value) != op.writes.end();
   }
 
-  [[nodiscard]] bool skips_all(const Operation& op, std::span<const value_id> drops) const {
-    std::size_t saved = 0;
+  // Every output goes at once, and saved state is what the run is for.
+  [[nodiscard]] bool skips_all(const Operation& op) const {
+    bool makes_saved = false;
     for (const value_id written : op.writes) {
-      if (program_.values()[written].kind == ValueKind::output) {
-        if (std::ranges::find(drops, written) == drops.end()) return false;
-      } else {
-        ++saved;
+      const bool goes = std::ranges::find(gone_, written) != gone_.end();
+      if (program_.values()[written].kind != ValueKind::output) {
+        makes_saved = makes_saved || !goes;
+      } else if (!goes) {
+        return false;
       }
     }
-    return saved > 0;
+    return makes_saved;
   }
 
   const Program& program_;
@@ -178,6 +198,9 @@ class Scheduler {
   std::vector<DropAt> drops_;
   std::vector<Frame> stack_;
   std::vector<value_id> remade_;
+  std::vector<value_id> opened_;
+  std::vector<value_id> gone_;
+  std::vector<std::uint8_t> is_live_;
 };
 
 }  // namespace keeping

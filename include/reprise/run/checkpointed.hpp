@@ -1,0 +1,318 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Trains a layer graph within a budget.
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <reprise/core/error.hpp>
+#include <reprise/core/layer_graph.hpp>
+#include <reprise/core/pass_context.hpp>
+#include <reprise/core/tensor.hpp>
+#include <reprise/core/units.hpp>
+#include <reprise/planner/plan.hpp>
+#include <reprise/program/lowering.hpp>
+#include <reprise/program/profile.hpp>
+#include <reprise/run/lowered_shape.hpp>
+#include <reprise/run/pass.hpp>
+#include <reprise/run/run_report.hpp>
+#include <reprise/store/memory_account.hpp>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// How a `Checkpointed` runs.
+struct CheckpointedOptions {
+  byte_count budget = unlimited_bytes;  ///< for all passes in flight together
+  std::uint64_t seed = 0;               ///< of the nodes' random streams
+  std::size_t passes_in_flight = 1;     ///< how many passes may be between forward and backward
+  bool input_gradients = true;          ///< whether backward hands out the graph inputs' gradients
+  bool verify_replay = false;           ///< compare each recomputed value with its original
+  ActionObserver observer{};            ///< called around each action; empty for none
+};
+
+/// Tracks gradient statistics step by step, as `GradientStatTracker` does.
+template <class T>
+concept StatisticsTracker = requires(T& tracker, const T& constant) {
+  { constant.statistics() } -> std::convertible_to<std::span<const double>>;
+  tracker.end_step();
+  tracker.abandon_step();
+};
+
+/// Makes plans, as `CheckpointScheduler` does.
+template <class S>
+concept PlanScheduler = requires(S& scheduler, std::uint64_t number, const Program& program,
+                                 std::size_t passes, std::span<const double> statistics) {
+  scheduler.begin_step(statistics, number);
+  {
+    scheduler.plan(number, program, byte_count{}, passes)
+    } -> std::same_as<std::shared_ptr<const Plan>>;
+  scheduler.forget(number);
+};
+
+/// Plays plans over an engine's layer graph: what is kept is kept, what is dropped is recomputed
+/// when backward needs it, and no gradient changes by a bit.
+///
+/// One pass at a time, unless `passes_in_flight` says more; different objects are independent. An
+/// exception that the engine throws passes through unchanged: the pass is over, nothing of it is
+/// held, the tracker has not counted the step, and the next `begin_step` may follow.
+/// Borrows graph, tracker and scheduler, which must outlive it and must not move.
+template <LayerGraph G, StatisticsTracker Tracker, PlanScheduler Scheduler>
+class Checkpointed {
+ public:
+  using tensor_type = typename G::tensor_type;
+  using pass_type = Pass<G>;
+
+  /// @throws InvalidGraph if the graph breaks a rule (see `check_graph`); InvalidArgument if
+  /// several
+  ///   passes are to be in flight over nodes that keep state in themselves.
+  Checkpointed(G& graph, Tracker& tracker, Scheduler& scheduler, CheckpointedOptions options = {})
+      : graph_(&graph),
+        tracker_(&tracker),
+        scheduler_(&scheduler),
+        options_(std::move(options)),
+        shared_(std::make_shared<running::Shared>()) {
+    check_graph(graph);
+    check_options();
+    shared_->account = std::make_shared<MemoryAccount>(options_.budget);
+    shared_->observer = options_.observer;
+    shared_->verify_replay = options_.verify_replay;
+    clear_report();
+  }
+
+  /// Begins an optimiser step: freezes the statistics that its plans use. A step that was begun and
+  /// not ended is forgotten, with its number given to this one.
+  /// @throws InvalidState if a pass is still in flight.
+  void begin_step() {
+    if (shared_->passes_alive > 0) {
+      throw InvalidState("begin_step with " + std::to_string(shared_->passes_alive) +
+                         " passes in flight");
+    }
+    tracker_->abandon_step();
+    scheduler_->begin_step(tracker_->statistics(), step_);
+    micro_batch_ = 0;
+    is_in_step_ = true;
+    clear_report();
+  }
+
+  /// Runs a forward pass. The inputs are borrowed: they must live until the pass's backward.
+  /// @throws InvalidState outside a step, or with too many passes in flight; InvalidArgument for a
+  ///   wrong number of inputs; BudgetInfeasible if no plan fits; ProfileMismatch if a tensor is
+  ///   larger than its profile; SharedStorage; ReplayMismatch; and what the engine throws.
+  template <std::same_as<tensor_type>... Inputs>
+  [[nodiscard]] pass_type forward(const Inputs&... inputs) {
+    check_forward(sizeof...(Inputs));
+    std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    const PassContext::Identity identity = next_identity();
+    const std::shared_ptr<const LoweredShape> shape = shape_for(pointers, identity);
+    const std::shared_ptr<const Plan> plan = scheduler_->plan(
+        shape->signature, shape->lowered.program, options_.budget, options_.passes_in_flight);
+    note_plan(*plan, shape->lowered.program);
+    auto player = std::make_unique<running::Player<G>>(*graph_, shared_, shape, plan,
+                                                       std::move(pointers), identity);
+    forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
+    last_signature_ = shape->signature;
+    return pass_type(std::move(player));
+  }
+
+  /// Runs the backward of a pass and returns the gradients of the graph's inputs, empty where they
+  /// are not wanted.
+  /// @param gradients of the graph's outputs, in their order
+  /// @throws InvalidState if the pass was taken before; and as `forward`.
+  template <std::same_as<tensor_type>... Gradients>
+  std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
+    std::vector<tensor_type> list;
+    list.reserve(sizeof...(Gradients));
+    (list.push_back(std::move(gradients)), ...);
+    if (!pass) throw InvalidState("backward of a pass that backward has taken");
+    const std::unique_ptr<running::Player<G>> player = pass.release();
+    return forgetting_on_mismatch(last_signature_, [&] { return player->play_backward(list); });
+  }
+
+  /// Ends the step: parameter gradients are final, the tracker reads them.
+  /// @param scale passed on to the tracker, such as a loss scale
+  /// @throws InvalidState if no step was begun, or a pass is in flight; and what the tracker
+  /// throws.
+  template <class... Scale>
+  void end_step(const Scale&... scale) {
+    if (!is_in_step_) throw InvalidState("end_step without begin_step");
+    if (shared_->passes_alive > 0) {
+      throw InvalidState("end_step with " + std::to_string(shared_->passes_alive) +
+                         " passes in flight");
+    }
+    tracker_->end_step(scale...);
+    ++step_;
+    is_in_step_ = false;
+  }
+
+  /// A forward that keeps nothing for a backward: dropout and its like are off.
+  /// @returns the graph's outputs
+  template <std::same_as<tensor_type>... Inputs>
+  [[nodiscard]] std::vector<tensor_type> infer(const Inputs&... inputs) {
+    check_input_count(sizeof...(Inputs));
+    std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    return run_inference(pointers);
+  }
+
+  /// Counts since the last `begin_step`.
+  [[nodiscard]] RunReport report() const {
+    RunReport report = shared_->report;
+    report.peak_bytes = shared_->account->peak_bytes();
+    return report;
+  }
+
+  /// Bytes held now by all passes in flight.
+  [[nodiscard]] byte_count live_bytes() const noexcept { return shared_->account->live_bytes(); }
+
+  /// Steps ended so far: the number of the step that runs or comes next.
+  [[nodiscard]] std::uint64_t step() const noexcept { return step_; }
+  /// Takes up training at a step: its number names the random streams.
+  void resume_at(std::uint64_t step) noexcept { step_ = step; }
+
+  /// The program for the shapes of the last forward.
+  /// @throws InvalidState before the first.
+  [[nodiscard]] const Program& program() const {
+    const auto found = shapes_.find(last_signature_);
+    if (found == shapes_.end()) throw InvalidState("no forward has shown its shapes yet");
+    return found->second->lowered.program;
+  }
+
+ private:
+  void check_options() const {
+    if (options_.passes_in_flight == 0) {
+      throw InvalidArgument("0 passes in flight leave nothing to run");
+    }
+    if (options_.passes_in_flight == 1) return;
+    for (std::size_t node = 0; node < graph_->size(); ++node) {
+      if constexpr (requires { graph_->release_resident(node); }) {
+        if (static_cast<NodeTraits>(graph_->traits(node)).has_resident_state) {
+          throw InvalidArgument("node " + std::to_string(node) +
+                                " keeps state in itself: only 1 pass can be in flight, not " +
+                                std::to_string(options_.passes_in_flight));
+        }
+      }
+    }
+  }
+
+  void check_input_count(std::size_t given) const {
+    if (given != graph_->input_count()) {
+      throw InvalidArgument("forward was given " + std::to_string(given) +
+                            " inputs, the graph has " + std::to_string(graph_->input_count()));
+    }
+  }
+
+  void check_forward(std::size_t inputs) const {
+    if (!is_in_step_) throw InvalidState("forward without begin_step");
+    check_input_count(inputs);
+    if (shared_->passes_alive >= options_.passes_in_flight) {
+      throw InvalidState(std::to_string(shared_->passes_alive) + " of " +
+                         std::to_string(options_.passes_in_flight) +
+                         " passes are in flight already");
+    }
+  }
+
+  [[nodiscard]] PassContext::Identity next_identity() {
+    return {.seed = options_.seed, .step = step_, .micro_batch = micro_batch_++};
+  }
+
+  [[nodiscard]] std::uint64_t signature_of(std::span<tensor_type* const> inputs) const {
+    std::uint64_t hash = inputs.size();
+    for (const tensor_type* input : inputs) hash = hash_combine(hash, shape_signature(*input));
+    if constexpr (requires { graph_->shape_signature(); }) {
+      hash = hash_combine(hash, graph_->shape_signature());
+    }
+    return hash;
+  }
+
+  [[nodiscard]] std::shared_ptr<const LoweredShape> shape_for(std::span<tensor_type* const> inputs,
+                                                              PassContext::Identity identity) {
+    const std::uint64_t signature = signature_of(inputs);
+    if (const auto known = shapes_.find(signature); known != shapes_.end()) return known->second;
+    const Profile profile = make_profile(*graph_, inputs, identity);
+    shared_->report.profile_bytes = std::max(shared_->report.profile_bytes, profile.held_bytes);
+    auto made = std::make_shared<const LoweredShape>(LoweredShape{
+        .signature = signature, .lowered = lower(*graph_, profile, options_.input_gradients)});
+    shapes_.emplace(signature, made);
+    return made;
+  }
+
+  // A profile that was too small is forgotten, so that the next forward profiles anew.
+  template <class F>
+  auto forgetting_on_mismatch(std::uint64_t signature, F&& f) {
+    try {
+      return f();
+    } catch (const ProfileMismatch&) {
+      shapes_.erase(signature);
+      scheduler_->forget(signature);
+      throw;
+    }
+  }
+
+  void clear_report() {
+    const std::size_t layers = layer_count(*graph_);
+    shared_->report = RunReport{};
+    shared_->report.recomputes_per_layer.resize(layers);
+    shared_->report.recomputed_cost_per_layer.resize(layers);
+    shared_->account->reset_peak();
+  }
+
+  void note_plan(const Plan& plan, const Program& program) {
+    RunReport& report = shared_->report;
+    ++report.passes;
+    report.cost_is_flops = program.cost_is_flops();
+    report.predicted_peak_bytes = std::max(report.predicted_peak_bytes, plan.peak_bytes);
+  }
+
+  [[nodiscard]] std::vector<tensor_type> run_inference(std::span<tensor_type* const> inputs) {
+    std::vector<std::vector<tensor_type>> made(graph_->size());
+    std::vector<std::size_t> last = profiling::last_readers(*graph_);
+    for (const Source& output : graph_->outputs()) last[output.node] = graph_->size();
+    std::vector<std::vector<std::size_t>> dead(graph_->size() + 1);
+    for (std::size_t node = 0; node < graph_->size(); ++node) dead[last[node]].push_back(node);
+    PassContext pass({.seed = options_.seed, .step = step_}, PassMode::inference);
+    std::vector<tensor_type*> arguments;
+    for (std::size_t node = 0; node < graph_->size(); ++node) {
+      arguments.clear();
+      for (const Source& source : graph_->inputs(node)) {
+        arguments.push_back(source.is_graph_input() ? inputs[source.port]
+                                                    : &made[source.node][source.port]);
+      }
+      made[node].resize(static_cast<NodeTraits>(graph_->traits(node)).output_count);
+      pass.enter({.node = static_cast<std::uint32_t>(node), .wants_parameter_gradients = false});
+      typename G::saved_type saved{};
+      graph_->forward(node, Arguments<tensor_type>(arguments), std::span<tensor_type>(made[node]),
+                      saved, pass);
+      if constexpr (requires { graph_->release_resident(node); }) graph_->release_resident(node);
+      for (const std::size_t gone : dead[node]) made[gone].clear();
+    }
+    std::vector<tensor_type> outputs;
+    for (const Source& output : graph_->outputs()) {
+      outputs.push_back(std::move(made[output.node][output.port]));
+    }
+    return outputs;
+  }
+
+  G* graph_;
+  Tracker* tracker_;
+  Scheduler* scheduler_;
+  CheckpointedOptions options_;
+  std::shared_ptr<running::Shared> shared_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<const LoweredShape>> shapes_;
+  std::uint64_t step_ = 0;
+  std::uint64_t micro_batch_ = 0;
+  std::uint64_t last_signature_ = 0;
+  bool is_in_step_ = false;
+};
+
+}  // namespace reprise::inline v0

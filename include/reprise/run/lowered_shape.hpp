@@ -1,0 +1,19 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// A layer graph's program for one set of input shapes.
+
+#include <cstdint>
+#include <reprise/program/lowering.hpp>
+
+namespace reprise::inline v0 {
+
+/// What was learnt about a layer graph for one set of input shapes.
+struct LoweredShape {
+  std::uint64_t signature = 0;
+  LoweredGraph lowered;
+};
+
+}  // namespace reprise::inline v0

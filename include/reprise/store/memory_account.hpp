@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// One budget that several stores share.
+
+#include <algorithm>
+#include <reprise/core/error.hpp>
+#include <reprise/core/units.hpp>
+#include <string>
+
+namespace reprise::inline v0 {
+
+/// Bytes that the stores of one engine hold together, against a hard cap.
+class MemoryAccount {
+ public:
+  explicit MemoryAccount(byte_count budget = unlimited_bytes) noexcept : budget_(budget) {}
+
+  [[nodiscard]] byte_count budget_bytes() const noexcept { return budget_; }
+  [[nodiscard]] byte_count live_bytes() const noexcept { return live_; }
+  /// The most that was live, inside actions too, since the last `reset_peak`.
+  [[nodiscard]] byte_count peak_bytes() const noexcept { return peak_; }
+  void reset_peak() noexcept { peak_ = live_; }
+
+  /// Notes that a store which holds `own` bytes will hold `during` while it acts.
+  /// @throws BudgetExceeded if that passes the budget; nothing changes then.
+  void expect(byte_count own, byte_count during) {
+    const byte_count needed = live_ - own + during;
+    if (needed > budget_) {
+      throw BudgetExceeded("an action needs " + std::to_string(needed) + " bytes of a budget of " +
+                               std::to_string(budget_),
+                           budget_, needed);
+    }
+    peak_ = std::max(peak_, needed);
+  }
+
+  /// Replaces what a store holds.
+  void settle(byte_count before, byte_count after) noexcept { live_ = live_ - before + after; }
+
+ private:
+  byte_count budget_;
+  byte_count live_ = 0;
+  byte_count peak_ = 0;
+};
+
+}  // namespace reprise::inline v0

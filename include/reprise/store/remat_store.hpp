@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Holds the values of a program under a budget.
+
+#include <concepts>
+#include <memory>
+#include <reprise/core/units.hpp>
+#include <reprise/program/ledger.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/program/schedule.hpp>
+#include <reprise/store/memory_account.hpp>
+#include <reprise/store/scheduled.hpp>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// The payload of a store that only counts.
+struct NoPayload {};
+
+/// Holds one payload for each value of a program, and the ledger that says which are present.
+///
+/// Each action is announced with `begin`, which refuses what the budget does not allow before
+/// anything runs, and settled with `commit`. What the store still holds goes with it.
+/// @tparam Payload      what a value is; `NoPayload` makes the store a simulator
+/// @tparam EvictionPolicy what happens when room is missing; `Scheduled` never evicts
+template <std::default_initializable Payload = NoPayload, class EvictionPolicy = Scheduled>
+requires(std::movable<Payload>) class RematStore {
+ public:
+  /// @param program must outlive the store
+  /// @param account the budget, shared with other stores
+  RematStore(const Program& program, std::shared_ptr<MemoryAccount> account)
+      : ledger_(program), account_(std::move(account)), payloads_(program.values().size()) {}
+
+  RematStore(const RematStore&) = delete;
+  RematStore& operator=(const RematStore&) = delete;
+  RematStore(RematStore&&) = delete;
+  RematStore& operator=(RematStore&&) = delete;
+  ~RematStore() { account_->settle(ledger_.live_bytes(), 0); }
+
+  /// Announces an action.
+  /// @throws InvalidSchedule if it has no meaning now; BudgetExceeded if it does not fit. Nothing
+  ///   changes then.
+  void begin(const Action& action) {
+    account_->expect(ledger_.live_bytes(), ledger_.bytes_during(action));
+  }
+
+  /// Settles an action that was announced and done; a dropped payload is destroyed here.
+  void commit(const Action& action) {
+    const byte_count before = ledger_.live_bytes();
+    ledger_.apply(action);
+    if (action.kind == ActionKind::drop) payloads_[action.index] = Payload{};
+    account_->settle(before, ledger_.live_bytes());
+  }
+
+  [[nodiscard]] bool is_present(value_id value) const noexcept { return ledger_.is_present(value); }
+  [[nodiscard]] bool has_run(operation_id op) const noexcept { return ledger_.has_run(op); }
+  [[nodiscard]] const Ledger& ledger() const noexcept { return ledger_; }
+
+  /// The payload of a value: empty where it is absent.
+  [[nodiscard]] Payload& at(value_id value) noexcept { return payloads_[value]; }
+  [[nodiscard]] const Payload& at(value_id value) const noexcept { return payloads_[value]; }
+
+ private:
+  Ledger ledger_;
+  std::shared_ptr<MemoryAccount> account_;
+  std::vector<Payload> payloads_;
+};
+
+}  // namespace reprise::inline v0
