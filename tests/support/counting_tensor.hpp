@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <reprise/core/error.hpp>
+#include <reprise/core/hash.hpp>
+#include <reprise/core/tensor.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace reprise_test {
+
+/// Counts the bytes under all tensors, and fails the n-th allocation on request.
+struct CountingMemory {
+  std::uint64_t live = 0;
+  std::uint64_t peak = 0;
+  std::uint64_t allocations = 0;
+  std::optional<std::uint64_t> fails_at{};
+
+  void take(std::uint64_t bytes) {
+    if (fails_at && allocations == *fails_at) {
+      ++allocations;
+      throw std::bad_alloc();
+    }
+    ++allocations;
+    live += bytes;
+    peak = std::max(peak, live);
+  }
+};
+
+/// A handle to counted floats; copies share the memory, as views do.
+class CountingTensor {
+ public:
+  CountingTensor() = default;
+  CountingTensor(CountingMemory& memory, std::size_t size)
+      : buffer_(std::make_shared<Buffer>(memory, size)) {}
+
+  [[nodiscard]] std::size_t size() const { return buffer_ ? buffer_->data.size() : 0; }
+  [[nodiscard]] float* data() const { return buffer_ ? buffer_->data.data() : nullptr; }
+  [[nodiscard]] float& operator[](std::size_t i) const { return buffer_->data[i]; }
+  [[nodiscard]] CountingMemory& memory() const { return buffer_->memory; }
+  [[nodiscard]] const void* storage() const { return buffer_.get(); }
+
+ private:
+  struct Buffer {
+    Buffer(CountingMemory& m, std::size_t size) : memory(m) {
+      memory.take(size * sizeof(float));
+      data.resize(size);
+    }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    ~Buffer() { memory.live -= data.size() * sizeof(float); }
+
+    CountingMemory& memory;
+    std::vector<float> data;
+  };
+
+  std::shared_ptr<Buffer> buffer_;
+};
+
+}  // namespace reprise_test
+
+template <>
+struct reprise::tensor_traits<reprise_test::CountingTensor> {
+  using tensor = reprise_test::CountingTensor;
+  static byte_count bytes(const tensor& t) { return t.size() * sizeof(float); }
+  static const void* storage(const tensor& t) { return t.storage(); }
+  static void accumulate(tensor& into, const tensor& part) {
+    for (std::size_t i = 0; i < into.size(); ++i) into[i] += part[i];
+  }
+  static std::uint64_t checksum(const tensor& t) {
+    return hash_bytes(std::as_bytes(std::span<const float>(t.data(), t.size())));
+  }
+};

@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <random>
+#include <reprise/planner/candidate_search.hpp>
+#include <reprise/planner/planner.hpp>
+
+namespace reprise_test {
+
+/// A planner that keeps a random set and remakes in a random mode.
+struct KeepRandom {
+  std::mt19937* random;
+
+  reprise::Plan operator()(const reprise::PlanRequest& request) const {
+    reprise::KeepSet set(request.program.values().size());
+    const auto share = (*random)() % 5;
+    for (auto& flag : set) flag = (*random)() % 4 < share ? 1 : 0;
+    reprise::PlanRequest other = request;
+    other.remake = (*random)() % 2 == 0 ? reprise::Remake::once : reprise::Remake::each_time;
+    const reprise::LayerValues layers(request.program);
+    reprise::CandidateSearch search(other, layers, "random");
+    search.consider(set);
+    return search.take();
+  }
+};
+
+static_assert(reprise::Planner<KeepRandom>);
+
+}  // namespace reprise_test
