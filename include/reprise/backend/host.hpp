@@ -28,7 +28,7 @@ namespace reprise::inline v0 {
 /// The backend for tensors in host memory; `System` models HostSystem: `Serial`, `OpenMP`, or `TBB`
 /// from `host_tbb.hpp`.
 ///
-/// The tensors are cut into chunks of at most 32,768 elements, whatever the number of threads. One
+/// The tensors are cut into chunks of at most 16,384 elements, whatever the number of threads. One
 /// parallel pass takes each chunk to a double; what the chunks of a layer gave is then added in
 /// order. So every system and every number of threads gives the same bits.
 ///
@@ -41,7 +41,7 @@ class HostBackend {
   using buffer_type = std::vector<double>;
 
   /// Elements of one chunk at most. A constant of the arithmetic: another value gives other bits.
-  static constexpr std::size_t chunk_elements = 32768;
+  static constexpr std::size_t chunk_elements = 16384;
 
   /// What is published is there at once.
   static constexpr std::size_t readback_delay = 0;
