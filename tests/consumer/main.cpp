@@ -5,7 +5,7 @@
 #include <thrust/reduce.h>
 #include <thrust/system/omp/execution_policy.h>
 
-#include <reprise/core/units.hpp>
+#include <reprise/reprise.hpp>
 #include <reprise/version.hpp>
 
 int main() {
