@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// All that training resumes with.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/adam_w.hpp"
+#include "engine/model.hpp"
+
+namespace gpt {
+
+/// The state of training after a step.
+struct Checkpoint {
+  ModelShape shape{};
+  std::uint64_t step = 0;
+  std::vector<std::vector<float>> parameters{};
+  std::vector<AdamW::Moments> moments{};
+  std::string tracker{};                  ///< as the tracker writes itself
+  std::uint64_t plan_step = 0;            ///< the step that the plan in force was made for
+  std::vector<double> plan_statistics{};  ///< what it was made from
+};
+
+/// Writes a checkpoint next to `path` and moves it there, so that no half of one is ever there.
+/// @throws reprise::Error if it cannot.
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+
+/// Reads a checkpoint of a model of this shape.
+/// @throws reprise::CorruptState if it is truncated, damaged or of another model; reprise::Error if
+/// it cannot be read.
+[[nodiscard]] Checkpoint read_checkpoint(const std::string& path, const Model& model);
+
+}  // namespace gpt

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "corpus.hpp"
+#include "engine/threads.hpp"
+#include "options.hpp"
+#include "report.hpp"
+#include "text.hpp"
+#include "train.hpp"
+
+namespace {
+
+gpt::Corpus make_corpus(const gpt::Options& options) {
+  const auto text = [&] {
+    if (!options.c4.empty()) return gpt::read_c4(options.c4);
+    return options.text.empty() ? gpt::read_own_sources() : gpt::read_text(options.text);
+  }();
+  return {text, options.shape.context, options.seed};
+}
+
+reprise::byte_count budget_of(const gpt::Options& options, const gpt::Corpus& corpus) {
+  if (!options.budget) return reprise::unlimited_bytes;
+  return options.budget->resolve(options.budget->is_share() ? gpt::store_all_peak(options, corpus)
+                                                            : 0);
+}
+
+/// Store-all comes first, as the reference; only policies that adapt are held to the budget.
+std::vector<gpt::Result> compare(const gpt::Options& options, const gpt::Corpus& corpus,
+                                 reprise::byte_count budget) {
+  gpt::check_feasible(options, corpus, gpt::Policy::gradient, budget);
+  std::vector<gpt::Result> results;
+  for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
+    const auto policy = static_cast<gpt::Policy>(i);
+    results.push_back(
+        gpt::train(options, corpus, policy,
+                   gpt::adapts_to_budget(policy) ? budget : reprise::unlimited_bytes));
+    results.back().is_within_budget = results.back().peak_activation_bytes <= budget;
+    results.back().exact = have_equal_losses(results.back(), results.front());
+  }
+  return results;
+}
+
+void run(const gpt::Options& options) {
+  gpt::set_threads(options.threads);
+  const gpt::Corpus corpus = make_corpus(options);
+  std::printf("%zu layers, %zu channels, %zu heads, context %zu; %zu bytes of text; %d threads\n",
+              options.shape.layers, options.shape.channels, options.shape.heads,
+              options.shape.context, corpus.size(), options.threads);
+  const reprise::byte_count budget = budget_of(options, corpus);
+  std::vector<gpt::Result> results;
+  if (options.compare) {
+    results = compare(options, corpus, budget);
+  } else {
+    results.push_back(gpt::train(options, corpus, options.policy, budget));
+    if (options.policy == gpt::Policy::store_all) results.back().exact = true;
+  }
+  gpt::print_table(results, budget);
+  if (!options.json.empty()) gpt::write_json(options.json, results, options);
+}
+
+/// One line on stderr, whatever is inside the message.
+int fail(std::string message) {
+  for (char& c : message) c = c == '\n' ? ' ' : c;
+  std::fprintf(stderr, "gpt: %s\n", message.c_str());
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const std::optional<gpt::Options> options = gpt::parse_options(argc, argv);
+  if (options) run(*options);
+  return EXIT_SUCCESS;
+} catch (const std::bad_alloc&) {
+  return fail("there is not enough memory for this model");
+} catch (const std::exception& error) {
+  return fail(error.what());
+}

@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <reprise/core/error.hpp>
+#include <thread>
+
+namespace gpt {
+namespace {
+
+/// Options as they are written, before they are looked at as a whole.
+struct Written {
+  std::string policy = std::string(name_of(Policy::gradient));
+  std::string budget;
+};
+
+const CLI::Range size_range(1, 1 << 24);
+
+void add_text_options(CLI::App& app, Options& options) {
+  CLI::Option* const text =
+      app.add_option("--text", options.text, "Files or folders to train on, byte by byte");
+  CLI::Option* const c4 =
+      app.add_option("--c4", options.c4, "A file with a JSON object a line that has a 'text'");
+  text->excludes(c4);
+}
+
+void add_model_options(CLI::App& app, Options& options) {
+  app.add_option("--layers", options.shape.layers, "Transformer blocks")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--channels", options.shape.channels, "Channels")->check(CLI::Range(1, 65536));
+  app.add_option("--heads", options.shape.heads, "Attention heads")->check(CLI::Range(1, 65536));
+  app.add_option("--context", options.shape.context, "Tokens a sequence")
+      ->check(CLI::Range(1, 65536));
+  app.add_option("--dropout", options.shape.dropout, "Share of elements to drop in training")
+      ->check(CLI::Range(0.0, 0.99));
+}
+
+void add_training_options(CLI::App& app, Options& options) {
+  app.add_option("--batch", options.batch, "Sequences a micro-batch")->check(CLI::Range(1, 65536));
+  app.add_option("--accumulate", options.accumulate, "Micro-batches a step")->check(size_range);
+  app.add_option("--steps", options.steps, "Steps to train in this run")->check(size_range);
+  app.add_option("--seed", options.seed, "Of parameters, batches and dropout");
+  app.add_option("--lr", options.learning_rate, "Learning rate")->check(CLI::Range(1e-9, 10.0));
+  app.add_option("--threads", options.threads, "Threads to compute with")
+      ->check(CLI::Range(1, 1024));
+}
+
+void add_policy_options(CLI::App& app, Options& options, Written& written) {
+  CLI::Option* const policy = app.add_option("--policy", written.policy,
+                                             "store-all, recompute-all, every-4, sqrt or gradient");
+  app.add_option("--alpha", options.alpha, "gradient keeps layers above alpha * median")
+      ->check(CLI::Range(0.0, 1e9));
+  app.add_option("--beta", options.beta, "Weight of the past in the gradient statistics")
+      ->check(CLI::Range(0.0, 0.999999));
+  app.add_option("--cadence", options.cadence, "Steps from one plan to the next")
+      ->check(size_range);
+  app.add_option("--budget", written.budget,
+                 "Bytes for activations: 64MiB, or 50% of store-all's peak (--compare: 50%)");
+  app.add_flag("--verify-replay", options.verify_replay,
+               "Compare each recomputed value with its original");
+  app.add_flag("--compare", options.compare, "Train with each policy and compare")
+      ->excludes(policy);
+}
+
+void add_file_options(CLI::App& app, Options& options) {
+  app.add_option("--save", options.save, "Write a checkpoint after the last step");
+  app.add_option("--resume", options.resume, "Go on from a checkpoint");
+  app.add_option("--json", options.json, "Write the results to a file");
+  for (const char* const name : {"--save", "--resume"}) {
+    app.get_option(name)->excludes(app.get_option("--compare"));
+  }
+}
+
+void check_folder_of(const std::string& file) {
+  if (file.empty()) return;
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  if (!std::filesystem::is_directory(folder)) {
+    throw reprise::InvalidArgument("cannot write " + file + ": there is no folder " +
+                                   folder.string());
+  }
+  if (std::filesystem::is_directory(file)) {
+    throw reprise::InvalidArgument("cannot write " + file + ": it is a folder");
+  }
+}
+
+void check_as_a_whole(Options& options, const Written& written) {
+  options.policy = policy_named(written.policy);
+  if (!written.budget.empty()) {
+    options.budget = parse_budget(written.budget);
+  } else if (options.compare) {
+    options.budget = Budget{.share = 0.5};
+  }
+  if (options.shape.channels % options.shape.heads != 0) {
+    throw reprise::InvalidArgument("--heads: " + std::to_string(options.shape.heads) +
+                                   " heads do not divide " +
+                                   std::to_string(options.shape.channels) + " channels");
+  }
+  check_folder_of(options.save);
+  check_folder_of(options.json);
+}
+
+}  // namespace
+
+std::optional<Options> parse_options(int argc, const char* const* argv) {
+  Options options;
+  options.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  Written written;
+  CLI::App app("Trains a byte-level GPT within a budget for activations.", "gpt");
+  app.option_defaults()->always_capture_default();
+  add_text_options(app, options);
+  add_model_options(app, options);
+  add_training_options(app, options);
+  add_policy_options(app, options, written);
+  add_file_options(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return std::nullopt;
+  }
+  if (app.count("--budget") > 0 && written.budget.empty()) written.budget = " ";
+  check_as_a_whole(options, written);
+  return options;
+}
+
+}  // namespace gpt

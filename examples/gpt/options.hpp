@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What the user asked for.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "budget.hpp"
+#include "engine/model.hpp"
+#include "policy.hpp"
+
+namespace gpt {
+
+/// The command line's options with their defaults, which are the demo's.
+struct Options {
+  std::vector<std::string> text;
+  std::string c4;
+  ModelShape shape{};
+  std::size_t batch = 8;
+  std::size_t accumulate = 1;
+  std::size_t steps = 30;
+  std::uint64_t seed = 1;
+  float learning_rate = 1e-3F;
+  int threads = 1;
+  Policy policy = Policy::gradient;
+  bool compare = false;
+  double alpha = 1;
+  double beta = 0.95;
+  std::uint64_t cadence = 5;
+  std::optional<Budget> budget{};
+  bool verify_replay = false;
+  std::string save;
+  std::string resume;
+  std::string json;
+};
+
+/// Reads the command line; prints the help and returns nothing if that was asked for.
+/// @throws std::exception with one line for people if something is wrong with it.
+[[nodiscard]] std::optional<Options> parse_options(int argc, const char* const* argv);
+
+}  // namespace gpt

@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The policies that the demo compares, by their names on the command line.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <reprise/core/error.hpp>
+#include <reprise/planner/every_nth.hpp>
+#include <reprise/planner/gradient_threshold.hpp>
+#include <reprise/planner/recompute_all.hpp>
+#include <reprise/planner/square_root.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/threshold/median_threshold.hpp>
+#include <string>
+#include <string_view>
+
+namespace gpt {
+
+/// Who decides what is kept.
+enum class Policy { store_all, recompute_all, every_4, square_root, gradient };
+
+/// Their names, in their order.
+inline constexpr std::array<std::string_view, 5> policy_names{"store-all", "recompute-all",
+                                                              "every-4", "sqrt", "gradient"};
+
+[[nodiscard]] constexpr std::string_view name_of(Policy policy) {
+  return policy_names.at(static_cast<std::size_t>(policy));
+}
+
+/// @throws reprise::InvalidArgument if there is no such policy.
+[[nodiscard]] inline Policy policy_named(std::string_view name) {
+  const auto found = std::ranges::find(policy_names, name);
+  if (found == policy_names.end()) {
+    throw reprise::InvalidArgument("--policy: there is no policy '" + std::string(name) +
+                                   "'; choose store-all, recompute-all, every-4, sqrt or gradient");
+  }
+  return static_cast<Policy>(found - policy_names.begin());
+}
+
+/// True if the policy keeps less when the budget is small; the others have one shape.
+[[nodiscard]] constexpr bool adapts_to_budget(Policy policy) { return policy == Policy::gradient; }
+
+/// Calls `f` with the policy's planner.
+template <class F>
+auto with_planner(Policy policy, double alpha, F&& f) {
+  switch (policy) {
+    case Policy::recompute_all:
+      return f(reprise::RecomputeAll{});
+    case Policy::every_4:
+      return f(reprise::EveryNth{.n = 4});
+    case Policy::square_root:
+      return f(reprise::SquareRoot{});
+    case Policy::gradient:
+      return f(reprise::GradientThreshold{reprise::MedianThreshold{.alpha = alpha}});
+    case Policy::store_all:
+      break;
+  }
+  return f(reprise::StoreAll{});
+}
+
+}  // namespace gpt

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "report.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <reprise/core/error.hpp>
+#include <reprise/core/units.hpp>
+
+namespace gpt {
+namespace {
+
+const char* text_of(const std::optional<bool>& exact) {
+  if (!exact) return "-";
+  return *exact ? "yes" : "NO";
+}
+
+void print_line(const Result& result) {
+  std::printf("%-13s %11s%c %12s %12.3f %9.4f %11.6f %11.6f %10s\n",
+              std::string(name_of(result.policy)).c_str(),
+              reprise::format_bytes(result.peak_activation_bytes).c_str(),
+              result.is_within_budget ? ' ' : '*',
+              reprise::format_bytes(result.predicted_peak_bytes).c_str(),
+              result.recomputed_flops_per_step / 1e9, result.seconds_per_step,
+              static_cast<double>(result.losses.back()), static_cast<double>(result.val_loss),
+              text_of(result.exact));
+}
+
+nlohmann::json json_of(const Result& result, const Options& options) {
+  nlohmann::json object{
+      {"policy", name_of(result.policy)},
+      {"peak_activation_bytes", result.peak_activation_bytes},
+      {"predicted_peak_bytes", result.predicted_peak_bytes},
+      {"reserved_bytes", result.reserved_bytes},
+      {"budget_bytes", nullptr},
+      {"within_budget", result.is_within_budget},
+      {"recomputed_flops_per_step", result.recomputed_flops_per_step},
+      {"forward_flops_per_step", result.forward_flops_per_step},
+      {"seconds_per_step", result.seconds_per_step},
+      {"train_loss", result.losses.back()},
+      {"train_losses", result.losses},
+      {"val_loss", result.val_loss},
+      {"exact", nullptr},
+      {"seed", options.seed},
+      {"threads", options.threads},
+  };
+  if (result.budget_bytes) object["budget_bytes"] = *result.budget_bytes;
+  if (result.exact) object["exact"] = *result.exact;
+  return object;
+}
+
+}  // namespace
+
+void print_table(const std::vector<Result>& results, reprise::byte_count budget) {
+  std::printf("\n%-13s %12s %12s %12s %9s %11s %11s %10s\n", "policy", "peak ", "predicted",
+              "recomputed", "seconds", "training", "validation", "identical");
+  std::printf("%-13s %12s %12s %12s %9s %11s %11s %10s\n", "", "activations ", "peak", "GFLOP/step",
+              "a step", "loss", "loss", "losses");
+  for (const Result& result : results) print_line(result);
+  if (budget == reprise::unlimited_bytes) return;
+  std::printf("\nbudget: %s (%llu bytes)", reprise::format_bytes(budget).c_str(),
+              static_cast<unsigned long long>(budget));
+  const auto is_over = [](const Result& result) { return !result.is_within_budget; };
+  if (std::ranges::any_of(results, is_over)) std::printf("; * passes it, and ran without one");
+  std::printf("\n");
+}
+
+void write_json(const std::string& path, const std::vector<Result>& results,
+                const Options& options) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Result& result : results) list.push_back(json_of(result, options));
+  std::ofstream file(path);
+  file << list.dump(2) << '\n';
+  file.close();
+  if (!file) throw reprise::Error("cannot write " + path);
+}
+
+}  // namespace gpt

@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Results for people and for programs.
+
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+#include "result.hpp"
+
+namespace gpt {
+
+/// Prints one table with a line for each result.
+void print_table(const std::vector<Result>& results, reprise::byte_count budget);
+
+/// Writes an array with an object for each result.
+/// @throws reprise::Error if the file cannot be written.
+void write_json(const std::string& path, const std::vector<Result>& results,
+                const Options& options);
+
+}  // namespace gpt

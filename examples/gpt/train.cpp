@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "train.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <reprise/core/error.hpp>
+#include <reprise/planner/plan.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/program/lowering.hpp>
+#include <reprise/program/profile.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "checkpoint.hpp"
+#include "progress.hpp"
+#include "trainer.hpp"
+
+namespace gpt {
+namespace {
+
+reprise::Program program_of(const Options& options, const Corpus& corpus) {
+  Model model(options.shape, options.seed);
+  model.batches().training.push_back(corpus.training_batch(0, options.batch));
+  return reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
+}
+
+double median(std::vector<double> numbers) {
+  const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
+  std::ranges::nth_element(numbers, middle);
+  return *middle;
+}
+
+template <class Trainer>
+Result run_steps(Trainer& trainer, const Options& options, Policy policy) {
+  Result result{.policy = policy};
+  Progress progress(name_of(policy), options.steps,
+                    options.batch * options.accumulate * options.shape.context);
+  std::vector<double> seconds;
+  for (std::size_t i = 1; i <= options.steps; ++i) {
+    const StepResult step = trainer.step();
+    progress.show(i, step);
+    result.losses.push_back(step.loss);
+    result.peak_activation_bytes = std::max(result.peak_activation_bytes, step.peak_bytes);
+    result.predicted_peak_bytes =
+        std::max(result.predicted_peak_bytes, step.report.predicted_peak_bytes);
+    const auto share = 1.0 / static_cast<double>(options.steps);
+    result.recomputed_flops_per_step += share * step.report.recomputed_cost;
+    result.forward_flops_per_step += share * step.report.forward_cost;
+    if (i > 1 || options.steps == 1) seconds.push_back(step.seconds);
+    if (!std::isfinite(step.loss)) {
+      throw reprise::Error("the loss is not finite after step " + std::to_string(i) +
+                           ": try a smaller --lr");
+    }
+  }
+  result.seconds_per_step = median(std::move(seconds));
+  result.reserved_bytes = trainer.model().memory().reserved_bytes();
+  result.val_loss = trainer.validate();
+  return result;
+}
+
+}  // namespace
+
+reprise::byte_count store_all_peak(const Options& options, const Corpus& corpus) {
+  const reprise::Program program = program_of(options, corpus);
+  return reprise::StoreAll{}(reprise::PlanRequest{.program = program}).peak_bytes;
+}
+
+void check_feasible(const Options& options, const Corpus& corpus, Policy policy,
+                    reprise::byte_count budget) {
+  const reprise::Program program = program_of(options, corpus);
+  with_planner(policy, options.alpha, [&](auto planner) {
+    static_cast<void>(planner(reprise::PlanRequest{.program = program, .budget = budget}));
+  });
+}
+
+Result train(const Options& options, const Corpus& corpus, Policy policy,
+             reprise::byte_count budget) {
+  return with_planner(policy, options.alpha, [&](auto planner) {
+    Trainer trainer(options, corpus, std::move(planner), budget);
+    if (!options.resume.empty()) {
+      trainer.resume(read_checkpoint(options.resume, trainer.model()));
+    }
+    Result result = run_steps(trainer, options, policy);
+    if (budget != reprise::unlimited_bytes) result.budget_bytes = budget;
+    if (!options.save.empty()) write_checkpoint(options.save, trainer.checkpoint());
+    return result;
+  });
+}
+
+}  // namespace gpt

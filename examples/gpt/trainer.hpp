@@ -1,0 +1,185 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Training with Reprise: what an engine's loop looks like.
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <reprise/core/graph.hpp>
+#include <reprise/planner/planner.hpp>
+#include <reprise/run/checkpointed.hpp>
+#include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/scheduler/replan_every.hpp>
+#include <reprise/stats/cadence.hpp>
+#include <reprise/stats/ema.hpp>
+#include <reprise/stats/gradient_stat_tracker.hpp>
+#include <span>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "checkpoint.hpp"
+#include "corpus.hpp"
+#include "engine/adam_w.hpp"
+#include "engine/model.hpp"
+#include "options.hpp"
+
+namespace gpt {
+
+/// What one step did.
+struct StepResult {
+  float loss = 0;  ///< mean over the micro-batches
+  double seconds = 0;
+  std::uint64_t peak_bytes = 0;  ///< of activations, counted by the allocator
+  std::uint64_t live_bytes = 0;  ///< between forward and backward
+  reprise::RunReport report{};
+};
+
+/// A model in training under a planner and a budget.
+template <reprise::Planner P>
+class Trainer {
+ public:
+  Trainer(const Options& options, const Corpus& corpus, P planner, reprise::byte_count budget)
+      : options_(options),
+        corpus_(corpus),
+        model_(options.shape, options.seed),
+        optimiser_(model_.parameters(), {.learning_rate = options.learning_rate}),
+        tracker_(model_.graph(), reprise::Ema{.beta = options.beta},
+                 reprise::EverySteps{.steps = options.cadence}),
+        scheduler_(std::move(planner), reprise::ReplanEvery{.steps = options.cadence}),
+        net_(model_.graph(), tracker_, scheduler_,
+             reprise::CheckpointedOptions{
+                 .budget = budget, .seed = options.seed, .verify_replay = options.verify_replay}) {}
+
+  [[nodiscard]] Model& model() noexcept { return model_; }
+
+  /// One step: all micro-batches, then the optimiser.
+  StepResult step() {
+    const auto start = std::chrono::steady_clock::now();
+    StepResult result;
+    choose_batches();
+    begin_step();
+    model_.memory().reset_peak();
+    model_.parameters().zero_gradients();
+    const float share = 1.0F / static_cast<float>(options_.accumulate);
+    for (std::size_t i = 0; i < options_.accumulate; ++i) {
+      auto pass = net_.forward();
+      result.loss += share * *pass.output().data();
+      result.live_bytes = model_.memory().live_bytes();
+      net_.backward(std::move(pass), model_.scalar(share));
+    }
+    net_.end_step();
+    optimiser_.step();
+    note_plan();
+    result.report = net_.report();
+    result.peak_bytes = peak_bytes(result.report);
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+  }
+
+  /// The mean loss on the validation part.
+  float validate() {
+    constexpr std::size_t batches = 8;
+    float sum = 0;
+    for (std::size_t i = 0; i < batches; ++i) {
+      model_.batches().evaluation = corpus_.validation_batch(i, options_.batch);
+      sum += *net_.infer().front().data();
+    }
+    return sum / static_cast<float>(batches);
+  }
+
+  [[nodiscard]] Checkpoint checkpoint() const {
+    Checkpoint checkpoint{.shape = model_.shape(),
+                          .step = net_.step(),
+                          .moments = optimiser_.moments(),
+                          .plan_step = plan_step_,
+                          .plan_statistics = plan_statistics_};
+    for (const auto& entry : model_.parameters().entries()) {
+      checkpoint.parameters.push_back(entry.values);
+    }
+    std::ostringstream tracker;
+    tracker_.save(tracker);
+    checkpoint.tracker = tracker.str();
+    return checkpoint;
+  }
+
+  /// Goes on from a checkpoint of the same model: with the same options the losses and decisions
+  /// are those of a run that never stopped.
+  /// @throws reprise::CorruptState if the statistics inside are of another model.
+  void resume(const Checkpoint& checkpoint) {
+    std::istringstream tracker(checkpoint.tracker);
+    tracker_.load(tracker);
+    auto& entries = model_.parameters().entries();
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      std::ranges::copy(checkpoint.parameters[i], entries[i].values.begin());
+      optimiser_.moments()[i] = checkpoint.moments[i];
+    }
+    optimiser_.set_steps(checkpoint.step);
+    net_.resume_at(checkpoint.step);
+    resume_plan(checkpoint);
+  }
+
+ private:
+  using Graph = reprise::Graph<Tensor>;
+  using Tracker =
+      reprise::GradientStatTracker<reprise::DefaultBackend, reprise::Ema, reprise::EverySteps>;
+  using Scheduler = reprise::CheckpointScheduler<P, reprise::ReplanEvery>;
+
+  void choose_batches() {
+    auto& batches = model_.batches().training;
+    batches.clear();
+    for (std::size_t i = 0; i < options_.accumulate; ++i) {
+      batches.push_back(
+          corpus_.training_batch(net_.step() * options_.accumulate + i, options_.batch));
+    }
+  }
+
+  void begin_step() {
+    const std::span<const double> now = tracker_.statistics();
+    statistics_.assign(now.begin(), now.end());
+    plans_before_ = scheduler_.plans_made();
+    net_.begin_step();
+  }
+
+  /// A checkpoint says what the plan in force was made from.
+  void note_plan() {
+    if (scheduler_.plans_made() == plans_before_) return;
+    plan_statistics_ = statistics_;
+    plan_step_ = net_.step() - 1;
+  }
+
+  /// Brings the scheduler to where it was: the same statistics, the same steps since.
+  void resume_plan(const Checkpoint& checkpoint) {
+    plan_statistics_ = checkpoint.plan_statistics;
+    plan_step_ = checkpoint.plan_step;
+    if (checkpoint.step == 0) return;
+    scheduler_.begin_step(plan_statistics_, plan_step_);
+    for (std::uint64_t step = plan_step_ + 1; step < checkpoint.step; ++step) {
+      scheduler_.begin_step({}, step);
+    }
+  }
+
+  /// The first step holds the measuring forward too, which is no part of the plan.
+  [[nodiscard]] std::uint64_t peak_bytes(const reprise::RunReport& report) {
+    return report.profile_bytes > 0 ? report.peak_bytes : model_.memory().peak_bytes();
+  }
+
+  const Options& options_;
+  const Corpus& corpus_;
+  Model model_;
+  AdamW optimiser_;
+  Tracker tracker_;
+  Scheduler scheduler_;
+  reprise::Checkpointed<Graph, Tracker, Scheduler> net_;
+  std::vector<double> statistics_;
+  std::vector<double> plan_statistics_;
+  std::uint64_t plan_step_ = 0;
+  std::uint64_t plans_before_ = 0;
+};
+
+}  // namespace gpt
