@@ -250,3 +250,83 @@ TEST_CASE("calls out of order are refused") {
   CHECK(net.live_bytes() == 0);
   net.end_step();
 }
+
+namespace {
+
+/// x + noise that another call draws anew: not repeatable, though it looks like a node.
+struct Unrepeatable {
+  using tensor_type = std::vector<float>;
+  static constexpr auto backward_reads = reprise::Reads::input;
+  float* noise;
+  std::vector<float>* gradient;
+
+  std::vector<float> forward(const std::vector<float>& x, reprise::PassContext&) {
+    *noise += 1.0F;
+    std::vector<float> y = x;
+    for (float& v : y) v += *noise;
+    return y;
+  }
+  std::vector<float> backward(const std::vector<float>& x, const std::vector<float>& dy,
+                              reprise::PassContext&) {
+    for (std::size_t i = 0; i < x.size(); ++i) (*gradient)[i] += x[i] * dy[i];
+    return dy.size() == x.size() ? std::vector<float>(dy) : x;
+  }
+  template <class F>
+  void for_each_gradient(F&& f) {
+    f(std::span<float>(*gradient));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a whole step is compared with one that keeps everything") {
+  SUBCASE("a repeatable graph passes") {
+    for (std::uint32_t seed = 0; seed < 50; ++seed) {
+      CAPTURE(seed);
+      std::mt19937 random(seed);
+      RandomGraph random_graph(random);
+      NoStatistics tracker;
+      reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
+      reprise::Checkpointed net{random_graph.graph, tracker, scheduler, {.seed = seed}};
+      const Tensor input = random_graph.tensor(0.3F);
+      net.begin_step();
+      CHECK_NOTHROW(net.verify_step(
+          [&](std::span<const Tensor* const> outputs) {
+            std::vector<Tensor> gradients;
+            for (std::size_t i = 0; i < outputs.size(); ++i) {
+              gradients.push_back(random_graph.tensor(0.5F));
+            }
+            return gradients;
+          },
+          [&] { random_graph.zero_gradients(); }, input));
+      CHECK(net.live_bytes() == 0);
+      CHECK(random_graph.world->memory.live == random_graph.width * sizeof(float));
+    }
+  }
+  SUBCASE("a node that draws anew is named") {
+    float noise = 0;
+    std::vector<std::vector<float>> gradients(2, std::vector<float>(3, 0.0F));
+    std::vector<Unrepeatable> nodes;
+    for (auto& gradient : gradients) nodes.push_back({.noise = &noise, .gradient = &gradient});
+    auto graph = reprise::chain(nodes);
+    NoStatistics tracker;
+    reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+    reprise::Checkpointed net{graph, tracker, scheduler};
+    net.begin_step();
+    const std::vector<float> input(3, 1.0F);
+    try {
+      net.verify_step(
+          [](std::span<const std::vector<float>* const>) {
+            return std::vector<std::vector<float>>(1, std::vector<float>(3, 1.0F));
+          },
+          [&] {
+            for (auto& gradient : gradients) gradient.assign(3, 0.0F);
+          },
+          input);
+      FAIL("the difference was not seen");
+    } catch (const reprise::ReplayMismatch& mismatch) {
+      CHECK(std::string(mismatch.what()) ==
+            "layer 1: gradient 0 of node 1 differs from the one with everything kept");
+    }
+  }
+}

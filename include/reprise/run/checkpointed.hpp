@@ -17,6 +17,7 @@
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/program/keep.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/run/lowered_shape.hpp>
@@ -165,6 +166,44 @@ class Checkpointed {
     return run_inference(pointers);
   }
 
+  /// Runs one whole pass under the plan and once more with everything kept, outside the budget, and
+  /// compares the gradients of all parameters and graph inputs to the bit.
+  ///
+  /// Call it inside a step, before its first forward; running statistics move in the planned pass
+  /// only. Afterwards the parameter gradients are those of the planned pass.
+  /// @param turn makes the gradients of the graph's outputs from them: called with a span of
+  /// pointers
+  ///   to the outputs, returns a `std::vector<tensor_type>`
+  /// @param zero_gradients sets all parameter gradients to zero
+  /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
+  template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
+  void verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
+    check_forward(sizeof...(Inputs));
+    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    const PassContext::Identity identity{.seed = options_.seed, .step = step_};
+    const std::shared_ptr<const LoweredShape> shape = shape_for(pointers, identity);
+    const Program& program = shape->lowered.program;
+    const auto everything = std::make_shared<const Plan>(
+        Plan{.schedule = keep(program, KeepSet(program.values().size(), 1))});
+    const auto plan =
+        scheduler_->plan(shape->signature, program, options_.budget, options_.passes_in_flight);
+    const auto apart = std::make_shared<running::Shared>(*shared_);
+    apart->account = std::make_shared<MemoryAccount>();
+    apart->observer = nullptr;
+
+    zero_gradients();
+    const std::vector<GradientChecksum> expected =
+        play_whole(std::make_unique<running::Player<G>>(*graph_, apart, shape, everything, pointers,
+                                                        identity, PassMode::profiling),
+                   turn);
+    zero_gradients();
+    const std::vector<GradientChecksum> actual =
+        play_whole(std::make_unique<running::Player<G>>(*graph_, shared_, shape, plan, pointers,
+                                                        identity, PassMode::training),
+                   turn);
+    compare_gradients(expected, actual);
+  }
+
   /// Counts since the last `begin_step`.
   [[nodiscard]] RunReport report() const {
     RunReport report = shared_->report;
@@ -189,6 +228,53 @@ class Checkpointed {
   }
 
  private:
+  struct GradientChecksum {
+    std::size_t node;
+    std::size_t index;
+    std::uint64_t checksum;
+  };
+
+  template <class Turn>
+  [[nodiscard]] std::vector<GradientChecksum> play_whole(std::unique_ptr<running::Player<G>> player,
+                                                         Turn& turn) {
+    player->play_forward();
+    std::vector<const tensor_type*> outputs;
+    for (std::size_t i = 0; i < player->output_count(); ++i) outputs.push_back(&player->output(i));
+    std::vector<tensor_type> gradients = turn(std::span<const tensor_type* const>(outputs));
+    const std::vector<tensor_type> of_inputs = player->play_backward(gradients);
+    std::vector<GradientChecksum> checksums;
+    for (std::size_t node = 0; node < graph_->size(); ++node) {
+      if constexpr (requires { graph_->for_each_gradient(node, [](auto&&) {}); }) {
+        std::size_t index = 0;
+        graph_->for_each_gradient(node, [&](auto gradient) {
+          checksums.push_back({node, index++, hash_bytes(std::as_bytes(std::span(gradient)))});
+        });
+      }
+    }
+    if constexpr (ChecksummableTensor<tensor_type>) {
+      for (std::size_t i = 0; i < of_inputs.size(); ++i) {
+        checksums.push_back(
+            {graph_->size(), i, tensor_traits<tensor_type>::checksum(of_inputs[i])});
+      }
+    }
+    return checksums;
+  }
+
+  void compare_gradients(const std::vector<GradientChecksum>& expected,
+                         const std::vector<GradientChecksum>& actual) const {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      if (expected[i].checksum == actual[i].checksum) continue;
+      const std::size_t node = expected[i].node;
+      const std::string where =
+          node == graph_->size()
+              ? "the gradient of graph input " + std::to_string(expected[i].index)
+              : layer_name(*graph_, static_cast<NodeTraits>(graph_->traits(node)).layer) +
+                    ": gradient " + std::to_string(expected[i].index) + " of node " +
+                    std::to_string(node);
+      throw ReplayMismatch(where + " differs from the one with everything kept");
+    }
+  }
+
   void check_options() const {
     if (options_.passes_in_flight == 0) {
       throw InvalidArgument("0 passes in flight leave nothing to run");

@@ -68,13 +68,14 @@ class Player {
   using S = typename G::saved_type;
 
   Player(G& graph, std::shared_ptr<Shared> shared, std::shared_ptr<const LoweredShape> shape,
-         std::shared_ptr<const Plan> plan, std::vector<T*> inputs, PassContext::Identity identity)
+         std::shared_ptr<const Plan> plan, std::vector<T*> inputs, PassContext::Identity identity,
+         PassMode mode = PassMode::training)
       : graph_(graph),
         shared_(std::move(shared)),
         shape_(std::move(shape)),
         plan_(std::move(plan)),
         inputs_(std::move(inputs)),
-        pass_(identity, PassMode::training),
+        pass_(identity, mode),
         store_(shape_->lowered.program, shared_->account),
         uncounted_saved_(graph.size()),
         runs_left_(shape_->lowered.program.operations().size(), 0) {
