@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <reprise/program/ledger.hpp>
+
+#include "support/chain_program.hpp"
+
+namespace {
+
+using reprise::Action;
+using reprise::InvalidSchedule;
+using reprise::Ledger;
+using reprise_test::chain_program;
+
+}  // namespace
+
+TEST_CASE("bytes are counted inside actions and between them") {
+  const auto program = chain_program(2);
+  Ledger ledger(program);
+  CHECK(ledger.live_bytes() == 0);
+  CHECK(ledger.is_present(0));
+  ledger.apply(Action::run(0));
+  CHECK(ledger.has_run(0));
+  CHECK(ledger.live_bytes() == 12);
+  ledger.apply(Action::drop(2));
+  CHECK(ledger.live_bytes() == 8);
+  // A rerun makes everything anew; the copy of what is present goes at once.
+  CHECK(ledger.bytes_during(Action::run(0)) == 20);
+  ledger.apply(Action::run(0));
+  CHECK(ledger.live_bytes() == 12);
+  CHECK(ledger.peak_bytes() == 20);
+}
+
+TEST_CASE("an action without meaning is refused and changes nothing") {
+  const auto program = chain_program(2);
+  Ledger ledger(program);
+  const auto refused = [&](Action action, const char* message) {
+    const auto before = ledger.live_bytes();
+    CHECK_THROWS_WITH_AS(ledger.apply(action), message, InvalidSchedule);
+    CHECK(ledger.live_bytes() == before);
+  };
+  refused(Action::run(1), "forward of node 1 reads what is absent: output 0 of node 0");
+  refused(Action::drop(1), "drop of what is absent: output 0 of node 0");
+  refused(Action::drop(0), "drop of what is not ours: graph input 0");
+  refused(Action::run(99), "run of operation 99, which is not in the program");
+  refused(Action::drop(99), "drop of value 99, which is not in the program");
+  refused(Action::run(0, true), "forward of node 0 cannot skip its outputs");
+  ledger.apply(Action::run(0));
+  refused(Action::run(0), "forward of node 0 would make nothing that is absent");
+  ledger.apply(Action::run(1));
+  ledger.apply(Action::run(2));
+  refused(Action::run(2), "the turn is not repeatable");
+  ledger.apply(Action::run(3));
+  ledger.apply(Action::run(4));
+  refused(Action::drop(7), "drop of what is not ours: gradient of graph input 0");
+}
+
+TEST_CASE("a view keeps its source's storage alive") {
+  const reprise::Program program(
+      {{.kind = reprise::ValueKind::output, .node = 0, .bytes = 8},
+       {.kind = reprise::ValueKind::output, .node = 1, .bytes = 8, .view_of = 0}},
+      {{.node = 0, .writes = {0}, .repeatable = true},
+       {.node = 1, .reads = {0}, .writes = {1}, .repeatable = true},
+       {.kind = reprise::OperationKind::turn}},
+      2, 1, true);
+  Ledger ledger(program);
+  ledger.apply(Action::run(0));
+  ledger.apply(Action::run(1));
+  CHECK(ledger.live_bytes() == 8);
+  ledger.apply(Action::drop(0));
+  CHECK(ledger.live_bytes() == 8);
+  ledger.apply(Action::run(0));
+  CHECK(ledger.live_bytes() == 16);
+  ledger.apply(Action::drop(1));
+  CHECK(ledger.live_bytes() == 8);
+}
