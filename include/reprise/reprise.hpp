@@ -40,6 +40,7 @@
 #include <reprise/program/keep.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/lowering.hpp>
+#include <reprise/program/output_lifetimes.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>

@@ -14,6 +14,7 @@
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
+#include <reprise/program/output_lifetimes.hpp>
 #include <span>
 #include <vector>
 
@@ -47,19 +48,6 @@ template <LayerGraph G>
 
 namespace profiling {
 
-/// For each node the last node that reads one of its outputs.
-template <LayerGraph G>
-[[nodiscard]] std::vector<std::size_t> last_readers(const G& graph) {
-  std::vector<std::size_t> last(graph.size());
-  for (std::size_t node = 0; node < graph.size(); ++node) {
-    last[node] = node;
-    for (const Source& source : graph.inputs(node)) {
-      if (!source.is_graph_input()) last[source.node] = node;
-    }
-  }
-  return last;
-}
-
 template <LayerGraph G>
 class Measurement {
  public:
@@ -74,16 +62,14 @@ class Measurement {
   [[nodiscard]] Profile run() {
     Profile profile;
     for (const T* input : inputs_) profile.input_bytes.push_back(tensor_traits<T>::bytes(*input));
-    const std::vector<std::size_t> last = last_readers(graph_);
-    std::vector<std::vector<std::size_t>> dead(graph_.size());
-    for (std::size_t node = 0; node < graph_.size(); ++node) dead[last[node]].push_back(node);
+    const OutputLifetimes lifetimes(graph_, false);
     for (std::size_t node = 0; node < graph_.size(); ++node) {
       profile.nodes.push_back(measure(node));
       for (const NodeProfile& made = profile.nodes.back(); const byte_count b : made.output_bytes) {
         held_ += b;
       }
       profile.held_bytes = std::max(profile.held_bytes, held_ + profile.nodes.back().saved_bytes);
-      for (const std::size_t gone : dead[node]) {
+      for (const std::size_t gone : lifetimes.ended_after(node)) {
         outputs_[gone].clear();
         for (const byte_count b : profile.nodes[gone].output_bytes) held_ -= b;
       }

@@ -19,6 +19,7 @@
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/lowering.hpp>
+#include <reprise/program/output_lifetimes.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>
@@ -362,10 +363,7 @@ class Checkpointed {
 
   [[nodiscard]] std::vector<tensor_type> run_inference(std::span<tensor_type* const> inputs) {
     std::vector<std::vector<tensor_type>> made(graph_->size());
-    std::vector<std::size_t> last = profiling::last_readers(*graph_);
-    for (const Source& output : graph_->outputs()) last[output.node] = graph_->size();
-    std::vector<std::vector<std::size_t>> dead(graph_->size() + 1);
-    for (std::size_t node = 0; node < graph_->size(); ++node) dead[last[node]].push_back(node);
+    const OutputLifetimes lifetimes(*graph_, true);
     PassContext pass({.seed = options_.seed, .step = step_}, PassMode::inference);
     std::vector<tensor_type*> arguments;
     for (std::size_t node = 0; node < graph_->size(); ++node) {
@@ -380,7 +378,7 @@ class Checkpointed {
       graph_->forward(node, Arguments<tensor_type>(arguments), std::span<tensor_type>(made[node]),
                       saved, pass);
       if constexpr (requires { graph_->release_resident(node); }) graph_->release_resident(node);
-      for (const std::size_t gone : dead[node]) made[gone].clear();
+      for (const std::size_t gone : lifetimes.ended_after(node)) made[gone].clear();
     }
     std::vector<tensor_type> outputs;
     for (const Source& output : graph_->outputs()) {
