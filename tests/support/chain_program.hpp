@@ -15,15 +15,16 @@
 
 namespace reprise_test {
 
-/// A chain of layers of 8 bytes of output, 4 of saved state, 8 of gradient and a cost of 1 each;
-/// backward reads saved state only. Values: the input, then (output, saved) a layer, then the
-/// gradients from the last layer's to the input's.
-inline reprise::Program chain_program(std::uint32_t layers, bool can_skip_output = false) {
+/// A chain of layers of 8 bytes of output, 4 (or as given) of saved state, 8 of gradient and a cost
+/// of 1 each; backward reads saved state only. Values: the input, then (output, saved) a layer,
+/// then the gradients from the last layer's to the input's.
+inline reprise::Program chain_program(std::uint32_t layers, bool can_skip_output = false,
+                                      reprise::byte_count saved_bytes = 4) {
   std::vector<reprise::Value> values{{.kind = reprise::ValueKind::input}};
   std::vector<reprise::Operation> operations;
   for (std::uint32_t n = 0; n < layers; ++n) {
     values.push_back({.kind = reprise::ValueKind::output, .node = n, .bytes = 8});
-    values.push_back({.kind = reprise::ValueKind::saved, .node = n, .bytes = 4});
+    values.push_back({.kind = reprise::ValueKind::saved, .node = n, .bytes = saved_bytes});
     operations.push_back({.kind = reprise::OperationKind::forward,
                           .node = n,
                           .layer = n,

@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <reprise/planner/store_all.hpp>
+
+#include "support/planner_conformance.hpp"
+
+TEST_CASE("StoreAll conforms") { reprise_test::check_planner(reprise::StoreAll{}); }
+
+TEST_CASE("StoreAll recomputes nothing") {
+  const auto program = reprise_test::chain_program(3);
+  const auto plan = reprise::StoreAll{}({.program = program});
+  CHECK(plan.recomputed_cost == 0);
+  CHECK(plan.peak_bytes == 28);
+  CHECK_THROWS_WITH_AS(
+      static_cast<void>(reprise::StoreAll{}({.program = program, .budget = 27})),
+      "a budget of 27 bytes (27 B) cannot be met by store-all: it needs 28 bytes (28 B), and any "
+      "plan at least 20 bytes (20 B)",
+      reprise::BudgetInfeasible);
+}
