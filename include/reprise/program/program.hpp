@@ -140,6 +140,8 @@ class Program {
     for (const Value& value : values_) {
       hash = hash_combine(hash, value.bytes);
       hash = hash_combine(hash, static_cast<std::uint64_t>(value.kind));
+      hash = hash_combine(hash, value.view_of ? std::uint64_t{*value.view_of} + 1 : 0);
+      hash = hash_combine(hash, value.stays ? 1 : 0);
     }
     for (operation_id op = 0; op < operations_.size(); ++op) {
       const Operation& o = operations_[op];
@@ -154,7 +156,16 @@ class Program {
         check_made(op, value);
         hash = hash_combine(hash, (std::uint64_t{op} << 32U) + value);
       }
+      for (const value_id value : o.consumes) {
+        check_exists(op, value);
+        hash = hash_combine(hash, value);
+      }
+      hash = hash_combine(hash, o.consumes.size());
+      for (const value_id value : o.accumulates) hash = hash_combine(hash, value);
+      hash = hash_combine(hash, o.accumulates.size());
       hash = hash_combine(hash, o.transient_bytes);
+      hash = hash_combine(hash, (o.repeatable ? 1U : 0U) + (o.adds_in_place ? 2U : 0U) +
+                                    (o.can_skip_output ? 4U : 0U));
     }
     fingerprint_ = hash;
   }
