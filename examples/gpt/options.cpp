@@ -5,10 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <reprise/core/error.hpp>
 #include <thread>
+#include <utility>
 
 namespace gpt {
 namespace {
@@ -44,7 +47,8 @@ void add_training_options(CLI::App& app, Options& options) {
   app.add_option("--batch", options.batch, "Sequences a micro-batch")->check(CLI::Range(1, 65536));
   app.add_option("--accumulate", options.accumulate, "Micro-batches a step")->check(size_range);
   app.add_option("--steps", options.steps, "Steps to train in this run")->check(size_range);
-  app.add_option("--seed", options.seed, "Of parameters, batches and dropout");
+  app.add_option("--seed", options.seed, "Of parameters, batches and dropout")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--lr", options.learning_rate, "Learning rate")->check(CLI::Range(1e-9, 10.0));
   app.add_option("--threads", options.threads, "Threads to compute with")
       ->check(CLI::Range(1, 1024));
@@ -88,7 +92,18 @@ void check_folder_of(const std::string& file) {
   }
 }
 
+// CLI11's ranges let through what compares with nothing.
+void check_numbers(const Options& options) {
+  const std::array numbers{std::pair{"--lr", static_cast<double>(options.learning_rate)},
+                           std::pair{"--dropout", static_cast<double>(options.shape.dropout)},
+                           std::pair{"--alpha", options.alpha}, std::pair{"--beta", options.beta}};
+  for (const auto& [name, value] : numbers) {
+    if (std::isnan(value)) throw reprise::InvalidArgument(std::string(name) + " is not a number");
+  }
+}
+
 void check_as_a_whole(Options& options, const Written& written) {
+  check_numbers(options);
   options.policy = policy_named(written.policy);
   if (!written.budget.empty()) {
     options.budget = parse_budget(written.budget);

@@ -42,6 +42,7 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"seconds_per_step", result.seconds_per_step},
       {"train_loss", result.losses.back()},
       {"train_losses", result.losses},
+      {"recomputed_flops", result.recomputed_flops},
       {"val_loss", result.val_loss},
       {"exact", nullptr},
       {"seed", options.seed},

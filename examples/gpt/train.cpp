@@ -43,6 +43,7 @@ Result run_steps(Trainer& trainer, const Options& options, Policy policy) {
     const StepResult step = trainer.step();
     progress.show(i, step);
     result.losses.push_back(step.loss);
+    result.recomputed_flops.push_back(step.report.recomputed_cost);
     result.peak_activation_bytes = std::max(result.peak_activation_bytes, step.peak_bytes);
     result.predicted_peak_bytes =
         std::max(result.predicted_peak_bytes, step.report.predicted_peak_bytes);

@@ -1,0 +1,253 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The gpt program as its user meets it: one line for what is wrong, results that repeat, training
+// that resumes.
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string tiny =
+    " --layers 3 --channels 16 --heads 2 --context 16 --batch 2 --threads 1 --cadence 3";
+
+// A folder for one test case, removed at its end.
+class Folder {
+ public:
+  Folder() : path_(fs::temp_directory_path() / ("reprise-gpt-" + std::to_string(getpid()))) {
+    fs::create_directories(path_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+  [[nodiscard]] std::string write(const std::string& name, const std::string& content) const {
+    std::ofstream(file(name), std::ios::binary) << content;
+    return file(name);
+  }
+  [[nodiscard]] std::string read(const std::string& name) const {
+    std::ifstream in(file(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  }
+
+ private:
+  fs::path path_;
+};
+
+struct Outcome {
+  int status;
+  std::string output;
+  std::string error;
+};
+
+Outcome run(const Folder& folder, const std::string& arguments) {
+  const std::string command = std::string(GPT_PROGRAM) + " " + arguments + " >" +
+                              folder.file("out") + " 2>" + folder.file("err") + " </dev/null";
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, folder.read("out"), folder.read("err")};
+}
+
+void check_refused(const Folder& folder, const std::string& arguments, const std::string& says) {
+  CAPTURE(arguments);
+  const Outcome outcome = run(folder, arguments);
+  CAPTURE(outcome.error);
+  CHECK(outcome.status == 1);
+  CHECK(outcome.error.starts_with("gpt: "));
+  CHECK(outcome.error.find('\n') == outcome.error.size() - 1);  // one line
+  CHECK(outcome.error.find(says) != std::string::npos);
+}
+
+// Varied enough that a model has something to learn.
+std::string sample_text() {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * i % 97) + " of a sample\n";
+  return text;
+}
+
+nlohmann::json results_of(const Folder& folder, const std::string& arguments) {
+  CAPTURE(arguments);
+  const Outcome outcome = run(folder, arguments + " --json " + folder.file("results.json"));
+  CAPTURE(outcome.error);
+  REQUIRE(outcome.status == 0);
+  return nlohmann::json::parse(folder.read("results.json"));
+}
+
+std::string arguments_for(const std::string& text) { return "--text " + text + tiny; }
+
+}  // namespace
+
+TEST_CASE("bad options give one line and a failure") {
+  const Folder folder;
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"--policy best", "there is no policy 'best'"},
+      {"--layers 0", "--layers"},
+      {"--layers -1", "--layers"},
+      {"--channels 0", "--channels"},
+      {"--channels many", "--channels"},
+      {"--heads 0", "--heads"},
+      {"--heads 3", "3 heads do not divide 128 channels"},
+      {"--context 0", "--context"},
+      {"--batch -2", "--batch"},
+      {"--accumulate 0", "--accumulate"},
+      {"--steps 0", "--steps"},
+      {"--seed -1", "--seed"},
+      {"--threads 0", "--threads"},
+      {"--cadence 0", "--cadence"},
+      {"--lr 0", "--lr"},
+      {"--lr nan", "--lr"},
+      {"--dropout 1", "--dropout"},
+      {"--beta 1", "--beta"},
+      {"--alpha -1", "--alpha"},
+      {"--budget much", "'much' is not a size"},
+      {"--budget -5MiB", "'-5MiB' is not a size"},
+      {"--budget 5Mib", "'5Mib' is not a size"},
+      {"--budget ''", "is not a size"},
+      {"--budget 0", "--budget"},
+      {"--budget 0%", "'0%' is not a share"},
+      {"--budget half%", "'half%' is not a share"},
+      {"--compare --policy sqrt", "excludes"},
+      {"--compare --save x", "excludes"},
+      {"--text x --c4 y", "excludes"},
+      {"--json /no/such/folder/x", "there is no folder"},
+      {"--unknown", "--unknown"},
+  };
+  for (const auto& [arguments, says] : cases) check_refused(folder, arguments, says);
+}
+
+TEST_CASE("bad text gives one line and a failure") {
+  const Folder folder;
+  const std::string empty = folder.write("empty.txt", "");
+  check_refused(folder, "--text " + empty, "there is no text in " + empty);
+  check_refused(folder, "--text /no/such/file", "/no/such/file");
+  check_refused(folder, "--text " + folder.write("short.txt", "short"), "too short");
+  check_refused(folder, "--c4 /no/such/file", "/no/such/file");
+  check_refused(folder, "--c4 " + empty, "there is no text in " + empty);
+  const std::string good = "{\"text\": \"some words\"}\n";
+  const std::string broken = folder.write("broken.jsonl", good + good + "{\"text\": \"cut");
+  check_refused(folder, "--c4 " + broken, "broken.jsonl:3: malformed JSON");
+  const std::string other = folder.write("other.jsonl", good + "{\"words\": 1}\n");
+  check_refused(folder, "--c4 " + other, "other.jsonl:2: not an object with a text");
+  const std::string list = folder.write("list.jsonl", "[1]\n");
+  check_refused(folder, "--c4 " + list, "list.jsonl:1: not an object with a text");
+}
+
+TEST_CASE("a budget that cannot be met is refused, and the one that is named works") {
+  const Folder folder;
+  const std::string common = arguments_for(folder.write("text", sample_text()));
+  for (const std::string policy : {"store-all", "recompute-all", "every-4", "sqrt"}) {
+    CAPTURE(policy);
+    const std::string arguments = common + " --steps 4 --policy " + policy + " --budget ";
+    const Outcome refused = run(folder, arguments + "1KiB");
+    check_refused(folder, arguments + "1KiB", "cannot be met by " + policy);
+    std::smatch found;
+    REQUIRE(std::regex_search(refused.error, found, std::regex("it needs ([0-9]+) bytes")));
+    const auto results = results_of(folder, arguments + found[1].str());
+    CHECK(std::to_string(results[0]["peak_activation_bytes"].get<std::size_t>()) == found[1]);
+  }
+}
+
+TEST_CASE("a comparison keeps its budget, loses no bit and says what everything cost") {
+  const Folder folder;
+  const std::string common = arguments_for(folder.write("text", sample_text()));
+  const std::string arguments =
+      common + " --compare --steps 5 --accumulate 2 --budget 50% --verify-replay";
+  const auto results = results_of(folder, arguments);
+  REQUIRE(results.size() == 5);
+  const auto store_all_peak = results[0]["peak_activation_bytes"].get<std::size_t>();
+  for (const auto& result : results) {
+    CAPTURE(result.dump());
+    CHECK(result["exact"] == true);
+    CHECK(result["peak_activation_bytes"] == result["predicted_peak_bytes"]);
+    CHECK(result["forward_flops_per_step"].get<double>() > 0);
+    CHECK(result["seconds_per_step"].get<double>() > 0);
+    CHECK(result["train_loss"] == results[0]["train_loss"]);
+    CHECK(result["val_loss"] == results[0]["val_loss"]);
+    const bool keeps = result["peak_activation_bytes"].get<std::size_t>() <= store_all_peak / 2;
+    CHECK(result["within_budget"] == keeps);
+  }
+  CHECK(results[0]["policy"] == "store-all");
+  CHECK(results[0]["recomputed_flops_per_step"] == 0);
+  CHECK(results[0]["budget_bytes"].is_null());
+  CHECK(results[4]["policy"] == "gradient");
+  CHECK(results[4]["budget_bytes"] == store_all_peak / 2);
+  CHECK(results[4]["within_budget"] == true);
+  CHECK(results_of(folder, arguments)[4]["train_losses"] == results[4]["train_losses"]);
+}
+
+TEST_CASE("two threads repeat their own bits") {
+  const Folder folder;
+  const std::string arguments = "--text " + folder.write("text", sample_text()) +
+                                " --layers 1 --channels 64 --heads 2 --context 32 --batch 8"
+                                " --steps 3 --threads 2 --policy recompute-all";
+  const auto first = results_of(folder, arguments);
+  CHECK(results_of(folder, arguments)[0]["train_losses"] == first[0]["train_losses"]);
+}
+
+TEST_CASE("resumed training is training that never stopped") {
+  const Folder folder;
+  const std::string common =
+      arguments_for(folder.write("text", sample_text())) + " --policy gradient --budget 60%";
+  const std::string saved = folder.file("checkpoint");
+  // 4 and 8 lie between two plans, which are due every 3 steps.
+  for (const std::size_t stop : {4, 6, 8}) {
+    CAPTURE(stop);
+    const auto whole = results_of(folder, common + " --steps 12");
+    const auto steps = [](std::size_t count) { return " --steps " + std::to_string(count); };
+    static_cast<void>(results_of(folder, common + steps(stop) + " --save " + saved));
+    const auto rest = results_of(folder, common + steps(12 - stop) + " --resume " + saved);
+    for (const char* const of_steps : {"train_losses", "recomputed_flops"}) {
+      CAPTURE(of_steps);
+      REQUIRE(rest[0][of_steps].size() == 12 - stop);
+      for (std::size_t i = stop; i < 12; ++i) {
+        CHECK(rest[0][of_steps][i - stop] == whole[0][of_steps][i]);
+      }
+    }
+    CHECK(rest[0]["val_loss"] == whole[0]["val_loss"]);
+  }
+}
+
+TEST_CASE("a bad checkpoint gives one line and a failure") {
+  const Folder folder;
+  const std::string common = arguments_for(folder.write("text", sample_text())) + " --steps 2";
+  const std::string saved = folder.file("checkpoint");
+  REQUIRE(run(folder, common + " --save " + saved).status == 0);
+  const std::string good = folder.read("checkpoint");
+  const auto check_file = [&](const std::string& content, const std::string& says) {
+    check_refused(folder, common + " --resume " + folder.write("bad", content), says);
+  };
+  for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{20}, std::size_t{60},
+                                 good.size() / 2, good.size() - 1}) {
+    check_file(good.substr(0, size), "truncated");
+  }
+  for (const std::size_t at :
+       {std::size_t{30}, std::size_t{80}, good.size() / 2, good.size() - 1}) {
+    std::string damaged = good;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    check_file(damaged, "corrupted");
+  }
+  check_file(good + "x", "corrupted");
+  check_file("something else entirely, long enough for a header", "not a checkpoint");
+  check_refused(folder, common + " --resume /no/such/file", "/no/such/file");
+  check_refused(folder,
+                "--text " + folder.file("text") +
+                    " --layers 3 --channels 16 --heads 4 --context 16 --resume " + saved,
+                "of another model, its heads is 2, this one's 4");
+}
