@@ -36,8 +36,9 @@ class OutputLifetimes {
 
   /// The nodes whose outputs go after `node`. Logarithmic in the graph.
   [[nodiscard]] std::span<const std::size_t> ended_after(std::size_t node) const {
-    const auto [first, last] = std::ranges::equal_range(
-        by_end_, node, {}, [&](std::size_t other) { return last_reader_[other]; });
+    const auto reader = [&](std::size_t other) { return last_reader_[other]; };
+    const auto first = std::ranges::lower_bound(by_end_, node, {}, reader);
+    const auto last = std::ranges::upper_bound(by_end_, node, {}, reader);
     return {first, last};
   }
 
