@@ -71,14 +71,7 @@ namespace matrix_product {
 
 #if REPRISE_HAS_CBLAS
 
-/// Each product runs on the thread that asks for it. The threads are the engine's: OpenBLAS's own
-/// would fight with them for the cores, and depend on the environment.
-inline void keep_blas_serial() {
-  [[maybe_unused]] static const bool done = [] {
-    openblas_set_num_threads(1);
-    return true;
-  }();
-}
+inline void use_one_thread() { openblas_set_num_threads(1); }
 
 inline void serial(const MatrixProduct& p, ConstMatrix a, ConstMatrix b, Matrix c) {
   const auto number = [](std::size_t size) { return static_cast<int>(size); };
@@ -90,9 +83,8 @@ inline void serial(const MatrixProduct& p, ConstMatrix a, ConstMatrix b, Matrix 
 
 #else
 
-inline void keep_blas_serial() {}
+inline void use_one_thread() { Eigen::setNbThreads(1); }
 
-/// Eigen does not use threads inside a parallel region; on one thread there are none to use.
 inline void serial(const MatrixProduct& p, ConstMatrix a, ConstMatrix b, Matrix c) {
   using Dense = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Stride = Eigen::OuterStride<>;
@@ -123,6 +115,15 @@ inline void serial(const MatrixProduct& p, ConstMatrix a, ConstMatrix b, Matrix 
 }
 
 #endif
+
+/// Each product runs on the thread that asks for it. The threads are the engine's: a library's own
+/// would fight with them for the cores, and depend on the environment.
+inline void keep_library_serial() {
+  [[maybe_unused]] static const bool done = [] {
+    use_one_thread();
+    return true;
+  }();
+}
 
 /// Strip `i` of a product that is cut along the longer side of C.
 struct Strip {
@@ -166,7 +167,7 @@ struct Member {
 
 /// One product on all threads. The same bits from run to run at one number of threads.
 inline void multiply(const MatrixProduct& product, ConstMatrix a, ConstMatrix b, Matrix c) {
-  matrix_product::keep_blas_serial();
+  matrix_product::keep_library_serial();
   const auto most = static_cast<std::size_t>(threads());
   const std::size_t side = std::max(product.m, product.n);
   // Strips start where the kernels' own tiles do.
@@ -179,7 +180,7 @@ inline void multiply(const MatrixProduct& product, ConstMatrix a, ConstMatrix b,
 /// Many products on all threads; no two of them write the same element.
 inline void multiply(const MatrixProduct& product, const ProductBatch& batch, ConstMatrix a,
                      ConstMatrix b, Matrix c) {
-  matrix_product::keep_blas_serial();
+  matrix_product::keep_library_serial();
   for_each_index(batch.outer * batch.inner, matrix_product::Member{product, batch, a, b, c},
                  static_cast<std::size_t>(product.flops()));
 }
