@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <reprise/core/error.hpp>
 #include <reprise/core/philox.hpp>
 #include <reprise/planner/plan.hpp>
@@ -15,6 +16,7 @@
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/adam_w.hpp"
@@ -172,6 +174,60 @@ TEST_CASE("a policy trains with the smallest budget that it names") {
       CHECK_THROWS_AS(train_with(planner, dropout, smallest - 1), reprise::BudgetInfeasible);
     });
   }
+}
+
+TEST_CASE("whichever allocation fails, nothing leaks and the step can be tried again") {
+  gpt::set_threads(1);
+  // Two steps; in the second one allocation number `failing` fails, and the step is tried again.
+  const auto train = [](std::uint64_t failing, bool& has_failed) {
+    gpt::ModelShape shape = shape_with(0.2F);
+    shape.layers = 2;
+    gpt::Model model(shape, seed);
+    fill_batches(model.batches());
+    gpt::AdamW optimiser(model.parameters(), {});
+    reprise::GradientStatTracker tracker(model.graph());
+    reprise::CheckpointScheduler scheduler(reprise::RecomputeAll{});
+    reprise::Checkpointed net(model.graph(), tracker, scheduler,
+                              reprise::CheckpointedOptions{.seed = seed});
+    Trace trace;
+    const auto step = [&] {
+      std::vector<float> losses;
+      model.parameters().zero_gradients();
+      net.begin_step();
+      for (std::uint64_t i = 0; i < micro_batches; ++i) {
+        auto pass = net.forward();
+        losses.push_back(*pass.output().data());
+        net.backward(std::move(pass), model.scalar(0.5F));
+      }
+      net.end_step();
+      optimiser.step();
+      trace.losses.insert(trace.losses.end(), losses.begin(), losses.end());
+    };
+    step();
+    model.memory().fail_allocation(model.memory().allocations() + failing);
+    try {
+      step();
+    } catch (const std::bad_alloc&) {
+      has_failed = true;
+      CHECK(model.memory().live_bytes() == 0);
+      CHECK(tracker.steps() == 1);
+      CHECK(optimiser.steps() == 1);
+      step();
+    }
+    trace.finish(model);
+    return trace;
+  };
+  bool has_failed = false;
+  const Trace expected = train(std::uint64_t{1} << 40U, has_failed);
+  REQUIRE(!has_failed);
+  std::uint64_t failing = 0;
+  do {
+    CAPTURE(failing);
+    has_failed = false;
+    REQUIRE(train(failing, has_failed) == expected);
+    ++failing;
+  } while (has_failed);
+  CHECK(failing > 100);
 }
 
 TEST_CASE("inference leaves nothing behind and drops nothing") {
