@@ -58,10 +58,8 @@ struct Outcome {
 };
 
 Outcome run(const Folder& folder, const std::string& arguments) {
-  // Threads that spin while they wait crawl beside other tests on the same cores.
-  const std::string command = "OMP_WAIT_POLICY=passive " + std::string(GPT_PROGRAM) + " " +
-                              arguments + " >" + folder.file("out") + " 2>" + folder.file("err") +
-                              " </dev/null";
+  const std::string command = std::string(GPT_PROGRAM) + " " + arguments + " >" +
+                              folder.file("out") + " 2>" + folder.file("err") + " </dev/null";
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, folder.read("out"), folder.read("err")};
 }
