@@ -330,3 +330,49 @@ TEST_CASE("a whole step is compared with one that keeps everything") {
     }
   }
 }
+
+namespace {
+
+/// y = 2 x for vectors of any size; counts how often it is profiled.
+struct Twice {
+  using tensor_type = std::vector<float>;
+  int* profiles;
+
+  std::vector<float> forward(const std::vector<float>& x, reprise::PassContext& pass) {
+    if (pass.is_profiling()) ++*profiles;
+    std::vector<float> y = x;
+    for (float& v : y) v *= 2.0F;
+    return y;
+  }
+  std::vector<float> backward(const std::vector<float>& dy, reprise::PassContext&) {
+    std::vector<float> dx = dy;
+    for (float& v : dx) v *= 2.0F;
+    return dx;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a mismatch in backward makes only the shapes of its own pass be profiled anew") {
+  int profiles = 0;
+  std::vector<Twice> nodes{{.profiles = &profiles}};
+  auto graph = reprise::chain(nodes);
+  NoStatistics tracker;
+  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+  reprise::Checkpointed net{graph, tracker, scheduler, {.passes_in_flight = 2}};
+  const std::vector<float> small(3, 1.0F);
+  const std::vector<float> large(5, 1.0F);
+  net.begin_step();
+  {
+    auto first = net.forward(small);
+    const auto second = net.forward(large);
+    CHECK(profiles == 2);
+    CHECK_THROWS_AS(net.backward(std::move(first), std::vector<float>(9, 1.0F)),
+                    reprise::ProfileMismatch);
+  }
+  static_cast<void>(net.forward(large));
+  CHECK(profiles == 2);
+  static_cast<void>(net.forward(small));
+  CHECK(profiles == 3);
+  net.end_step();
+}

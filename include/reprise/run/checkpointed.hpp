@@ -139,7 +139,7 @@ class Checkpointed {
     (list.push_back(std::move(gradients)), ...);
     if (!pass) throw InvalidState("backward of a pass that backward has taken");
     const std::unique_ptr<running::Player<G>> player = pass.release();
-    return forgetting_on_mismatch(last_signature_, [&] { return player->play_backward(list); });
+    return forgetting_on_mismatch(player->signature(), [&] { return player->play_backward(list); });
   }
 
   /// Ends the step: parameter gradients are final, the tracker reads them.

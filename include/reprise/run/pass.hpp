@@ -110,6 +110,9 @@ class Player {
     }
   }
 
+  /// Names the shapes that this pass was planned for.
+  [[nodiscard]] std::uint64_t signature() const noexcept { return shape_->signature; }
+
   [[nodiscard]] std::size_t output_count() const { return graph_.outputs().size(); }
 
   [[nodiscard]] const T& output(std::size_t index) const {
