@@ -45,6 +45,7 @@
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/simulate.hpp>
+#include <reprise/program/sweep_forward.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>

@@ -14,8 +14,9 @@
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
-#include <reprise/program/output_lifetimes.hpp>
+#include <reprise/program/sweep_forward.hpp>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -48,70 +49,46 @@ template <LayerGraph G>
 
 namespace profiling {
 
+/// Notes bytes and costs of each node while a forward sweeps over them.
 template <LayerGraph G>
 class Measurement {
  public:
   using T = typename G::tensor_type;
 
-  Measurement(G& graph, std::span<T* const> inputs, PassContext::Identity identity)
-      : graph_(graph),
-        inputs_(inputs),
-        outputs_(graph.size()),
-        pass_(identity, PassMode::profiling) {}
+  explicit Measurement(G& graph) : graph_(graph) {}
 
-  [[nodiscard]] Profile run() {
-    Profile profile;
-    for (const T* input : inputs_) profile.input_bytes.push_back(tensor_traits<T>::bytes(*input));
-    const OutputLifetimes lifetimes(graph_, false);
-    for (std::size_t node = 0; node < graph_.size(); ++node) {
-      profile.nodes.push_back(measure(node));
-      for (const NodeProfile& made = profile.nodes.back(); const byte_count b : made.output_bytes) {
-        held_ += b;
-      }
-      profile.held_bytes = std::max(profile.held_bytes, held_ + profile.nodes.back().saved_bytes);
-      for (const std::size_t gone : lifetimes.ended_after(node)) {
-        outputs_[gone].clear();
-        for (const byte_count b : profile.nodes[gone].output_bytes) held_ -= b;
-      }
+  void before(std::size_t node, Arguments<T> inputs) {
+    NodeProfile& profile = profile_.nodes.emplace_back();
+    if constexpr (requires { graph_.costs(node, inputs); }) {
+      profile.costs = graph_.costs(node, inputs);
     }
-    return profile;
+    begin_ = clock::now();
   }
 
- private:
-  [[nodiscard]] NodeProfile measure(std::size_t node) {
-    const NodeTraits traits = graph_.traits(node);
-    arguments_.clear();
-    for (const Source& source : graph_.inputs(node)) {
-      arguments_.push_back(source.is_graph_input() ? inputs_[source.port]
-                                                   : &outputs_[source.node][source.port]);
-    }
-    const Arguments<T> arguments{std::span<T* const>(arguments_)};
-    NodeProfile profile;
-    if constexpr (requires { graph_.costs(node, arguments); }) {
-      profile.costs = graph_.costs(node, arguments);
-    }
-    pass_.enter(
-        {.node = static_cast<std::uint32_t>(node), .wants_parameter_gradients = !traits.is_frozen});
-    outputs_[node].resize(traits.output_count);
-    typename G::saved_type saved{};
-    const auto begin = std::chrono::steady_clock::now();
-    graph_.forward(node, arguments, std::span<T>(outputs_[node]), saved, pass_);
-    profile.forward_seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    for (const T& output : outputs_[node]) {
+  void after(std::size_t node, std::span<const T> outputs, const typename G::saved_type& saved) {
+    NodeProfile& profile = profile_.nodes[node];
+    profile.forward_seconds = std::chrono::duration<double>(clock::now() - begin_).count();
+    for (const T& output : outputs) {
       profile.output_bytes.push_back(counted_bytes(output));
       profile.gradient_bytes.push_back(tensor_traits<T>::bytes(output));
+      held_ += profile.output_bytes.back();
     }
     profile.saved_bytes = saved_bytes(saved) + resident_bytes(graph_, node);
-    if constexpr (requires { graph_.release_resident(node); }) graph_.release_resident(node);
-    return profile;
+    profile_.held_bytes = std::max(profile_.held_bytes, held_ + profile.saved_bytes);
   }
 
+  void gone(std::size_t node) {
+    for (const byte_count bytes : profile_.nodes[node].output_bytes) held_ -= bytes;
+  }
+
+  [[nodiscard]] Profile profile() && { return std::move(profile_); }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
   G& graph_;
-  std::span<T* const> inputs_;
-  std::vector<std::vector<T>> outputs_;
-  std::vector<T*> arguments_;
-  PassContext pass_;
+  Profile profile_;
+  clock::time_point begin_;
   byte_count held_ = 0;
 };
 
@@ -127,7 +104,11 @@ template <LayerGraph G>
   if constexpr (requires { graph.profile(Arguments<T>(inputs)); }) {
     return graph.profile(Arguments<T>(inputs));
   } else {
-    return profiling::Measurement<G>(graph, inputs, identity).run();
+    profiling::Measurement<G> measurement(graph);
+    sweep_forward(graph, inputs, PassContext(identity, PassMode::profiling), false, measurement);
+    Profile profile = std::move(measurement).profile();
+    for (const T* input : inputs) profile.input_bytes.push_back(tensor_traits<T>::bytes(*input));
+    return profile;
   }
 }
 

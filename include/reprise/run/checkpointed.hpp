@@ -19,8 +19,8 @@
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/lowering.hpp>
-#include <reprise/program/output_lifetimes.hpp>
 #include <reprise/program/profile.hpp>
+#include <reprise/program/sweep_forward.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>
 #include <reprise/run/run_report.hpp>
@@ -84,6 +84,7 @@ class Checkpointed {
         tracker_(&tracker),
         scheduler_(&scheduler),
         options_(std::move(options)),
+        layers_(layer_count(graph)),
         shared_(std::make_shared<running::Shared>()) {
     check_graph(graph);
     check_options();
@@ -97,10 +98,7 @@ class Checkpointed {
   /// not ended is forgotten, with its number given to this one.
   /// @throws InvalidState if a pass is still in flight.
   void begin_step() {
-    if (shared_->passes_alive > 0) {
-      throw InvalidState("begin_step with " + std::to_string(shared_->passes_alive) +
-                         " passes in flight");
-    }
+    check_none_in_flight("begin_step");
     tracker_->abandon_step();
     scheduler_->begin_step(tracker_->statistics(), step_);
     micro_batch_ = 0;
@@ -118,8 +116,7 @@ class Checkpointed {
     std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
     const PassContext::Identity identity = next_identity();
     const std::shared_ptr<const LoweredShape> shape = shape_for(pointers, identity);
-    const std::shared_ptr<const Plan> plan = scheduler_->plan(
-        shape->signature, shape->lowered.program, options_.budget, options_.passes_in_flight);
+    const std::shared_ptr<const Plan> plan = plan_for(*shape);
     note_plan(*plan, shape->lowered.program);
     auto player = std::make_unique<running::Player<G>>(*graph_, shared_, shape, plan,
                                                        std::move(pointers), identity);
@@ -149,10 +146,7 @@ class Checkpointed {
   template <class... Scale>
   void end_step(const Scale&... scale) {
     if (!is_in_step_) throw InvalidState("end_step without begin_step");
-    if (shared_->passes_alive > 0) {
-      throw InvalidState("end_step with " + std::to_string(shared_->passes_alive) +
-                         " passes in flight");
-    }
+    check_none_in_flight("end_step");
     tracker_->end_step(scale...);
     ++step_;
     is_in_step_ = false;
@@ -163,8 +157,15 @@ class Checkpointed {
   template <std::same_as<tensor_type>... Inputs>
   [[nodiscard]] std::vector<tensor_type> infer(const Inputs&... inputs) {
     check_input_count(sizeof...(Inputs));
-    std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    return run_inference(pointers);
+    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    auto made = sweep_forward(
+        *graph_, std::span<tensor_type* const>(pointers),
+        PassContext({.seed = options_.seed, .step = step_}, PassMode::inference), true);
+    std::vector<tensor_type> outputs;
+    for (const Source& output : graph_->outputs()) {
+      outputs.push_back(std::move(made[output.node][output.port]));
+    }
+    return outputs;
   }
 
   /// Runs one whole pass under the plan and once more with everything kept, outside the budget, and
@@ -172,9 +173,8 @@ class Checkpointed {
   ///
   /// Call it inside a step, before its first forward; running statistics move in the planned pass
   /// only. Afterwards the parameter gradients are those of the planned pass.
-  /// @param turn makes the gradients of the graph's outputs from them: called with a span of
-  /// pointers
-  ///   to the outputs, returns a `std::vector<tensor_type>`
+  /// @param turn makes the gradients of the graph's outputs: called with a span of pointers to
+  ///   them, returns a `std::vector<tensor_type>`
   /// @param zero_gradients sets all parameter gradients to zero
   /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
   template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
@@ -186,8 +186,7 @@ class Checkpointed {
     const Program& program = shape->lowered.program;
     const auto everything = std::make_shared<const Plan>(
         Plan{.schedule = keep(program, KeepSet(program.values().size(), 1))});
-    const auto plan =
-        scheduler_->plan(shape->signature, program, options_.budget, options_.passes_in_flight);
+    const std::shared_ptr<const Plan> plan = plan_for(*shape);
     const auto apart = std::make_shared<running::Shared>(*shared_);
     apart->account = std::make_shared<MemoryAccount>();
     apart->observer = nullptr;
@@ -309,6 +308,12 @@ class Checkpointed {
     }
   }
 
+  void check_none_in_flight(const char* call) const {
+    if (shared_->passes_alive == 0) return;
+    throw InvalidState(std::string(call) + " with " + std::to_string(shared_->passes_alive) +
+                       " passes in flight");
+  }
+
   [[nodiscard]] PassContext::Identity next_identity() {
     return {.seed = options_.seed, .step = step_, .micro_batch = micro_batch_++};
   }
@@ -334,6 +339,11 @@ class Checkpointed {
     return made;
   }
 
+  [[nodiscard]] std::shared_ptr<const Plan> plan_for(const LoweredShape& shape) {
+    return scheduler_->plan(shape.signature, shape.lowered.program, options_.budget,
+                            options_.passes_in_flight);
+  }
+
   // A profile that was too small is forgotten, so that the next forward profiles anew.
   template <class F>
   auto forgetting_on_mismatch(std::uint64_t signature, F&& f) {
@@ -347,10 +357,9 @@ class Checkpointed {
   }
 
   void clear_report() {
-    const std::size_t layers = layer_count(*graph_);
     shared_->report = RunReport{};
-    shared_->report.recomputes_per_layer.resize(layers);
-    shared_->report.recomputed_cost_per_layer.resize(layers);
+    shared_->report.recomputes_per_layer.resize(layers_);
+    shared_->report.recomputed_cost_per_layer.resize(layers_);
     shared_->account->reset_peak();
   }
 
@@ -361,36 +370,11 @@ class Checkpointed {
     report.predicted_peak_bytes = std::max(report.predicted_peak_bytes, plan.peak_bytes);
   }
 
-  [[nodiscard]] std::vector<tensor_type> run_inference(std::span<tensor_type* const> inputs) {
-    std::vector<std::vector<tensor_type>> made(graph_->size());
-    const OutputLifetimes lifetimes(*graph_, true);
-    PassContext pass({.seed = options_.seed, .step = step_}, PassMode::inference);
-    std::vector<tensor_type*> arguments;
-    for (std::size_t node = 0; node < graph_->size(); ++node) {
-      arguments.clear();
-      for (const Source& source : graph_->inputs(node)) {
-        arguments.push_back(source.is_graph_input() ? inputs[source.port]
-                                                    : &made[source.node][source.port]);
-      }
-      made[node].resize(static_cast<NodeTraits>(graph_->traits(node)).output_count);
-      pass.enter({.node = static_cast<std::uint32_t>(node), .wants_parameter_gradients = false});
-      typename G::saved_type saved{};
-      graph_->forward(node, Arguments<tensor_type>(arguments), std::span<tensor_type>(made[node]),
-                      saved, pass);
-      if constexpr (requires { graph_->release_resident(node); }) graph_->release_resident(node);
-      for (const std::size_t gone : lifetimes.ended_after(node)) made[gone].clear();
-    }
-    std::vector<tensor_type> outputs;
-    for (const Source& output : graph_->outputs()) {
-      outputs.push_back(std::move(made[output.node][output.port]));
-    }
-    return outputs;
-  }
-
   G* graph_;
   Tracker* tracker_;
   Scheduler* scheduler_;
   CheckpointedOptions options_;
+  std::size_t layers_;  ///< counted once: a step must not walk all nodes for it
   std::shared_ptr<running::Shared> shared_;
   std::unordered_map<std::uint64_t, std::shared_ptr<const LoweredShape>> shapes_;
   std::uint64_t step_ = 0;

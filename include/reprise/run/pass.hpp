@@ -217,7 +217,7 @@ class Player {
     outputs_.resize(traits.output_count);
     S saved{};
     call_forward(node, is_rerun, saved);
-    check_outputs(node, traits, saved, action);
+    check_outputs(node, traits, saved);
     if (shared_->verify_replay) verify(node, is_rerun, action, saved);
     keep_outputs(node, op, saved);
     store_.commit(action);
@@ -271,8 +271,7 @@ class Player {
                           std::to_string(program().values()[value].bytes));
   }
 
-  void check_outputs(std::size_t node, const NodeTraits& traits, const S& saved,
-                     const Action& action) const {
+  void check_outputs(std::size_t node, const NodeTraits& traits, const S& saved) const {
     for (std::size_t port = 0; port < outputs_.size(); ++port) {
       const value_id value = lowered().outputs[node][port];
       check_size(outputs_[port], value);
@@ -292,7 +291,6 @@ class Player {
       throw ProfileMismatch("saved state of node " + std::to_string(node) + " has " +
                             std::to_string(bytes) + " bytes, its profile says 0");
     }
-    static_cast<void>(action);
   }
 
   void check_alone(std::size_t node, const NodeTraits& traits, std::size_t port) const {
