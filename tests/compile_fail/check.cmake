@@ -4,16 +4,7 @@
 # cmake -DEXPECTED=REGEX -DFLAGS=FILE -P check.cmake -- COMPILER ARGUMENT...
 # Passes when the compiler refuses, with a message that matches the expression.
 
-set(command "")
-set(past_separator FALSE)
-math(EXPR last "${CMAKE_ARGC} - 1")
-foreach(i RANGE ${last})
-  if(past_separator)
-    list(APPEND command "${CMAKE_ARGV${i}}")
-  elseif(CMAKE_ARGV${i} STREQUAL "--")
-    set(past_separator TRUE)
-  endif()
-endforeach()
+include("${CMAKE_CURRENT_LIST_DIR}/../../cmake/reprise-command-line.cmake")
 
 file(STRINGS "${FLAGS}" flags)
 list(TRANSFORM flags REPLACE "^SHELL:" "") # CMake's own mark, which compilers do not know
