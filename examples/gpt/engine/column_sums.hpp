@@ -19,6 +19,16 @@ inline constexpr std::size_t columns_a_chunk = 16;
   return (columns + columns_a_chunk - 1) / columns_a_chunk;
 }
 
+/// The columns that chunk number `index` owns.
+struct ColumnChunk {
+  std::size_t first;
+  std::size_t width;
+
+  GPT_KERNEL ColumnChunk(std::size_t index, std::size_t columns)
+      : first(index * columns_a_chunk),
+        width(columns - first < columns_a_chunk ? columns - first : columns_a_chunk) {}
+};
+
 /// Adds the sum of each column of `matrix` to `sums`. An index owns its columns and goes through
 /// the rows in order, so that the sum does not depend on the number of threads.
 struct ColumnSums {
@@ -27,10 +37,8 @@ struct ColumnSums {
   std::size_t columns;
   float* sums;
 
-  GPT_KERNEL void operator()(std::size_t chunk) const {
-    const std::size_t first = chunk * columns_a_chunk;
-    const std::size_t left = columns - first;
-    const std::size_t width = left < columns_a_chunk ? left : columns_a_chunk;
+  GPT_KERNEL void operator()(std::size_t index) const {
+    const auto [first, width] = ColumnChunk(index, columns);
     float total[columns_a_chunk] = {};
     for (std::size_t row = 0; row < rows; ++row) {
       const float* const from = matrix + row * columns + first;

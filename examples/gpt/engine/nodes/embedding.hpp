@@ -85,14 +85,12 @@ class Embedding {
     float* token_gradients;
     float* position_gradients;
 
-    GPT_KERNEL void operator()(std::size_t chunk) const {
-      const std::size_t first = chunk * columns_a_chunk;
-      const std::size_t end =
-          first + columns_a_chunk < channels ? first + columns_a_chunk : channels;
+    GPT_KERNEL void operator()(std::size_t index) const {
+      const auto [first, width] = ColumnChunk(index, channels);
       for (std::size_t row = 0; row < rows; ++row) {
         float* const token = token_gradients + tokens[row] * channels;
         float* const position = position_gradients + row % context * channels;
-        for (std::size_t j = first; j < end; ++j) {
+        for (std::size_t j = first; j < first + width; ++j) {
           token[j] += dy[row * channels + j];
           position[j] += dy[row * channels + j];
         }

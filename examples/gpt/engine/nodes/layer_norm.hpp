@@ -134,10 +134,8 @@ class LayerNorm {
     float* scale_gradients;
     float* shift_gradients;
 
-    GPT_KERNEL void operator()(std::size_t chunk) const {
-      const std::size_t first = chunk * columns_a_chunk;
-      const std::size_t left = columns - first;
-      const std::size_t width = left < columns_a_chunk ? left : columns_a_chunk;
+    GPT_KERNEL void operator()(std::size_t index) const {
+      const auto [first, width] = ColumnChunk(index, columns);
       float scale_total[columns_a_chunk] = {};
       float shift_total[columns_a_chunk] = {};
       for (std::size_t row = 0; row < rows; ++row) {
