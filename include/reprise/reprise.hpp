@@ -25,6 +25,7 @@
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/philox.hpp>
 #include <reprise/core/saved_state.hpp>
+#include <reprise/core/state_words.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/candidate_search.hpp>
