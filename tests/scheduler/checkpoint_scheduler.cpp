@@ -2,10 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <random>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/threshold/constant_threshold.hpp>
+#include <reprise/threshold/hysteresis.hpp>
+#include <reprise/threshold/median_threshold.hpp>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "support/planner_conformance.hpp"
@@ -17,6 +25,37 @@ using reprise::ReplanEvery;
 using reprise::unlimited_bytes;
 
 const std::vector<double> statistics{1.0, 3.0};
+
+template <class Scheduler>
+std::string saved(const Scheduler& scheduler) {
+  std::ostringstream out;
+  scheduler.save(out);
+  return out.str();
+}
+
+template <class Scheduler>
+void load(Scheduler& scheduler, const std::string& bytes) {
+  std::istringstream in(bytes);
+  scheduler.load(in);
+}
+
+auto with_hysteresis(std::uint64_t every) {
+  return CheckpointScheduler{
+      reprise::GradientThreshold{reprise::Hysteresis{reprise::MedianThreshold{.alpha = 1.0}, 0.4}},
+      ReplanEvery{.steps = every}};
+}
+
+// ĝ of each layer before a step: a walk of its own, the same for each run; none before step 1, and
+// none ever of layer 2.
+std::vector<double> walk(std::uint64_t step, std::size_t layers) {
+  if (step == 0) return {};
+  std::mt19937 random(static_cast<std::uint32_t>(step));
+  std::uniform_real_distribution<double> uniform(0.5, 2.0);
+  std::vector<double> gradients(layers);
+  for (double& gradient : gradients) gradient = uniform(random);
+  gradients[2] = std::numeric_limits<double>::quiet_NaN();
+  return gradients;
+}
 
 }  // namespace
 
@@ -79,4 +118,177 @@ TEST_CASE("an override holds from the next step's plans on") {
   scheduler.begin_step({}, 2);
   CHECK_THROWS_AS(static_cast<void>(scheduler.plan(1, program, unlimited_bytes)),
                   reprise::InvalidArgument);
+}
+
+TEST_CASE("a step that is begun again keeps its plans and does not bring the next ones nearer") {
+  const auto program = reprise_test::chain_program(2);
+  CheckpointScheduler scheduler{reprise::StoreAll{}, ReplanEvery{.steps = 3}};
+  const auto plan_at = [&](std::uint64_t step) {
+    scheduler.begin_step(statistics, step);
+    return scheduler.plan(1, program, unlimited_bytes);
+  };
+  const auto first = plan_at(0);
+  CHECK(plan_at(0) == first);
+  for (int i = 0; i < 5; ++i) CHECK(plan_at(1) == first);
+  CHECK(plan_at(2) == first);
+  CHECK(plan_at(3) != first);
+  CHECK(scheduler.plans_made() == 2);
+}
+
+TEST_CASE("statistics are wanted where a plan is due, and until there are some") {
+  CheckpointScheduler scheduler{reprise::StoreAll{}, ReplanEvery{.steps = 2}};
+  CHECK(scheduler.wants_statistics(0));
+  scheduler.begin_step({}, 0);
+  CHECK(scheduler.wants_statistics(1));
+  scheduler.begin_step(statistics, 1);
+  CHECK_FALSE(scheduler.wants_statistics(2));
+  CHECK(scheduler.wants_statistics(3));
+  scheduler.override_layer(0, reprise::LayerOverride::forced);
+  CHECK(scheduler.wants_statistics(2));
+  scheduler.freeze();
+  CHECK_FALSE(scheduler.wants_statistics(3));
+}
+
+TEST_CASE("a scheduler that was loaded makes the plans of one that went on") {
+  constexpr std::size_t layers = 7;
+  constexpr std::uint64_t steps = 24;
+  const auto program = reprise_test::chain_program(layers);
+  for (const std::uint64_t cadence : {1U, 3U, 5U}) {
+    for (std::uint64_t stop = 0; stop <= steps; ++stop) {
+      CAPTURE(cadence);
+      CAPTURE(stop);
+      auto whole = with_hysteresis(cadence);
+      auto before = with_hysteresis(cadence);
+      auto after = with_hysteresis(cadence);
+      const auto play = [&](auto& scheduler, std::uint64_t step) {
+        if (step == 9) scheduler.override_layer(3, reprise::LayerOverride::forced);
+        scheduler.begin_step(walk(step, layers), step);
+        const auto plan = scheduler.plan(1, program, unlimited_bytes);
+        if (step == 13) scheduler.override_layer(4, reprise::LayerOverride::pinned);
+        return plan->schedule;
+      };
+      for (std::uint64_t step = 0; step < steps; ++step) {
+        const auto expected = play(whole, step);
+        if (step < stop) {
+          CHECK(play(before, step) == expected);
+        } else {
+          if (step == stop) load(after, saved(before));
+          CHECK(play(after, step) == expected);
+        }
+      }
+      if (stop < steps) CHECK(after.plans_made() - whole.plans_made() <= 1);
+    }
+  }
+}
+
+TEST_CASE("the planner's own state decides, so it is part of the saved one") {
+  constexpr std::size_t layers = 7;
+  const auto program = reprise_test::chain_program(layers);
+  bool decided = false;
+  for (std::uint64_t stop = 2; stop < 24 && !decided; ++stop) {
+    auto whole = with_hysteresis(1);
+    auto fresh = with_hysteresis(1);
+    for (std::uint64_t step = 0; step <= stop; ++step) {
+      whole.begin_step(walk(step, layers), step);
+      const auto plan = whole.plan(1, program, unlimited_bytes);
+      if (step < stop) continue;
+      fresh.begin_step(walk(step, layers), step);
+      decided = fresh.plan(1, program, unlimited_bytes)->schedule != plan->schedule;
+    }
+  }
+  CHECK(decided);
+}
+
+TEST_CASE("scheduler state that is truncated, damaged or of another planner is refused") {
+  const auto program = reprise_test::chain_program(7);
+  auto source = with_hysteresis(3);
+  source.override_layer(5, reprise::LayerOverride::pinned);
+  source.begin_step(walk(4, 7), 4);
+  static_cast<void>(source.plan(1, program, unlimited_bytes));
+  const std::string good = saved(source);
+
+  auto target = with_hysteresis(3);
+  const std::string before = saved(target);
+  for (std::size_t length = 0; length < good.size(); ++length) {
+    REQUIRE_THROWS_AS(load(target, good.substr(0, length)), reprise::CorruptState);
+    REQUIRE(saved(target) == before);
+  }
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    REQUIRE_THROWS_AS(load(target, bad), reprise::CorruptState);
+    REQUIRE(saved(target) == before);
+  }
+  CheckpointScheduler other{reprise::StoreAll{}};
+  CHECK_THROWS_WITH_AS(load(other, good), "scheduler state: of another planner",
+                       reprise::CorruptState);
+  CHECK_THROWS_AS(load(target, saved(other)), reprise::CorruptState);
+  std::istringstream in(good + "next");
+  target.load(in);
+  CHECK(in.get() == 'n');
+  CHECK(saved(target) == good);
+  target.begin_step(walk(5, 7), 5);
+  CHECK_THROWS_WITH_AS(
+      static_cast<void>(target.plan(1, reprise_test::chain_program(6), unlimited_bytes)),
+      "scheduler state: of a model of 7 layers, this one has 6", reprise::CorruptState);
+  CHECK_NOTHROW(static_cast<void>(target.plan(1, program, unlimited_bytes)));
+}
+
+TEST_CASE("frozen plans stay as they are, at their address, whatever comes") {
+  const auto program = reprise_test::chain_program(7);
+  auto scheduler = with_hysteresis(1);
+  scheduler.begin_step(walk(1, 7), 1);
+  const auto one = scheduler.plan(1, program, unlimited_bytes);
+  const auto two = scheduler.plan(2, program, unlimited_bytes);
+  const reprise::Schedule as_frozen = one->schedule;
+  scheduler.freeze();
+  CHECK(scheduler.is_frozen());
+  scheduler.override_layer(3, reprise::LayerOverride::forced);
+  for (std::uint64_t step = 2; step < 12; ++step) {
+    scheduler.begin_step(walk(step, 7), step);
+    CHECK(scheduler.plan(1, program, unlimited_bytes) == one);
+    CHECK(scheduler.plan(2, program, unlimited_bytes) == two);
+    CHECK_THROWS_AS(static_cast<void>(scheduler.plan(3, program, unlimited_bytes)),
+                    reprise::InvalidState);
+  }
+  CHECK(one->schedule == as_frozen);
+  CHECK(scheduler.plans_made() == 2);
+
+  SUBCASE("until they are thawed") {
+    scheduler.thaw();
+    CHECK(scheduler.plan(1, program, unlimited_bytes) == one);
+    CHECK_NOTHROW(static_cast<void>(scheduler.plan(3, program, unlimited_bytes)));
+    scheduler.begin_step(walk(12, 7), 12);
+    const auto anew = scheduler.plan(1, program, unlimited_bytes);
+    CHECK(anew != one);
+    CHECK(anew->schedule != one->schedule);
+  }
+  SUBCASE("and are made again from what they were made of after a load") {
+    auto loaded = with_hysteresis(1);
+    load(loaded, saved(scheduler));
+    CHECK(loaded.is_frozen());
+    CHECK(saved(loaded) == saved(scheduler));
+    loaded.begin_step(walk(12, 7), 12);
+    const auto again = loaded.plan(1, program, unlimited_bytes);
+    CHECK(again->schedule == as_frozen);
+    CHECK(loaded.plan(1, program, unlimited_bytes) == again);
+    CHECK_THROWS_AS(static_cast<void>(loaded.plan(3, program, unlimited_bytes)),
+                    reprise::InvalidState);
+  }
+  SUBCASE("a plan that was forgotten is not made again") {
+    scheduler.forget(1);
+    CHECK_THROWS_AS(static_cast<void>(scheduler.plan(1, program, unlimited_bytes)),
+                    reprise::InvalidState);
+    CHECK(scheduler.plan(2, program, unlimited_bytes) == two);
+  }
+}
+
+TEST_CASE("an override inside a step leaves new shapes of that step alone") {
+  const auto program = reprise_test::chain_program(2);
+  CheckpointScheduler scheduler{reprise::StoreAll{}};
+  scheduler.begin_step({}, 0);
+  scheduler.override_layer(0, reprise::LayerOverride::forced);
+  CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 0);
+  scheduler.begin_step({}, 1);
+  CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 1);
 }

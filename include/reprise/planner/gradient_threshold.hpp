@@ -81,6 +81,21 @@ class GradientThreshold {
     return search.take();
   }
 
+  /// What the policy remembers: a word for each of its flags.
+  [[nodiscard]] std::vector<std::uint64_t> state() const requires StatefulThresholdPolicy<P> {
+    const std::vector<bool> flags = policy_.state();
+    return {flags.begin(), flags.end()};
+  }
+
+  /// Takes up what `state()` gave.
+  /// @throws CorruptState if a word is not a flag.
+  void restore(const std::vector<std::uint64_t>& state) requires StatefulThresholdPolicy<P> {
+    for (const std::uint64_t word : state) {
+      if (word > 1) throw CorruptState("a policy's flag is " + std::to_string(word));
+    }
+    policy_.restore(std::vector<bool>(state.begin(), state.end()));
+  }
+
  private:
   /// ĝ for the order of the walk; a layer without one has that of the layer it follows.
   [[nodiscard]] static std::vector<double> gradient_of_each_layer(const PlanRequest& request) {

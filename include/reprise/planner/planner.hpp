@@ -6,7 +6,9 @@
 /// The concept of a planner.
 
 #include <concepts>
+#include <cstdint>
 #include <reprise/planner/plan.hpp>
+#include <vector>
 
 namespace reprise::inline v0 {
 
@@ -19,6 +21,18 @@ namespace reprise::inline v0 {
 template <class P>
 concept Planner = std::movable<P> && requires(P& planner, const PlanRequest& request) {
   { planner(request) } -> std::same_as<Plan>;
+};
+
+/// A planner whose earlier plans matter: `state()` is a copy of what it remembers, `restore(state)`
+/// takes it up again, so that training resumes with the same decisions.
+///
+/// Semantics: asked again for the request that it answered last, it gives the same plan. `restore`
+/// throws CorruptState for what `state()` cannot have given, and then changes nothing.
+template <class P>
+concept StatefulPlanner = Planner<P> &&
+    requires(P& planner, const P& constant, const std::vector<std::uint64_t>& state) {
+  { constant.state() } -> std::same_as<std::vector<std::uint64_t>>;
+  planner.restore(state);
 };
 
 }  // namespace reprise::inline v0

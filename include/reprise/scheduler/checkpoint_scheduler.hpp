@@ -5,10 +5,15 @@
 /// @file
 /// When to plan, and which plan holds.
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <istream>
 #include <memory>
+#include <ostream>
 #include <reprise/core/error.hpp>
+#include <reprise/core/state_words.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/program/program.hpp>
@@ -26,7 +31,7 @@ namespace reprise::inline v0 {
 ///
 /// `begin_step` freezes the statistics; the plan for (statistics, shapes) is made at the first
 /// request that shows the shapes. The first statistics trigger a replan.
-/// @tparam P the planner
+/// @tparam P the planner; one with a state of its own models StatefulPlanner
 /// @tparam R when plans are due
 template <Planner P, ReplanPolicy R = ReplanEvery>
 class CheckpointScheduler {
@@ -36,65 +41,203 @@ class CheckpointScheduler {
 
   [[nodiscard]] P& planner() noexcept { return planner_; }
 
-  /// The user's word on a layer, whatever the planner; holds from the next step's plans on.
+  /// The user's word on a layer, whatever the planner; holds from the next step's plans on (while
+  /// plans are frozen: from the first step after `thaw`).
   void override_layer(std::size_t layer, LayerOverride word) {
-    if (overrides_.size() <= layer) overrides_.resize(layer + 1, LayerOverride::none);
-    overrides_[layer] = word;
-    is_due_ = true;
+    std::vector<LayerOverride>& overrides = state_.overrides;
+    if (overrides.size() <= layer) overrides.resize(layer + 1, LayerOverride::none);
+    overrides[layer] = word;
+    state_.is_due = true;
   }
 
-  /// Freezes the statistics of this step: ĝ a layer, NaN for none, empty before the first.
+  /// Whether `begin_step` would look at the statistics. An engine that has to wait for them, on a
+  /// device, may hand over none where it would not.
+  [[nodiscard]] bool wants_statistics(std::uint64_t step) const {
+    return !state_.is_frozen && (state_.gradients.empty() || is_plan_due(step));
+  }
+
+  /// Freezes the statistics of this step: ĝ a layer, NaN for none, empty before the first. A step
+  /// that is begun again, after a failure, keeps its plans.
   void begin_step(std::span<const double> statistics, std::uint64_t step) {
-    const bool are_first = gradients_.empty() && !statistics.empty();
-    if (is_due_ || are_first || replan_(steps_since_plan_)) {
-      plans_.clear();
-      gradients_.assign(statistics.begin(), statistics.end());
-      step_ = step;
-      steps_since_plan_ = 0;
-      is_due_ = false;
-    }
-    ++steps_since_plan_;
+    if (state_.is_frozen) return;
+    const bool are_first = state_.gradients.empty() && !statistics.empty();
+    if (!are_first && !is_plan_due(step)) return;
+    plans_.clear();
+    state_.gradients.assign(statistics.begin(), statistics.end());
+    state_.planned_overrides = state_.overrides;
+    state_.step = step;
+    state_.is_due = false;
   }
 
   /// The plan that holds in this step for a program with these shapes.
-  /// @throws what the planner throws.
+  /// @throws InvalidState if plans are frozen and there is none for these shapes; CorruptState if
+  ///   the state that was loaded is of another model; and what the planner throws.
   [[nodiscard]] std::shared_ptr<const Plan> plan(std::uint64_t signature, const Program& program,
                                                  byte_count budget,
                                                  std::size_t passes_in_flight = 1) {
-    if (const auto known = plans_.find(signature); known != plans_.end()) return known->second;
-    if (overrides_.size() > program.layer_count()) {
-      throw InvalidArgument("an override of layer " + std::to_string(overrides_.size() - 1) +
-                            " of a program of " + std::to_string(program.layer_count()) +
-                            " layers");
+    const auto known = plans_.find(signature);
+    if (known != plans_.end() && known->second != nullptr) return known->second;
+    if (state_.is_frozen && known == plans_.end()) {
+      throw InvalidState("plans are frozen, and of the " + std::to_string(plans_.size()) +
+                         " there are none is for these shapes (signature " +
+                         std::to_string(signature) + ")");
     }
+    check_model(program);
     auto made =
         std::make_shared<const Plan>(planner_(PlanRequest{.program = program,
                                                           .budget = budget,
-                                                          .gradients = gradients_,
-                                                          .step = step_,
-                                                          .overrides = overrides_,
+                                                          .gradients = state_.gradients,
+                                                          .step = state_.step,
+                                                          .overrides = state_.planned_overrides,
                                                           .passes_in_flight = passes_in_flight}));
-    ++plans_made_;
-    plans_.emplace(signature, made);
+    ++state_.plans_made;
+    state_.layers = program.layer_count();
+    is_model_known_ = true;
+    plans_[signature] = made;
     return made;
   }
 
   /// Forgets the plan for these shapes, whose program was wrong.
   void forget(std::uint64_t signature) { plans_.erase(signature); }
 
+  /// From here on no plan changes, whatever statistics come: shapes that have a plan keep it, at
+  /// its address, others are refused, and `begin_step` decides nothing. For captured graphs.
+  void freeze() noexcept { state_.is_frozen = true; }
+  /// Lets plans change again, from the next `begin_step` at which they are due.
+  void thaw() noexcept { state_.is_frozen = false; }
+  [[nodiscard]] bool is_frozen() const noexcept { return state_.is_frozen; }
+
   /// Plans made so far.
-  [[nodiscard]] std::uint64_t plans_made() const noexcept { return plans_made_; }
+  [[nodiscard]] std::uint64_t plans_made() const noexcept { return state_.plans_made; }
+
+  /// Writes what the decisions of the next steps depend on, the planner's state included: binary,
+  /// the same on every machine, with a checksum. Plans are not part of it, they are made again from
+  /// the same. Call it between steps.
+  /// @throws Error if the stream refuses the bytes.
+  void save(std::ostream& out) const {
+    StateWriter writer;
+    state_.write(writer);
+    writer.words(frozen_signatures());
+    writer.flag(StatefulPlanner<P>);
+    if constexpr (StatefulPlanner<P>) writer.words(planner_.state());
+    writer.write(out, format);
+  }
+
+  /// Takes up the state that `save` wrote, of a scheduler with the same planner, policy and model;
+  /// then the same steps make the same plans. Reads no byte beyond it.
+  /// @throws CorruptState if it is truncated, damaged, of another version or of another planner;
+  ///   the scheduler is then unchanged. That it is of another model shows at the first plan.
+  void load(std::istream& in) {
+    StateReader reader(in, format);
+    State loaded = State::read(reader);
+    const std::vector<std::uint64_t> signatures = reader.words();
+    if (reader.flag() != StatefulPlanner<P>) reader.refuse("of another planner");
+    if constexpr (StatefulPlanner<P>) {
+      const std::vector<std::uint64_t> of_planner = reader.words();
+      reader.expect_end();
+      planner_.restore(of_planner);
+    } else {
+      reader.expect_end();
+    }
+    state_ = std::move(loaded);
+    is_model_known_ = false;
+    plans_.clear();
+    for (const std::uint64_t signature : signatures) plans_.emplace(signature, nullptr);
+  }
 
  private:
+  static constexpr StateFormat format{
+      .magic = {'R', 'P', 'R', 'S', 'C', 'H', 'E', 'D'}, .version = 1, .name = "scheduler state"};
+
+  /// All that decisions depend on beside the planner.
+  struct State {
+    std::uint64_t step = 0;  ///< that plans are of
+    std::uint64_t layers = 0;
+    std::uint64_t plans_made = 0;
+    bool is_due = true;
+    bool is_frozen = false;
+    std::vector<double> gradients{};
+    std::vector<LayerOverride> overrides{};
+    std::vector<LayerOverride> planned_overrides{};  ///< as they were at the step of the plans
+
+    void write(StateWriter& writer) const {
+      writer.word(step);
+      writer.word(layers);
+      writer.word(plans_made);
+      writer.flag(is_due);
+      writer.flag(is_frozen);
+      writer.reals(gradients);
+      write_overrides(writer, overrides);
+      write_overrides(writer, planned_overrides);
+    }
+
+    [[nodiscard]] static State read(StateReader& reader) {
+      State state;
+      state.step = reader.word();
+      state.layers = reader.word();
+      state.plans_made = reader.word();
+      state.is_due = reader.flag();
+      state.is_frozen = reader.flag();
+      state.gradients = reader.reals();
+      for (const double gradient : state.gradients) {
+        if (std::isinf(gradient) || gradient < 0) {
+          reader.refuse("a statistic is " + std::to_string(gradient));
+        }
+      }
+      state.overrides = read_overrides(reader);
+      state.planned_overrides = read_overrides(reader);
+      return state;
+    }
+
+    static void write_overrides(StateWriter& writer, std::span<const LayerOverride> overrides) {
+      writer.word(overrides.size());
+      for (const LayerOverride word : overrides) writer.word(static_cast<std::uint64_t>(word));
+    }
+
+    [[nodiscard]] static std::vector<LayerOverride> read_overrides(StateReader& reader) {
+      std::vector<LayerOverride> overrides;
+      for (const std::uint64_t word : reader.words()) {
+        if (word > static_cast<std::uint64_t>(LayerOverride::forced)) {
+          reader.refuse("an override is " + std::to_string(word));
+        }
+        overrides.push_back(static_cast<LayerOverride>(word));
+      }
+      return overrides;
+    }
+  };
+
+  [[nodiscard]] bool is_plan_due(std::uint64_t step) const {
+    return state_.is_due || step < state_.step || replan_(step - state_.step);
+  }
+
+  void check_model(const Program& program) const {
+    const std::size_t layers = program.layer_count();
+    if (!is_model_known_ && state_.layers != 0 && state_.layers != layers) {
+      throw CorruptState("scheduler state: of a model of " + std::to_string(state_.layers) +
+                         " layers, this one has " + std::to_string(layers));
+    }
+    const std::vector<LayerOverride>& overrides = state_.planned_overrides;
+    if (overrides.size() > layers) {
+      throw InvalidArgument("an override of layer " + std::to_string(overrides.size() - 1) +
+                            " of a program of " + std::to_string(layers) + " layers");
+    }
+  }
+
+  /// Ascending, so that the same state is the same bytes.
+  [[nodiscard]] std::vector<std::uint64_t> frozen_signatures() const {
+    std::vector<std::uint64_t> signatures;
+    if (!state_.is_frozen) return signatures;
+    for (const auto& [signature, plan] : plans_) signatures.push_back(signature);
+    std::ranges::sort(signatures);
+    return signatures;
+  }
+
   P planner_;
   R replan_;
-  std::vector<LayerOverride> overrides_;
-  std::vector<double> gradients_;
+  State state_;
+  bool is_model_known_ = false;  ///< false from `load` to the first plan
+  /// By shape signature; null for shapes that had a plan when frozen state was saved.
   std::unordered_map<std::uint64_t, std::shared_ptr<const Plan>> plans_;
-  std::uint64_t step_ = 0;
-  std::uint64_t steps_since_plan_ = 0;
-  std::uint64_t plans_made_ = 0;
-  bool is_due_ = true;
 };
 
 }  // namespace reprise::inline v0

@@ -10,7 +10,7 @@
 
 namespace reprise::inline v0 {
 
-/// Says whether plans are due: a callable from the steps begun since the last plans were made.
+/// Says whether plans are due: a callable from the number of steps since that of the last plans.
 template <class R>
 concept ReplanPolicy = std::movable<R> && requires(const R& replan, std::uint64_t steps) {
   { replan(steps) } -> std::same_as<bool>;
