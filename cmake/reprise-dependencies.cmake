@@ -38,7 +38,7 @@ reprise_find_headers(
 if(REPRISE_BUILD_TESTS)
   reprise_find_headers(
     doctest doctest::doctest
-    INCLUDE doctest-2.4.9
+    INCLUDE .
     URL "${debian_pool}/d/doctest/doctest_2.4.9~ds.orig.tar.xz"
     SHA256 7cc78169975bea36e70ab9d67e7de9b03d89b38653499ad03243e3944429b1ab)
   find_package(TBB QUIET) # one more host backend for the tests, where it is there
@@ -47,7 +47,7 @@ endif()
 if(REPRISE_BUILD_EXAMPLES)
   reprise_find_headers(
     CLI11 CLI11::CLI11
-    INCLUDE CLI11-2.1.2/include
+    INCLUDE include
     URL "${debian_pool}/c/cli11/cli11_2.1.2+ds.orig.tar.xz"
     SHA256 8143d20b688e98ccce8e24562d3b68e5f47c12e896c42c7ca8553dbde5bed55d)
 endif()
