@@ -43,6 +43,7 @@
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/output_lifetimes.hpp>
 #include <reprise/program/profile.hpp>
+#include <reprise/program/profile_state.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/simulate.hpp>

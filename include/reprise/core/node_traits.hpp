@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <reprise/core/hash.hpp>
 #include <reprise/core/units.hpp>
 
 namespace reprise::inline v0 {
@@ -71,5 +72,21 @@ struct NodeTraits {
   bool skips_unwanted_gradients = false;  ///< backward makes no gradient that nobody wants
   bool has_resident_state = false;        ///< keeps saved state in itself, see `resident_bytes`
 };
+
+/// A hash of all that the traits say: another one means another program.
+[[nodiscard]] constexpr std::uint64_t fingerprint(const NodeTraits& traits) noexcept {
+  std::uint64_t hash = hash_combine(traits.layer, traits.output_count);
+  for (const Reads& reads : {traits.backward_reads, traits.differentiates}) {
+    hash = hash_combine(hash_combine(hash, reads.inputs), reads.of_output ? 1 : 0);
+  }
+  hash = hash_combine(hash, static_cast<std::uint64_t>(traits.consumes.input_index) + 1);
+  hash = hash_combine(hash, traits.view_of ? *traits.view_of + std::uint64_t{1} : 0);
+  for (const bool flag :
+       {traits.consumes.of_gradient, traits.can_skip_output, traits.is_frozen,
+        traits.accumulates_in_place, traits.skips_unwanted_gradients, traits.has_resident_state}) {
+    hash = hash_combine(hash, flag ? 1 : 0);
+  }
+  return hash;
+}
 
 }  // namespace reprise::inline v0

@@ -104,10 +104,7 @@ class Lowering {
  public:
   Lowering(const G& graph, const Profile& profile, bool wants_input_gradients)
       : graph_(graph), profile_(profile), wants_input_gradients_(wants_input_gradients) {
-    if (profile.nodes.size() != graph.size() || profile.input_bytes.size() != graph.input_count()) {
-      throw InvalidArgument("a profile of " + std::to_string(profile.nodes.size()) +
-                            " nodes for a graph of " + std::to_string(graph.size()));
-    }
+    check_profile(graph, profile);
   }
 
   [[nodiscard]] LoweredGraph run() {
@@ -309,7 +306,7 @@ void check_graph(const G& graph) {
 /// Costs are FLOPs if all nodes declare them, otherwise the profile's seconds.
 /// @param wants_input_gradients whether the graph inputs' gradients are handed out; if not, they
 ///   count as transient where a node makes them all the same
-/// @throws InvalidGraph as `check_graph`; InvalidArgument if the profile is of another graph.
+/// @throws InvalidGraph as `check_graph`; InvalidArgument as `check_profile`.
 template <LayerGraph G>
 [[nodiscard]] LoweredGraph lower(const G& graph, const Profile& profile,
                                  bool wants_input_gradients = true) {

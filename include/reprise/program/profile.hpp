@@ -7,15 +7,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <reprise/core/arguments.hpp>
+#include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/program/sweep_forward.hpp>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -44,6 +48,39 @@ template <LayerGraph G>
     return graph.resident_bytes(node);
   } else {
     return 0;
+  }
+}
+
+/// Checks that a profile is one of this graph, whoever made it. Linear in the nodes.
+/// @throws InvalidArgument if it has another number of inputs, nodes or ports, or a cost that is
+///   negative or not finite.
+template <LayerGraph G>
+void check_profile(const G& graph, const Profile& profile) {
+  const auto refuse = [](const std::string& profile_has, std::size_t graph_has) {
+    throw InvalidArgument("a profile of " + profile_has + " for a graph of " +
+                          std::to_string(graph_has));
+  };
+  if (profile.nodes.size() != graph.size()) {
+    refuse(std::to_string(profile.nodes.size()) + " nodes", graph.size());
+  }
+  if (profile.input_bytes.size() != graph.input_count()) {
+    refuse(std::to_string(profile.input_bytes.size()) + " inputs", graph.input_count());
+  }
+  for (std::size_t n = 0; n < profile.nodes.size(); ++n) {
+    const NodeProfile& node = profile.nodes[n];
+    const std::size_t ports = static_cast<NodeTraits>(graph.traits(n)).output_count;
+    if (node.output_bytes.size() != ports || node.gradient_bytes.size() != ports) {
+      refuse(std::to_string(node.output_bytes.size()) + " outputs and " +
+                 std::to_string(node.gradient_bytes.size()) + " gradients of node " +
+                 std::to_string(n),
+             ports);
+    }
+    for (const double cost : {node.forward_seconds, node.costs.forward_flops.value_or(0),
+                              node.costs.backward_flops.value_or(0)}) {
+      if (std::isfinite(cost) && cost >= 0) continue;
+      throw InvalidArgument("the profile of node " + std::to_string(n) + " has a cost of " +
+                            std::to_string(cost));
+    }
   }
 }
 

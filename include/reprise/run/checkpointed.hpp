@@ -9,17 +9,21 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <istream>
 #include <memory>
-#include <optional>
+#include <ostream>
 #include <reprise/core/error.hpp>
+#include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
+#include <reprise/core/state_words.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
+#include <reprise/program/profile_state.hpp>
 #include <reprise/program/sweep_forward.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>
@@ -42,6 +46,7 @@ struct CheckpointedOptions {
   bool input_gradients = true;          ///< whether backward hands out the graph inputs' gradients
   bool verify_replay = false;           ///< compare each recomputed value with its original
   ActionObserver observer{};            ///< called around each action; empty for none
+  ReservedBytes reserved_bytes{};       ///< asks the engine's allocator; empty for none
 };
 
 /// Tracks gradient statistics step by step, as `GradientStatTracker` does.
@@ -66,7 +71,11 @@ concept PlanScheduler = requires(S& scheduler, std::uint64_t number, const Progr
 /// Plays plans over an engine's layer graph: what is kept is kept, what is dropped is recomputed
 /// when backward needs it, and no gradient changes by a bit.
 ///
-/// One pass at a time, unless `passes_in_flight` says more; different objects are independent. An
+/// Bytes and costs of the nodes come from the engine where the graph has `profile(inputs)`,
+/// otherwise from one measuring forward for each set of input shapes.
+///
+/// One pass at a time, unless `passes_in_flight` says more; different objects are independent. A
+/// node must not call back into the object that runs it: gradients of gradients are refused. An
 /// exception that the engine throws passes through unchanged: the pass is over, nothing of it is
 /// held, the tracker has not counted the step, and the next `begin_step` may follow.
 /// Borrows graph, tracker and scheduler, which must outlive it and must not move.
@@ -90,29 +99,33 @@ class Checkpointed {
     check_options();
     shared_->account = std::make_shared<MemoryAccount>(options_.budget);
     shared_->observer = options_.observer;
+    shared_->reserved_bytes = options_.reserved_bytes;
     shared_->verify_replay = options_.verify_replay;
     clear_report();
   }
 
   /// Begins an optimiser step: freezes the statistics that its plans use. A step that was begun and
   /// not ended is forgotten, with its number given to this one.
-  /// @throws InvalidState if a pass is still in flight.
+  /// @throws InvalidState if a pass is still in flight, or called by a node that runs.
   void begin_step() {
+    check_not_playing("begin_step");
     check_none_in_flight("begin_step");
     tracker_->abandon_step();
-    scheduler_->begin_step(tracker_->statistics(), step_);
+    scheduler_->begin_step(statistics_for_plans(), step_);
     micro_batch_ = 0;
     is_in_step_ = true;
     clear_report();
   }
 
   /// Runs a forward pass. The inputs are borrowed: they must live until the pass's backward.
-  /// @throws InvalidState outside a step, or with too many passes in flight; InvalidArgument for a
-  ///   wrong number of inputs; BudgetInfeasible if no plan fits; ProfileMismatch if a tensor is
-  ///   larger than its profile; SharedStorage; ReplayMismatch; and what the engine throws.
+  /// @throws InvalidState outside a step, with too many passes in flight, or called by a node that
+  ///   runs; InvalidArgument for a wrong number of inputs; BudgetInfeasible if no plan fits;
+  ///   ProfileMismatch if a tensor is larger than its profile; SharedStorage; ReplayMismatch; and
+  ///   what the engine throws.
   template <std::same_as<tensor_type>... Inputs>
   [[nodiscard]] pass_type forward(const Inputs&... inputs) {
-    check_forward(sizeof...(Inputs));
+    check_forward("forward", sizeof...(Inputs));
+    const PlayingGuard playing(is_playing_);
     std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
     const PassContext::Identity identity = next_identity();
     const std::shared_ptr<const LoweredShape> shape = shape_for(pointers, identity);
@@ -128,23 +141,29 @@ class Checkpointed {
   /// Runs the backward of a pass and returns the gradients of the graph's inputs, empty where they
   /// are not wanted.
   /// @param gradients of the graph's outputs, in their order
-  /// @throws InvalidState if the pass was taken before; and as `forward`.
+  /// @throws InvalidState if the pass was taken before (a second backward needs a second forward),
+  ///   or called by a node that runs; InvalidArgument if another object made the pass; and as
+  ///   `forward`.
   template <std::same_as<tensor_type>... Gradients>
   std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
+    check_not_playing("backward");
+    if (!pass) throw InvalidState("backward of a pass that backward has taken");
+    if (!pass.player()->is_of(shared_)) throw InvalidArgument("backward of another object's pass");
+    const PlayingGuard playing(is_playing_);
     std::vector<tensor_type> list;
     list.reserve(sizeof...(Gradients));
     (list.push_back(std::move(gradients)), ...);
-    if (!pass) throw InvalidState("backward of a pass that backward has taken");
     const std::unique_ptr<running::Player<G>> player = pass.release();
     return forgetting_on_mismatch(player->signature(), [&] { return player->play_backward(list); });
   }
 
   /// Ends the step: parameter gradients are final, the tracker reads them.
   /// @param scale passed on to the tracker, such as a loss scale
-  /// @throws InvalidState if no step was begun, or a pass is in flight; and what the tracker
-  /// throws.
+  /// @throws InvalidState if no step was begun, a pass is in flight, or called by a node that runs;
+  ///   and what the tracker throws.
   template <class... Scale>
   void end_step(const Scale&... scale) {
+    check_not_playing("end_step");
     if (!is_in_step_) throw InvalidState("end_step without begin_step");
     check_none_in_flight("end_step");
     tracker_->end_step(scale...);
@@ -172,35 +191,34 @@ class Checkpointed {
   /// compares the gradients of all parameters and graph inputs to the bit.
   ///
   /// Call it inside a step, before its first forward; running statistics move in the planned pass
-  /// only. Afterwards the parameter gradients are those of the planned pass.
+  /// only. Afterwards the parameter gradients are those of the planned pass. What it recomputes is
+  /// no part of the report.
   /// @param turn makes the gradients of the graph's outputs: called with a span of pointers to
   ///   them, returns a `std::vector<tensor_type>`
   /// @param zero_gradients sets all parameter gradients to zero
   /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
   template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
   void verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
-    check_forward(sizeof...(Inputs));
+    check_forward("verify_step", sizeof...(Inputs));
+    const PlayingGuard playing(is_playing_);
     const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
     const PassContext::Identity identity{.seed = options_.seed, .step = step_};
     const std::shared_ptr<const LoweredShape> shape = shape_for(pointers, identity);
-    const Program& program = shape->lowered.program;
-    const auto everything = std::make_shared<const Plan>(
-        Plan{.schedule = keep(program, KeepSet(program.values().size(), 1))});
     const std::shared_ptr<const Plan> plan = plan_for(*shape);
+    const auto planned = std::make_shared<running::Shared>(*shared_);
     const auto apart = std::make_shared<running::Shared>(*shared_);
     apart->account = std::make_shared<MemoryAccount>();
     apart->observer = nullptr;
-
-    zero_gradients();
-    const std::vector<GradientChecksum> expected =
-        play_whole(std::make_unique<running::Player<G>>(*graph_, apart, shape, everything, pointers,
-                                                        identity, PassMode::profiling),
-                   turn);
-    zero_gradients();
-    const std::vector<GradientChecksum> actual =
-        play_whole(std::make_unique<running::Player<G>>(*graph_, shared_, shape, plan, pointers,
-                                                        identity, PassMode::training),
-                   turn);
+    const auto play = [&](const auto& shared, std::shared_ptr<const Plan> under, PassMode mode) {
+      zero_gradients();
+      return forgetting_on_mismatch(shape->signature, [&] {
+        return play_whole(std::make_unique<running::Player<G>>(
+                              *graph_, shared, shape, std::move(under), pointers, identity, mode),
+                          turn);
+      });
+    };
+    const auto expected = play(apart, keep_everything(shape->lowered.program), PassMode::profiling);
+    const auto actual = play(planned, plan, PassMode::training);
     compare_gradients(expected, actual);
   }
 
@@ -219,6 +237,48 @@ class Checkpointed {
   /// Takes up training at a step: its number names the random streams.
   void resume_at(std::uint64_t step) noexcept { step_ = step; }
 
+  /// Writes what the next steps depend on beside the tracker's and the scheduler's own state: the
+  /// step, and the profiles of the shapes seen, so that costs measured in seconds decide the same
+  /// again. Binary, the same on every machine, with a checksum. A step that has not ended is no
+  /// part of it. Linear in the nodes of all shapes.
+  /// @throws Error if the stream refuses the bytes.
+  void save(std::ostream& out) const {
+    StateWriter writer;
+    writer.word(model_fingerprint());
+    writer.word(step_);
+    writer.word(shapes_.size());
+    for (const std::uint64_t signature : known_signatures()) {
+      writer.word(signature);
+      write_profile(writer, shapes_.at(signature)->profile);
+    }
+    writer.write(out, state_format);
+  }
+
+  /// Takes up the state that `save` wrote, over the same graph; with the tracker's and the
+  /// scheduler's state loaded as well, the same steps make the same decisions. Reads no byte beyond
+  /// it.
+  /// @throws InvalidState if a pass is in flight; CorruptState if it is truncated, damaged, of
+  ///   another version or of another model. Nothing has changed then.
+  void load(std::istream& in) {
+    check_none_in_flight("load");
+    StateReader reader(in, state_format);
+    if (reader.word() != model_fingerprint()) {
+      reader.refuse("of another model than this one of " + std::to_string(graph_->size()) +
+                    " nodes");
+    }
+    const std::uint64_t step = reader.word();
+    Shapes shapes;
+    for (std::size_t left = reader.count(); left > 0; --left) {
+      const std::uint64_t signature = reader.word();
+      shapes[signature] = read_shape(reader, signature);
+    }
+    reader.expect_end();
+    shapes_ = std::move(shapes);
+    step_ = step;
+    last_signature_ = 0;
+    is_in_step_ = false;
+  }
+
   /// The program for the shapes of the last forward.
   /// @throws InvalidState before the first.
   [[nodiscard]] const Program& program() const {
@@ -228,6 +288,23 @@ class Checkpointed {
   }
 
  private:
+  using Shapes = std::unordered_map<std::uint64_t, std::shared_ptr<const LoweredShape>>;
+
+  static constexpr StateFormat state_format{
+      .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 1, .name = "run state"};
+
+  // Says that nodes run, so that none of them comes back here.
+  class PlayingGuard {
+   public:
+    explicit PlayingGuard(bool& is_playing) : is_playing_(is_playing) { is_playing_ = true; }
+    PlayingGuard(const PlayingGuard&) = delete;
+    PlayingGuard& operator=(const PlayingGuard&) = delete;
+    ~PlayingGuard() { is_playing_ = false; }
+
+   private:
+    bool& is_playing_;
+  };
+
   struct GradientChecksum {
     std::size_t node;
     std::size_t index;
@@ -298,8 +375,15 @@ class Checkpointed {
     }
   }
 
-  void check_forward(std::size_t inputs) const {
-    if (!is_in_step_) throw InvalidState("forward without begin_step");
+  void check_not_playing(const char* call) const {
+    if (!is_playing_) return;
+    throw InvalidState(std::string(call) +
+                       " called by a node that it runs: gradients of gradients are not supported");
+  }
+
+  void check_forward(const char* call, std::size_t inputs) const {
+    check_not_playing(call);
+    if (!is_in_step_) throw InvalidState(std::string(call) + " without begin_step");
     check_input_count(inputs);
     if (shared_->passes_alive >= options_.passes_in_flight) {
       throw InvalidState(std::to_string(shared_->passes_alive) + " of " +
@@ -331,12 +415,65 @@ class Checkpointed {
                                                               PassContext::Identity identity) {
     const std::uint64_t signature = signature_of(inputs);
     if (const auto known = shapes_.find(signature); known != shapes_.end()) return known->second;
-    const Profile profile = make_profile(*graph_, inputs, identity);
+    Profile profile = make_profile(*graph_, inputs, identity);
     shared_->report.profile_bytes = std::max(shared_->report.profile_bytes, profile.held_bytes);
-    auto made = std::make_shared<const LoweredShape>(LoweredShape{
-        .signature = signature, .lowered = lower(*graph_, profile, options_.input_gradients)});
+    const auto made = lower_shape(signature, std::move(profile));
     shapes_.emplace(signature, made);
     return made;
+  }
+
+  [[nodiscard]] std::shared_ptr<const LoweredShape> lower_shape(std::uint64_t signature,
+                                                                Profile profile) const {
+    LoweredGraph lowered = lower(*graph_, profile, options_.input_gradients);
+    return std::make_shared<const LoweredShape>(LoweredShape{
+        .signature = signature, .profile = std::move(profile), .lowered = std::move(lowered)});
+  }
+
+  [[nodiscard]] std::shared_ptr<const LoweredShape> read_shape(StateReader& reader,
+                                                               std::uint64_t signature) const {
+    Profile profile = read_profile(reader);
+    try {
+      check_profile(*graph_, profile);
+    } catch (const InvalidArgument& unfit) {
+      reader.refuse(unfit.what());
+    }
+    return lower_shape(signature, std::move(profile));
+  }
+
+  /// Ascending, so that the same state is the same bytes.
+  [[nodiscard]] std::vector<std::uint64_t> known_signatures() const {
+    std::vector<std::uint64_t> signatures;
+    for (const auto& [signature, shape] : shapes_) signatures.push_back(signature);
+    std::ranges::sort(signatures);
+    return signatures;
+  }
+
+  [[nodiscard]] std::uint64_t model_fingerprint() const {
+    std::uint64_t hash = hash_combine(graph_->size(), graph_->input_count());
+    const auto add_sources = [&hash](std::span<const Source> sources) {
+      hash = hash_combine(hash, sources.size());
+      for (const Source& source : sources) {
+        hash = hash_combine(hash_combine(hash, source.node), source.port);
+      }
+    };
+    for (std::size_t node = 0; node < graph_->size(); ++node) {
+      add_sources(graph_->inputs(node));
+      hash = hash_combine(hash, fingerprint(static_cast<NodeTraits>(graph_->traits(node))));
+    }
+    add_sources(graph_->outputs());
+    return hash;
+  }
+
+  [[nodiscard]] std::span<const double> statistics_for_plans() const {
+    if constexpr (requires { scheduler_->wants_statistics(step_); }) {
+      if (!scheduler_->wants_statistics(step_)) return {};
+    }
+    return tracker_->statistics();
+  }
+
+  [[nodiscard]] static std::shared_ptr<const Plan> keep_everything(const Program& program) {
+    return std::make_shared<const Plan>(
+        Plan{.schedule = keep(program, KeepSet(program.values().size(), 1))});
   }
 
   [[nodiscard]] std::shared_ptr<const Plan> plan_for(const LoweredShape& shape) {
@@ -376,11 +513,12 @@ class Checkpointed {
   CheckpointedOptions options_;
   std::size_t layers_;  ///< counted once: a step must not walk all nodes for it
   std::shared_ptr<running::Shared> shared_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<const LoweredShape>> shapes_;
+  Shapes shapes_;
   std::uint64_t step_ = 0;
   std::uint64_t micro_batch_ = 0;
   std::uint64_t last_signature_ = 0;
   bool is_in_step_ = false;
+  bool is_playing_ = false;
 };
 
 }  // namespace reprise::inline v0

@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <reprise/program/lowering.hpp>
+#include <reprise/program/profile.hpp>
 
 namespace reprise::inline v0 {
 
 /// What was learnt about a layer graph for one set of input shapes.
 struct LoweredShape {
   std::uint64_t signature = 0;
+  Profile profile;
   LoweredGraph lowered;
 };
 

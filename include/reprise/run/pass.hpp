@@ -43,6 +43,9 @@ struct ActionEvent {
 /// Called before and after each action of a pass.
 using ActionObserver = std::function<void(const ActionEvent&)>;
 
+/// Asks the engine's allocator what it holds from the system now.
+using ReservedBytes = std::function<byte_count()>;
+
 namespace running {
 
 /// What all passes of one `Checkpointed` share.
@@ -50,8 +53,13 @@ struct Shared {
   std::shared_ptr<MemoryAccount> account;
   RunReport report;
   ActionObserver observer;
+  ReservedBytes reserved_bytes;
   bool verify_replay = false;
   std::size_t passes_alive = 0;
+
+  void sample_reserved() {
+    if (reserved_bytes) report.reserved_bytes = std::max(report.reserved_bytes, reserved_bytes());
+  }
 };
 
 template <class T, class S>
@@ -108,6 +116,11 @@ class Player {
     while (!(actions[at_].kind == ActionKind::run && actions[at_].index == program().turn())) {
       play(actions[at_++]);
     }
+  }
+
+  /// Whether this pass shares an account with others.
+  [[nodiscard]] bool is_of(const std::shared_ptr<Shared>& shared) const noexcept {
+    return shared_ == shared;
   }
 
   /// Names the shapes that this pass was planned for.
@@ -184,10 +197,25 @@ class Player {
     }
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       check_size(gradients[i], turn.writes[i]);
+      check_owns_storage(gradients, i);
       store_.at(turn.writes[i]).tensor = std::move(gradients[i]);
     }
     store_.commit(action);
     observe(ActionEvent::Moment::after, action);
+  }
+
+  // The engine's own gradients: what adds to them or reuses their memory must touch nothing else.
+  void check_owns_storage(std::span<const T> gradients, std::size_t index) const {
+    const void* const storage = tensor_traits<T>::storage(gradients[index]);
+    if (storage == nullptr) return;
+    for (std::size_t other = 0; other < output_count(); ++other) {
+      const bool is_shared = has_storage(&output(other), storage) ||
+                             (other > index && has_storage(&gradients[other], storage));
+      if (!is_shared) continue;
+      throw SharedStorage("the gradient of output " + std::to_string(index) +
+                          " shares memory with output " + std::to_string(other) +
+                          " or its gradient: hand over a copy");
+    }
   }
 
   [[nodiscard]] T* tensor_of(Source source) {
@@ -217,6 +245,7 @@ class Player {
     outputs_.resize(traits.output_count);
     S saved{};
     call_forward(node, is_rerun, saved);
+    shared_->sample_reserved();
     check_outputs(node, traits, saved);
     if (shared_->verify_replay) verify(node, is_rerun, action, saved);
     keep_outputs(node, op, saved);
@@ -373,6 +402,7 @@ class Player {
                  .unwanted_input_gradients = unwanted_});
     graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node),
                     Arguments<T>(gradients_), pass_, std::span<T* const>(places_));
+    shared_->sample_reserved();
     check_gradients(node, traits, sources);
     accumulate_parts(sources);
     for (const value_id consumed : op.consumes) store_.at(consumed).tensor = T{};
@@ -433,19 +463,27 @@ class Player {
       if (storage == nullptr) continue;
       bool is_shared = false;
       for (const T* given : gradients_) {
-        is_shared = is_shared || (given != nullptr && given != places_[i] &&
-                                  tensor_traits<T>::storage(*given) == storage);
+        is_shared = is_shared || (given != places_[i] && has_storage(given, storage));
       }
       for (std::size_t j = 0; j < i; ++j) {
-        is_shared = is_shared || (places_[j] != nullptr && places_[j] != places_[i] &&
-                                  tensor_traits<T>::storage(*places_[j]) == storage);
+        is_shared = is_shared || (places_[j] != places_[i] && has_storage(places_[j], storage));
       }
       if (is_shared && !traits.consumes.of_gradient) {
         throw SharedStorage("the gradient that node " + std::to_string(node) +
                             " returns for its input " + std::to_string(i) +
                             " shares memory with another gradient: return a copy");
       }
+      const auto is_it = [storage](const T* read) { return has_storage(read, storage); };
+      if (std::ranges::any_of(arguments_, is_it) || std::ranges::any_of(reads_, is_it)) {
+        throw SharedStorage("the gradient that node " + std::to_string(node) +
+                            " returns for its input " + std::to_string(i) +
+                            " shares memory with what its backward reads: return a copy");
+      }
     }
+  }
+
+  [[nodiscard]] static bool has_storage(const T* tensor, const void* storage) {
+    return tensor != nullptr && tensor_traits<T>::storage(*tensor) == storage;
   }
 
   void accumulate_parts(std::span<const Source> sources) {
@@ -500,6 +538,9 @@ class Pass {
 
   /// False once backward has taken the pass.
   [[nodiscard]] explicit operator bool() const noexcept { return player_ != nullptr; }
+
+  /// What plays the pass; null once backward has taken it.
+  [[nodiscard]] const running::Player<G>* player() const noexcept { return player_.get(); }
 
   /// Hands over what plays the pass.
   [[nodiscard]] std::unique_ptr<running::Player<G>> release() noexcept {

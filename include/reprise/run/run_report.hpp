@@ -16,8 +16,11 @@ struct RunReport {
   byte_count peak_bytes = 0;            ///< the most that was live, inside operations too
   byte_count predicted_peak_bytes = 0;  ///< the largest of the plans that ran
   byte_count profile_bytes = 0;         ///< the most that a measuring forward held
-  double forward_cost = 0;              ///< of first runs, in the program's unit
-  double recomputed_cost = 0;           ///< of all further runs
+  /// The most that the engine's allocator held from the system, its rounding and pool included, at
+  /// the end of a node's forward or backward; 0 unless the options say how to ask it.
+  byte_count reserved_bytes = 0;
+  double forward_cost = 0;     ///< of first runs, in the program's unit
+  double recomputed_cost = 0;  ///< of all further runs
   bool cost_is_flops = false;
   std::uint64_t passes = 0;
   std::vector<std::uint32_t> recomputes_per_layer{};
