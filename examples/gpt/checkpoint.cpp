@@ -20,7 +20,8 @@ namespace gpt {
 namespace {
 
 // Numbers in the byte order of the machine: magic; length of the rest and its checksum; the rest.
-constexpr std::string_view magic = "REPRISE-GPT-1\n";
+constexpr std::string_view family = "REPRISE-GPT-";
+constexpr std::string_view magic = "REPRISE-GPT-2\n";
 
 std::uint64_t checksum_of(std::string_view bytes) {
   return reprise::hash_bytes(std::as_bytes(std::span(bytes)));
@@ -104,9 +105,7 @@ std::string body_of(const Checkpoint& checkpoint) {
     out.list(moments.first);
     out.list(moments.second);
   }
-  out.list(checkpoint.tracker);
-  out.number(checkpoint.plan_step);
-  out.list(checkpoint.plan_statistics);
+  out.list(checkpoint.decisions);
   return out.bytes();
 }
 
@@ -123,7 +122,9 @@ std::string_view checked_body(std::string_view file, const std::string& path) {
   constexpr std::size_t header = magic.size() + 2 * sizeof(std::uint64_t);
   const std::string_view start = file.substr(0, magic.size());
   if (start != magic.substr(0, start.size())) {
-    throw reprise::CorruptState(path + ": not a checkpoint of this program");
+    throw reprise::CorruptState(path + (start.starts_with(family)
+                                            ? ": a checkpoint of another version"
+                                            : ": not a checkpoint of this program"));
   }
   if (file.size() < header) {
     throw reprise::CorruptState(path + ": a truncated checkpoint of " +
@@ -199,13 +200,8 @@ Checkpoint read_checkpoint(const std::string& path, const Model& model) {
     read_values(in, moments.first, entry.values.size(), path);
     read_values(in, moments.second, entry.values.size(), path);
   }
-  in.list(checkpoint.tracker);
-  checkpoint.plan_step = in.number<std::uint64_t>();
-  in.list(checkpoint.plan_statistics);
+  in.list(checkpoint.decisions);
   in.expect_end();
-  if (checkpoint.plan_step > checkpoint.step) {
-    throw reprise::CorruptState(path + ": a corrupted checkpoint, its plan is from the future");
-  }
   return checkpoint;
 }
 

@@ -20,9 +20,7 @@ struct Checkpoint {
   std::uint64_t step = 0;
   std::vector<std::vector<float>> parameters{};
   std::vector<AdamW::Moments> moments{};
-  std::string tracker{};                  ///< as the tracker writes itself
-  std::uint64_t plan_step = 0;            ///< the step that the plan in force was made for
-  std::vector<double> plan_statistics{};  ///< what it was made from
+  std::string decisions{};  ///< tracker, scheduler and net, as they write themselves
 };
 
 /// Writes a checkpoint next to `path` and moves it there, so that no half of one is ever there.

@@ -66,7 +66,8 @@ void add_policy_options(CLI::App& app, Options& options, Written& written) {
   app.add_option("--budget", written.budget,
                  "Bytes for activations: 64MiB, or 50% of store-all's peak (--compare: 50%)");
   app.add_flag("--verify-replay", options.verify_replay,
-               "Compare each recomputed value with its original");
+               "Compare each recomputed value with its original, and the first step's gradients "
+               "with those of keeping everything");
   app.add_flag("--compare", options.compare, "Train with each policy and compare")
       ->excludes(policy);
 }

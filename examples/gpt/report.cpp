@@ -44,6 +44,7 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"train_losses", result.losses},
       {"recomputed_flops", result.recomputed_flops},
       {"val_loss", result.val_loss},
+      {"verified", result.is_verified},
       {"exact", nullptr},
       {"seed", options.seed},
       {"threads", options.threads},

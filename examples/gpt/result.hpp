@@ -28,6 +28,7 @@ struct Result {
   std::vector<float> losses{};             ///< of each step
   std::vector<double> recomputed_flops{};  ///< of each step
   float val_loss = 0;
+  bool is_verified = false;     ///< the first step's gradients were compared with store-all's
   std::optional<bool> exact{};  ///< the same bits as store-all's; empty if that did not run
 };
 

@@ -47,9 +47,11 @@ Result run_steps(Trainer& trainer, const Options& options, Policy policy) {
     result.peak_activation_bytes = std::max(result.peak_activation_bytes, step.peak_bytes);
     result.predicted_peak_bytes =
         std::max(result.predicted_peak_bytes, step.report.predicted_peak_bytes);
+    result.reserved_bytes = std::max(result.reserved_bytes, step.report.reserved_bytes);
     const auto share = 1.0 / static_cast<double>(options.steps);
     result.recomputed_flops_per_step += share * step.report.recomputed_cost;
     result.forward_flops_per_step += share * step.report.forward_cost;
+    result.is_verified = options.verify_replay;
     if (i > 1 || options.steps == 1) seconds.push_back(step.seconds);
     if (!std::isfinite(step.loss)) {
       throw reprise::Error("the loss is not finite after step " + std::to_string(i) +
@@ -57,7 +59,6 @@ Result run_steps(Trainer& trainer, const Options& options, Policy policy) {
     }
   }
   result.seconds_per_step = median(std::move(seconds));
-  result.reserved_bytes = trainer.model().memory().reserved_bytes();
   result.val_loss = trainer.validate();
   return result;
 }

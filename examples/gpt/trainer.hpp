@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <reprise/core/graph.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
@@ -53,7 +52,13 @@ class Trainer {
         scheduler_(std::move(planner), reprise::ReplanEvery{.steps = options.cadence}),
         net_(model_.graph(), tracker_, scheduler_,
              reprise::CheckpointedOptions{
-                 .budget = budget, .seed = options.seed, .verify_replay = options.verify_replay}) {}
+                 .budget = budget,
+                 .seed = options.seed,
+                 .verify_replay = options.verify_replay,
+                 .reserved_bytes = [this] { return model_.memory().reserved_bytes(); }}),
+        verifies_next_step_(options.verify_replay) {}
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   [[nodiscard]] Model& model() noexcept { return model_; }
 
@@ -62,7 +67,8 @@ class Trainer {
     const auto start = std::chrono::steady_clock::now();
     StepResult result;
     choose_batches();
-    begin_step();
+    net_.begin_step();
+    if (std::exchange(verifies_next_step_, false)) verify_step();
     model_.memory().reset_peak();
     model_.parameters().zero_gradients();
     const float share = 1.0F / static_cast<float>(options_.accumulate);
@@ -74,7 +80,6 @@ class Trainer {
     }
     net_.end_step();
     optimiser_.step();
-    note_plan();
     result.report = net_.report();
     result.peak_bytes = peak_bytes(result.report);
     result.seconds =
@@ -94,38 +99,36 @@ class Trainer {
   }
 
   [[nodiscard]] Checkpoint checkpoint() const {
-    Checkpoint checkpoint{.shape = model_.shape(),
-                          .step = net_.step(),
-                          .moments = optimiser_.moments(),
-                          .plan_step = plan_step_,
-                          .plan_statistics = plan_statistics_};
+    Checkpoint checkpoint{
+        .shape = model_.shape(), .step = net_.step(), .moments = optimiser_.moments()};
     for (const auto& entry : model_.parameters().entries()) {
       checkpoint.parameters.push_back(entry.values);
     }
-    std::ostringstream tracker;
-    tracker_.save(tracker);
-    checkpoint.tracker = tracker.str();
+    std::ostringstream decisions;
+    tracker_.save(decisions);
+    scheduler_.save(decisions);
+    net_.save(decisions);
+    checkpoint.decisions = decisions.str();
     return checkpoint;
   }
 
   /// Goes on from a checkpoint of the same model: with the same options the losses and decisions
   /// are those of a run that never stopped.
-  /// @throws reprise::CorruptState if the statistics inside are of another model.
+  /// @throws reprise::CorruptState if what decides inside is of another model or policy.
   void resume(const Checkpoint& checkpoint) {
-    std::istringstream tracker(checkpoint.tracker);
-    tracker_.load(tracker);
+    std::istringstream decisions(checkpoint.decisions);
+    tracker_.load(decisions);
+    scheduler_.load(decisions);
+    net_.load(decisions);
     auto& entries = model_.parameters().entries();
     for (std::size_t i = 0; i < entries.size(); ++i) {
       std::ranges::copy(checkpoint.parameters[i], entries[i].values.begin());
       optimiser_.moments()[i] = checkpoint.moments[i];
     }
     optimiser_.set_steps(checkpoint.step);
-    net_.resume_at(checkpoint.step);
-    resume_plan(checkpoint);
   }
 
  private:
-  using Graph = reprise::Graph<Tensor>;
   using Tracker =
       reprise::GradientStatTracker<reprise::DefaultBackend, reprise::Ema, reprise::EverySteps>;
   using Scheduler = reprise::CheckpointScheduler<P, reprise::ReplanEvery>;
@@ -139,29 +142,16 @@ class Trainer {
     }
   }
 
-  void begin_step() {
-    const std::span<const double> now = tracker_.statistics();
-    statistics_.assign(now.begin(), now.end());
-    plans_before_ = scheduler_.plans_made();
-    net_.begin_step();
-  }
-
-  /// A checkpoint says what the plan in force was made from.
-  void note_plan() {
-    if (scheduler_.plans_made() == plans_before_) return;
-    plan_statistics_ = statistics_;
-    plan_step_ = net_.step() - 1;
-  }
-
-  /// Brings the scheduler to where it was: the same statistics, the same steps since.
-  void resume_plan(const Checkpoint& checkpoint) {
-    plan_statistics_ = checkpoint.plan_statistics;
-    plan_step_ = checkpoint.plan_step;
-    if (checkpoint.step == 0) return;
-    scheduler_.begin_step(plan_statistics_, plan_step_);
-    for (std::uint64_t step = plan_step_ + 1; step < checkpoint.step; ++step) {
-      scheduler_.begin_step({}, step);
-    }
+  /// Compares the first micro-batch's gradients with those of keeping everything.
+  void verify_step() {
+    net_.verify_step(
+        [this](std::span<const Tensor* const>) {
+          std::vector<Tensor> gradients;
+          gradients.push_back(model_.scalar(1.0F));
+          return gradients;
+        },
+        [this] { model_.parameters().zero_gradients(); });
+    model_.memory().trim();  // keeping everything took more than training does
   }
 
   /// The first step holds the measuring forward too, which is no part of the plan.
@@ -175,11 +165,8 @@ class Trainer {
   AdamW optimiser_;
   Tracker tracker_;
   Scheduler scheduler_;
-  reprise::Checkpointed<Graph, Tracker, Scheduler> net_;
-  std::vector<double> statistics_;
-  std::vector<double> plan_statistics_;
-  std::uint64_t plan_step_ = 0;
-  std::uint64_t plans_before_ = 0;
+  reprise::Checkpointed<ModelGraph, Tracker, Scheduler> net_;
+  bool verifies_next_step_;
 };
 
 }  // namespace gpt

@@ -187,6 +187,8 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
     CHECK(result["val_loss"] == results[0]["val_loss"]);
     const bool keeps = result["peak_activation_bytes"].get<std::size_t>() <= store_all_peak / 2;
     CHECK(result["within_budget"] == keeps);
+    CHECK(result["verified"] == true);
+    CHECK(result["reserved_bytes"] >= result["peak_activation_bytes"]);
   }
   CHECK(results[0]["policy"] == "store-all");
   CHECK(results[0]["recomputed_flops_per_step"] == 0);
@@ -195,6 +197,22 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
   CHECK(results[4]["budget_bytes"] == store_all_peak / 2);
   CHECK(results[4]["within_budget"] == true);
   CHECK(results_of(folder, arguments)[4]["train_losses"] == results[4]["train_losses"]);
+}
+
+TEST_CASE("verification changes no number of the training that it verifies") {
+  const Folder folder;
+  const std::string arguments = arguments_for(folder.write("text", sample_text())) +
+                                " --steps 4 --accumulate 2 --policy gradient --budget 60%";
+  const auto plain = results_of(folder, arguments);
+  const auto verified = results_of(folder, arguments + " --verify-replay");
+  CHECK(plain[0]["verified"] == false);
+  CHECK(verified[0]["verified"] == true);
+  for (const char* const number :
+       {"train_losses", "val_loss", "recomputed_flops", "forward_flops_per_step",
+        "peak_activation_bytes", "predicted_peak_bytes", "reserved_bytes"}) {
+    CAPTURE(number);
+    CHECK(verified[0][number] == plain[0][number]);
+  }
 }
 
 TEST_CASE("two threads repeat their own bits") {
@@ -229,6 +247,21 @@ TEST_CASE("resumed training is training that never stopped") {
   }
 }
 
+TEST_CASE("training resumes with other batches, which are other shapes") {
+  const Folder folder;
+  const std::string common = "--text " + folder.write("text", sample_text()) +
+                             " --layers 2 --channels 16 --heads 2 --context 16 --threads 1"
+                             " --policy recompute-all --steps 2 --verify-replay --batch ";
+  const std::string saved = folder.file("checkpoint");
+  static_cast<void>(results_of(folder, common + "2 --save " + saved));
+  const auto peak = [&](const std::string& arguments) {
+    return results_of(folder, common + arguments)[0]["peak_activation_bytes"].get<std::size_t>();
+  };
+  for (const std::string batch : {"1", "3"}) {
+    CHECK(peak(batch + " --resume " + saved) == peak(batch));
+  }
+}
+
 TEST_CASE("a bad checkpoint gives one line and a failure") {
   const Folder folder;
   const std::string common = arguments_for(folder.write("text", sample_text())) + " --steps 2";
@@ -249,6 +282,7 @@ TEST_CASE("a bad checkpoint gives one line and a failure") {
     check_file(damaged, "corrupted");
   }
   check_file(good + "x", "corrupted");
+  check_file("REPRISE-GPT-1\n" + good.substr(14), "of another version");
   check_file("something else entirely, long enough for a header", "not a checkpoint");
   check_refused(folder, common + " --resume /no/such/file", "/no/such/file");
   check_refused(folder,

@@ -40,6 +40,19 @@ struct ModelShape {
   float dropout = 0.1F;
 };
 
+/// The model's graph, whose shapes are those of the batch, which no input shows.
+class ModelGraph : public reprise::Graph<Tensor> {
+ public:
+  explicit ModelGraph(const Batches& batches) : batches_(&batches) {}
+
+  [[nodiscard]] std::uint64_t shape_signature() const {
+    return batches_->training.empty() ? 0 : batches_->training.front().tokens.size();
+  }
+
+ private:
+  const Batches* batches_;
+};
+
 /// A pre-LN GPT with learned positions, causal attention and a tied head. Its graph has no inputs
 /// (the first node reads the batch) and one output, the mean loss.
 ///
@@ -60,7 +73,7 @@ class Model {
   [[nodiscard]] Batches& batches() noexcept { return batches_; }
   [[nodiscard]] Parameters& parameters() noexcept { return parameters_; }
   [[nodiscard]] const Parameters& parameters() const noexcept { return parameters_; }
-  [[nodiscard]] reprise::Graph<Tensor>& graph() noexcept { return graph_; }
+  [[nodiscard]] ModelGraph& graph() noexcept { return graph_; }
 
   /// A tensor of one element, as the gradient of the loss is.
   [[nodiscard]] Tensor scalar(float value) {
@@ -142,7 +155,7 @@ class Model {
   Batches batches_;
   Parameters parameters_;
   Parameter tokens_{};
-  reprise::Graph<Tensor> graph_;
+  ModelGraph graph_{batches_};
 };
 
 }  // namespace gpt
