@@ -29,6 +29,7 @@
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/candidate_search.hpp>
+#include <reprise/planner/drop_walk.hpp>
 #include <reprise/planner/every_nth.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/layer_values.hpp>

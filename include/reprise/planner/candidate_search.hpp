@@ -32,22 +32,34 @@ class CandidateSearch {
   /// @param dropped what the planner's rule would have kept and this set does not
   /// @returns true if it fits the budget
   bool consider(KeepSet set, std::size_t dropped = 0) {
+    return consider(play(std::move(set), dropped));
+  }
+
+  /// Tries what `play` gave.
+  bool consider(Plan candidate) {
+    smallest_peak_ = std::min(smallest_peak_, candidate.peak_bytes);
+    if (candidate.peak_bytes > request_.budget) return false;
+    if (!best_ || candidate.recomputed_cost < best_->recomputed_cost) best_ = std::move(candidate);
+    return true;
+  }
+
+  /// What a set needs and costs, the user's overrides applied to it; without a lower bound.
+  [[nodiscard]] Plan play(KeepSet set, std::size_t dropped = 0) const {
     apply_overrides(set);
     Schedule schedule = keep(request_.program, set, request_.remake);
     const Simulation played = simulate(request_.program, schedule);
-    const byte_count peak =
-        peak_in_flight(played.peak_bytes, played.rest_bytes, request_.passes_in_flight);
-    smallest_peak_ = std::min(smallest_peak_, peak);
-    if (peak > request_.budget) return false;
-    if (!best_ || played.recomputed_cost < best_->recomputed_cost) {
-      best_ = Plan{.schedule = std::move(schedule),
-                   .peak_bytes = peak,
-                   .rest_bytes = played.rest_bytes,
-                   .recomputed_cost = played.recomputed_cost,
-                   .dropped = dropped};
-    }
-    return true;
+    return {.schedule = std::move(schedule),
+            .peak_bytes =
+                peak_in_flight(played.peak_bytes, played.rest_bytes, request_.passes_in_flight),
+            .rest_bytes = played.rest_bytes,
+            .recomputed_cost = played.recomputed_cost,
+            .dropped = dropped};
   }
+
+  /// The cheapest set so far that fits, if there is one.
+  [[nodiscard]] const std::optional<Plan>& best() const noexcept { return best_; }
+  /// The smallest peak of all sets tried so far.
+  [[nodiscard]] byte_count smallest_peak() const noexcept { return smallest_peak_; }
 
   /// The cheapest set that fitted.
   /// @throws BudgetInfeasible if none did.

@@ -9,10 +9,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <iterator>
 #include <numeric>
+#include <optional>
 #include <reprise/core/error.hpp>
 #include <reprise/planner/candidate_search.hpp>
+#include <reprise/planner/drop_walk.hpp>
+#include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/threshold/threshold_policy.hpp>
 #include <string>
@@ -24,60 +27,49 @@ namespace reprise::inline v0 {
 /// Keeps what layer l saved, and the outputs inside it, if and only if ĝ_l > τ_l; recomputes the
 /// others from the outputs between layers, which stay.
 ///
-/// Under a budget it drops the lowest ĝ first among what τ would keep, then outputs between layers,
-/// and takes the cheapest of that walk which fits; without one it is the plain rule. A layer
-/// without a statistic takes the decision of the nearest earlier layer that has one (of the first
-/// that has one, if none is earlier); before the first statistics every layer counts as above.
+/// Without a budget that is all. Under one, it drops the lowest ĝ first among what τ would keep,
+/// then outputs between layers, and takes the first set of that walk which fits.
+///
+/// How few bytes that walk needs depends on ĝ. Where it needs more than the walk from everything in
+/// the layers' order, which is the one before the first statistics, the smallest set of the latter
+/// is a candidate too: a budget that could be met then can be met whatever ĝ becomes. In the rare
+/// program where that set also recomputes less than the plain rule's, it is taken under any budget,
+/// since a larger one must not cost more.
+///
+/// A layer without a statistic takes the decision of the nearest earlier layer that has one (of the
+/// first that has one, if none is earlier); before the first statistics every layer counts as
+/// above.
 ///
 /// Exact recomputation never changes a gradient, so this rule is a baseline: what it saves has
 /// nothing to do with what recomputing a layer costs. Choose it to reproduce the idea.
-/// At most `most_candidates` sets are tried in each half of the walk, evenly spaced.
+/// It tries at most four times `DropWalk::most_candidates` sets.
 template <ThresholdPolicy P>
 class GradientThreshold {
  public:
-  static constexpr std::size_t most_candidates = 128;
-
   explicit GradientThreshold(P policy) : policy_(std::move(policy)) {}
 
   [[nodiscard]] const P& policy() const noexcept { return policy_; }
   [[nodiscard]] P& policy() noexcept { return policy_; }
 
-  /// @throws InvalidArgument if the statistics are not one a layer; BudgetInfeasible if no set of
-  /// the
-  ///   walk fits; and what the policy throws.
+  /// @throws InvalidArgument if the statistics are not one a layer; BudgetInfeasible if no set
+  ///   fits; and what the policy throws.
   [[nodiscard]] Plan operator()(const PlanRequest& request) {
     const LayerValues layers(request.program);
-    const std::vector<double> gradients = gradient_of_each_layer(request);
-    std::vector<std::size_t> order(layers.layer_count());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, {}, [&](std::size_t layer) { return gradients[layer]; });
-
-    KeepSet set(request.program.values().size(), 0);
-    for (const std::size_t layer : order) mark(set, layers.between(layer), true);
-    std::vector<std::size_t> above;
+    const std::vector<std::size_t> by_gradient = layers_by_gradient(request);
     const std::vector<std::uint8_t> is_above = decide(request, layers.layer_count());
-    for (const std::size_t layer : order) {
-      if (is_above[layer] == 0) continue;
-      mark(set, layers.inside(layer), true);
-      above.push_back(layer);
-    }
+    std::vector<std::size_t> above;
+    std::ranges::copy_if(by_gradient, std::back_inserter(above),
+                         [&](std::size_t layer) { return is_above[layer] != 0; });
 
     CandidateSearch search(request, layers, "gradient");
-    bool fits = search.consider(set);
-    std::size_t dropped = 0;
-    const auto walk = [&](const std::vector<std::size_t>& from, auto values_of) {
-      const std::size_t stride = (from.size() + most_candidates - 1) / most_candidates;
-      for (std::size_t i = 0; i < from.size() && !fits; ++i) {
-        mark(set, values_of(from[i]), false);
-        ++dropped;
-        if ((i + 1) % stride == 0 || i + 1 == from.size()) fits = search.consider(set, dropped);
-      }
-    };
-    // Dropping more never costs less, so the first set of the walk that fits is the cheapest.
-    walk(
-        above, [&](std::size_t layer) -> const auto& { return layers.inside(layer); });
-    walk(
-        order, [&](std::size_t layer) -> const auto& { return layers.between(layer); });
+    DropWalk walk(request.program, layers, above, by_gradient);
+    // Dropping more never costs less, so the first set of the walk that fits is its cheapest.
+    bool fits = search.consider(walk.set());
+    while (!fits && walk.advance()) fits = search.consider(walk.set(), dropped(walk, is_above));
+    if (request.budget != unlimited_bytes) {
+      const std::vector<std::size_t> in_order = layers_in_order(layers.layer_count());
+      consider_last_resort(search, walk, {request.program, layers, in_order, in_order}, is_above);
+    }
     return search.take();
   }
 
@@ -97,6 +89,46 @@ class GradientThreshold {
   }
 
  private:
+  // The smallest set in the layers' order counts only if it is smaller than all sets by gradient,
+  // whatever the budget; most often it is plain early that it could not beat the best one.
+  static void consider_last_resort(CandidateSearch& search, DropWalk& by_gradient,
+                                   DropWalk in_order, const std::vector<std::uint8_t>& is_above) {
+    const auto is_too_dear = [&](const Plan& plan) {
+      return search.best() && plan.recomputed_cost >= search.best()->recomputed_cost;
+    };
+    std::optional<Plan> smallest;
+    do {
+      Plan next = search.play(in_order.set(), dropped(in_order, is_above));
+      const bool may_win = smallest && smallest->peak_bytes < search.smallest_peak();
+      if (!may_win && is_too_dear(next)) return;
+      if (!smallest || next.peak_bytes < smallest->peak_bytes) smallest = std::move(next);
+    } while (in_order.advance());
+    if (is_too_dear(*smallest)) return;
+    while (by_gradient.advance()) search.consider(by_gradient.set());
+    if (smallest->peak_bytes < search.smallest_peak()) search.consider(*std::move(smallest));
+  }
+
+  // What the plain rule keeps and a walk has dropped.
+  [[nodiscard]] static std::size_t dropped(const DropWalk& walk,
+                                           const std::vector<std::uint8_t>& is_above) {
+    const auto counts = [&](std::size_t layer) { return is_above[layer] != 0; };
+    return walk.between_dropped() +
+           static_cast<std::size_t>(std::ranges::count_if(walk.inside_dropped(), counts));
+  }
+
+  [[nodiscard]] static std::vector<std::size_t> layers_in_order(std::size_t count) {
+    std::vector<std::size_t> order(count);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    return order;
+  }
+
+  [[nodiscard]] static std::vector<std::size_t> layers_by_gradient(const PlanRequest& request) {
+    const std::vector<double> gradients = gradient_of_each_layer(request);
+    std::vector<std::size_t> order = layers_in_order(gradients.size());
+    std::ranges::stable_sort(order, {}, [&](std::size_t layer) { return gradients[layer]; });
+    return order;
+  }
+
   /// ĝ for the order of the walk; a layer without one has that of the layer it follows.
   [[nodiscard]] static std::vector<double> gradient_of_each_layer(const PlanRequest& request) {
     const std::size_t count = request.program.layer_count();
