@@ -32,12 +32,16 @@ function(reprise_add_test name)
   string(REPLACE "." "_" target "test_${name}")
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE reprise_test_main ${arg_LIBRARIES})
+  # Tests run side by side: a thread that has nothing to do must not spin on another one's core.
+  set(environment OMP_WAIT_POLICY=passive)
   add_test(NAME ${name} COMMAND ${target})
-  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${labels}")
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${labels}"
+                                          ENVIRONMENT "${environment}")
   if(long_environment)
     add_test(NAME ${name}.long COMMAND ${target})
     set_tests_properties(${name}.long PROPERTIES SKIP_RETURN_CODE 77 LABELS "${labels};long"
-                                                 ENVIRONMENT "${long_environment}" TIMEOUT 86400)
+                                                 ENVIRONMENT "${environment};${long_environment}"
+                                                 TIMEOUT 86400)
   endif()
 
   if(backends STREQUAL "all" AND REPRISE_HAS_CUDA

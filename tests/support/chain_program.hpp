@@ -61,7 +61,7 @@ inline reprise::Program chain_program(std::uint32_t layers, bool can_skip_output
 inline reprise::Program random_program(std::uint32_t seed) {
   std::mt19937 random(seed);
   RandomGraph graph(random);
-  Tensor input = graph.tensor(0.3F);
+  Tensor input = graph.tensor(0.3);
   Tensor* const inputs[] = {&input};
   const reprise::Profile profile =
       reprise::make_profile(graph.graph, std::span<Tensor* const>(inputs), {});

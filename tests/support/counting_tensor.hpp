@@ -35,47 +35,52 @@ struct CountingMemory {
   }
 };
 
-/// A handle to counted floats; copies share the memory, as views do.
-class CountingTensor {
+/// A handle to counted elements; copies share the memory, as views do.
+template <class Number>
+class BasicCountingTensor {
  public:
-  CountingTensor() = default;
-  CountingTensor(CountingMemory& memory, std::size_t size)
+  using value_type = Number;
+
+  BasicCountingTensor() = default;
+  BasicCountingTensor(CountingMemory& memory, std::size_t size)
       : buffer_(std::make_shared<Buffer>(memory, size)) {}
 
   [[nodiscard]] std::size_t size() const { return buffer_ ? buffer_->data.size() : 0; }
-  [[nodiscard]] float* data() const { return buffer_ ? buffer_->data.data() : nullptr; }
-  [[nodiscard]] float& operator[](std::size_t i) const { return buffer_->data[i]; }
+  [[nodiscard]] Number* data() const { return buffer_ ? buffer_->data.data() : nullptr; }
+  [[nodiscard]] Number& operator[](std::size_t i) const { return buffer_->data[i]; }
   [[nodiscard]] CountingMemory& memory() const { return buffer_->memory; }
   [[nodiscard]] const void* storage() const { return buffer_.get(); }
 
  private:
   struct Buffer {
     Buffer(CountingMemory& m, std::size_t size) : memory(m) {
-      memory.take(size * sizeof(float));
+      memory.take(size * sizeof(Number));
       data.resize(size);
     }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
-    ~Buffer() { memory.live -= data.size() * sizeof(float); }
+    ~Buffer() { memory.live -= data.size() * sizeof(Number); }
 
     CountingMemory& memory;
-    std::vector<float> data;
+    std::vector<Number> data;
   };
 
   std::shared_ptr<Buffer> buffer_;
 };
 
+using CountingTensor = BasicCountingTensor<float>;
+
 }  // namespace reprise_test
 
-template <>
-struct reprise::tensor_traits<reprise_test::CountingTensor> {
-  using tensor = reprise_test::CountingTensor;
-  static byte_count bytes(const tensor& t) { return t.size() * sizeof(float); }
+template <class Number>
+struct reprise::tensor_traits<reprise_test::BasicCountingTensor<Number>> {
+  using tensor = reprise_test::BasicCountingTensor<Number>;
+  static byte_count bytes(const tensor& t) { return t.size() * sizeof(Number); }
   static const void* storage(const tensor& t) { return t.storage(); }
   static void accumulate(tensor& into, const tensor& part) {
     for (std::size_t i = 0; i < into.size(); ++i) into[i] += part[i];
   }
   static std::uint64_t checksum(const tensor& t) {
-    return hash_bytes(std::as_bytes(std::span<const float>(t.data(), t.size())));
+    return hash_bytes(std::as_bytes(std::span<const Number>(t.data(), t.size())));
   }
 };

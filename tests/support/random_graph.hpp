@@ -2,15 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <reprise/core/graph.hpp>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -19,7 +23,8 @@
 
 namespace reprise_test {
 
-using Tensor = CountingTensor;
+/// Of doubles, so that finite differences see a gradient's digits.
+using Tensor = BasicCountingTensor<double>;
 
 /// What the nodes of a random graph share: memory, and a call that is to throw.
 struct World {
@@ -34,8 +39,8 @@ struct World {
 
 /// A parameter with its gradient, which several nodes may share.
 struct Parameter {
-  std::vector<float> value;
-  std::vector<float> gradient;
+  std::vector<double> value;
+  std::vector<double> gradient;
 };
 
 /// y = w * x + tanh(x), saves tanh(x), reads x; draws a dropout mask from the pass.
@@ -50,19 +55,22 @@ struct Dense {
   std::shared_ptr<Parameter> weight;
   std::size_t transient;
 
-  [[nodiscard]] static float mask(const reprise::PassContext& pass, std::size_t i) {
-    return pass.random().uniform(i) < 0.25F ? 0.0F : 1.25F;
+  [[nodiscard]] static double mask(const reprise::PassContext& pass, std::size_t i) {
+    return pass.random().uniform(i) < 0.25 ? 0.0 : 1.25;
   }
   Tensor forward(const Tensor& x, saved_type& saved, reprise::PassContext& pass) {
     world->call();
     Tensor y(world->memory, x.size());
-    saved.tanh = Tensor(world->memory, x.size());
-    const Tensor scratch(world->memory, transient);
+    save(x, saved);
     for (std::size_t i = 0; i < x.size(); ++i) {
-      saved.tanh[i] = std::tanh(x[i]);
       y[i] = mask(pass, i) * (weight->value[i] * x[i] + saved.tanh[i]);
     }
     return y;
+  }
+  void save(const Tensor& x, saved_type& saved) const {
+    saved.tanh = Tensor(world->memory, x.size());
+    const Tensor scratch(world->memory, transient);
+    for (std::size_t i = 0; i < x.size(); ++i) saved.tanh[i] = std::tanh(x[i]);
   }
   Tensor backward(const Tensor& x, saved_type& saved, const Tensor& dy,
                   reprise::PassContext& pass) {
@@ -70,21 +78,33 @@ struct Dense {
     Tensor dx(world->memory, x.size());
     const Tensor scratch(world->memory, transient);
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const float d = dy[i] * mask(pass, i);
+      const double d = dy[i] * mask(pass, i);
       weight->gradient[i] += d * x[i];
-      dx[i] = d * (weight->value[i] + 1.0F - saved.tanh[i] * saved.tanh[i]);
+      dx[i] = d * (weight->value[i] + 1.0 - saved.tanh[i] * saved.tanh[i]);
     }
     return dx;
   }
   [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
     return {.forward_flops = 5.0 * static_cast<double>(x.size()),
             .backward_flops = 8.0 * static_cast<double>(x.size()),
-            .forward_transient_bytes = transient * sizeof(float),
-            .backward_transient_bytes = transient * sizeof(float)};
+            .forward_transient_bytes = transient * sizeof(double),
+            .backward_transient_bytes = transient * sizeof(double)};
   }
   template <class F>
   void for_each_gradient(F&& f) {
-    f(std::span<float>(weight->gradient));
+    f(std::span<double>(weight->gradient));
+  }
+};
+
+/// The same; leaves its output out of a recompute that is for its saved state.
+struct SkippingDense : Dense {
+  static constexpr bool can_skip_output = true;
+
+  Tensor forward(const Tensor& x, saved_type& saved, reprise::PassContext& pass) {
+    if (!pass.may_skip_output()) return Dense::forward(x, saved, pass);
+    world->call();
+    save(x, saved);
+    return {};
   }
 };
 
@@ -104,7 +124,7 @@ struct Bell {
   }
   Tensor backward(const Tensor& x, const Tensor& y, Tensor&& dy, reprise::PassContext&) {
     world->call();
-    for (std::size_t i = 0; i < x.size(); ++i) dy[i] *= -2.0F * x[i] * y[i];
+    for (std::size_t i = 0; i < x.size(); ++i) dy[i] *= -2.0 * x[i] * y[i];
     return std::move(dy);
   }
   [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
@@ -121,13 +141,13 @@ struct ScaleInPlace {
 
   Tensor forward(Tensor&& x, reprise::PassContext&) {
     world->call();
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] *= 0.5F;
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] *= 0.5;
     return std::move(x);
   }
   Tensor backward(const Tensor& dy, reprise::PassContext&) {
     world->call();
     Tensor dx(world->memory, dy.size());
-    for (std::size_t i = 0; i < dy.size(); ++i) dx[i] = dy[i] * 0.5F;
+    for (std::size_t i = 0; i < dy.size(); ++i) dx[i] = dy[i] * 0.5;
     return dx;
   }
   [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
@@ -154,7 +174,7 @@ struct Mix {
     Tensor da(world->memory, a.size());
     Tensor db(world->memory, a.size());
     for (std::size_t i = 0; i < a.size(); ++i) {
-      da[i] = dy[i] * (b[i] + 1.0F);
+      da[i] = dy[i] * (b[i] + 1.0);
       db[i] = dy[i] * a[i];
     }
     return {std::move(da), std::move(db)};
@@ -186,7 +206,7 @@ struct SinCos {
     world->call();
     Tensor dx(world->memory, s.size());
     for (std::size_t i = 0; i < s.size(); ++i) {
-      dx[i] = (ds.size() == 0 ? 0.0F : ds[i] * c[i]) - (dc.size() == 0 ? 0.0F : dc[i] * s[i]);
+      dx[i] = (ds.size() == 0 ? 0.0 : ds[i] * c[i]) - (dc.size() == 0 ? 0.0 : dc[i] * s[i]);
     }
     return dx;
   }
@@ -211,90 +231,176 @@ struct View {
   [[nodiscard]] reprise::NodeCosts costs(const Tensor&) const { return {.forward_flops = 0.0}; }
 };
 
-/// A random DAG over one input, with residual edges, products of a value with itself, several
-/// outputs, views, in-place nodes and shared parameters.
+/// How the nodes of a random graph are wired, and what is among them.
+enum class Family : std::uint8_t {
+  chain,     ///< each node reads the one before it
+  residual,  ///< a DAG: each node reads any of the last few values
+  u_shape,   ///< an encoder, and a decoder whose levels read the encoder's too
+  outputs,   ///< more than one output, or a node with more than one
+  in_place,  ///< a node that consumes its input
+  shared,    ///< a parameter of several nodes
+  view,      ///< a node whose output is a view
+  skips,     ///< a node that can leave out its output in a recompute
+};
+
+/// The name of each family, in the order of the enumerators.
+inline constexpr std::array<std::string_view, 8> family_names{
+    "chain",    "residual DAG",     "U-shape", "several outputs",
+    "in place", "shared parameter", "view",    "can skip output"};
+
+/// A random graph over one input, of one of the shapes and some of the other families.
 struct RandomGraph {
   std::unique_ptr<World> world = std::make_unique<World>();
   reprise::Graph<Tensor> graph;
   std::vector<std::shared_ptr<Parameter>> parameters;
   std::size_t width = 0;
+  std::array<bool, family_names.size()> families{};
 
-  explicit RandomGraph(std::mt19937& random) {
-    const auto pick = [&](std::size_t n) {
-      return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
-    };
+  explicit RandomGraph(std::mt19937& random) : random_(&random) {
     width = 1 + pick(6);
-    std::vector<reprise::Source> values{graph.input()};
-    const auto recent = [&] {
-      return values[values.size() - 1 - pick(std::min<std::size_t>(values.size(), 4))];
-    };
-    const std::size_t count = 2 + pick(12);
-    values.push_back(graph.add(dense(random), values[0]));
-    for (std::size_t n = 1; n < count; ++n) {
-      if (pick(4) == 0) graph.begin_layer("group " + std::to_string(n));
-      if (pick(5) == 0) graph.end_layer();
-      switch (pick(8)) {
-        case 0:
-          values.push_back(graph.add(Bell{world.get()}, recent()));
-          break;
-        case 1:
-        case 2:
-          values.push_back(graph.add(Mix{world.get()}, recent(), recent()));
-          break;
-        case 3: {
-          const reprise::Source both = graph.add(SinCos{world.get()}, recent());
-          values.push_back(both);
-          if (pick(2) == 0) values.push_back({.node = both.node, .port = 1});
-          break;
-        }
-        case 4: {
-          // What is consumed must have no other reader, so it is made here and not offered.
-          const reprise::Source own = graph.add(dense(random), recent());
-          values.push_back(graph.add(ScaleInPlace{world.get()}, own));
-          break;
-        }
-        case 5: {
-          const reprise::Source source = recent();
-          if (!source.is_graph_input()) values.push_back(graph.add(View{world.get()}, source));
-          break;
-        }
-        default:
-          values.push_back(graph.add(dense(random), recent()));
-      }
+    offer(add_dense(input_));
+    switch (pick(4)) {
+      case 0:
+        make_chain();
+        break;
+      case 1:
+        make_u_shape();
+        break;
+      default:
+        make_residual();
     }
-    if (values.back().is_graph_input()) values.push_back(graph.add(dense(random), values[0]));
-    graph.output(values.back());
-    const reprise::Source other = values[1 + pick(values.size() - 1)];
-    if (other != values.back()) graph.output(other);
+    graph.output(offered_.back());
+    const reprise::Source other = offered_[pick(offered_.size())];
+    if (pick(2) == 0 && other != offered_.back()) {
+      note(Family::outputs);
+      graph.output(other);
+    }
+    random_ = nullptr;
   }
 
-  [[nodiscard]] Tensor tensor(float scale) {
+  [[nodiscard]] bool is(Family family) const { return families[static_cast<std::size_t>(family)]; }
+
+  [[nodiscard]] Tensor tensor(double scale) {
     Tensor t(world->memory, width);
-    for (std::size_t i = 0; i < width; ++i) t[i] = scale * static_cast<float>(i + 1);
+    for (std::size_t i = 0; i < width; ++i) t[i] = scale * static_cast<double>(i + 1);
     return t;
   }
 
   void zero_gradients() {
-    for (const auto& p : parameters) p->gradient.assign(width, 0.0F);
+    for (const auto& p : parameters) p->gradient.assign(width, 0.0);
   }
-  [[nodiscard]] std::vector<float> gradients() const {
-    std::vector<float> all;
+  [[nodiscard]] std::vector<double> gradients() const {
+    std::vector<double> all;
     for (const auto& p : parameters) all.insert(all.end(), p->gradient.begin(), p->gradient.end());
     return all;
   }
 
  private:
-  [[nodiscard]] Dense dense(std::mt19937& random) {
-    const bool is_shared = !parameters.empty() && random() % 5 == 0;
-    if (!is_shared) {
-      auto made = std::make_shared<Parameter>();
-      std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
-      for (std::size_t i = 0; i < width; ++i) made->value.push_back(uniform(random));
-      made->gradient.assign(width, 0.0F);
-      parameters.push_back(std::move(made));
-    }
-    return {.world = world.get(), .weight = parameters.back(), .transient = random() % 3};
+  [[nodiscard]] std::size_t pick(std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(*random_);
   }
+  void note(Family family) { families[static_cast<std::size_t>(family)] = true; }
+  reprise::Source offer(reprise::Source source) {
+    offered_.push_back(source);
+    return source;
+  }
+
+  void make_chain() {
+    note(Family::chain);
+    for (std::size_t n = 1 + pick(12); n > 0; --n) offer(add_unary(offered_.back()));
+  }
+
+  void make_residual() {
+    note(Family::residual);
+    const auto recent = [&] {
+      const std::size_t count = std::min<std::size_t>(offered_.size() + 1, 4);
+      const std::size_t back = pick(count);
+      return back == offered_.size() ? input_ : offered_[offered_.size() - 1 - back];
+    };
+    for (std::size_t n = 1 + pick(12); n > 0; --n) {
+      if (pick(4) == 0) {
+        regroup();
+        const reprise::Source first = recent();
+        offer(graph.add(Mix{world.get()}, first, recent()));
+      } else {
+        offer(add_unary(recent()));
+      }
+    }
+  }
+
+  void make_u_shape() {
+    note(Family::u_shape);
+    std::vector<reprise::Source> skipped;
+    const std::size_t depth = 1 + pick(4);
+    const auto level = [&](reprise::Source source) {
+      for (std::size_t n = 1 + pick(2); n > 0; --n) source = offer(add_unary(source));
+      return source;
+    };
+    reprise::Source source = offered_.back();
+    for (std::size_t i = 0; i < depth; ++i) {
+      skipped.push_back(source);
+      source = level(source);
+    }
+    for (std::size_t i = depth; i-- > 0;) {
+      source = graph.add(Mix{world.get()}, source, skipped[i]);
+      source = level(source);
+    }
+  }
+
+  // A new layer now and then, or the end of one.
+  void regroup() {
+    if (pick(4) == 0) graph.begin_layer("group " + std::to_string(graph.size()));
+    if (pick(5) == 0) graph.end_layer();
+  }
+
+  reprise::Source add_unary(reprise::Source source) {
+    regroup();
+    switch (pick(6)) {
+      case 0:
+        return graph.add(Bell{world.get()}, source);
+      case 1: {
+        note(Family::outputs);
+        reprise::Source both = graph.add(SinCos{world.get()}, source);
+        if (pick(2) == 0) offer({.node = both.node, .port = 1});
+        return both;
+      }
+      case 2:
+        // What is consumed must have no other reader, so it is made here and not offered.
+        note(Family::in_place);
+        return graph.add(ScaleInPlace{world.get()}, add_dense(source));
+      case 3:
+        if (source.is_graph_input()) return add_dense(source);
+        note(Family::view);
+        return graph.add(View{world.get()}, source);
+      default:
+        return add_dense(source);
+    }
+  }
+
+  reprise::Source add_dense(reprise::Source source) {
+    const bool is_shared = !parameters.empty() && pick(5) == 0;
+    if (is_shared) {
+      note(Family::shared);
+    } else {
+      add_parameter();
+    }
+    const Dense dense{.world = world.get(), .weight = parameters.back(), .transient = pick(3)};
+    if (pick(2) == 0) return graph.add(dense, source);
+    note(Family::skips);
+    return graph.add(SkippingDense{dense}, source);
+  }
+
+  void add_parameter() {
+    auto made = std::make_shared<Parameter>();
+    std::uniform_real_distribution<double> uniform(-1.0, 1.0);
+    for (std::size_t i = 0; i < width; ++i) made->value.push_back(uniform(*random_));
+    made->gradient.assign(width, 0.0);
+    parameters.push_back(std::move(made));
+  }
+
+  reprise::Source input_ = graph.input();
+  std::vector<reprise::Source> offered_;  // what later nodes may read
+  std::mt19937* random_;
 };
 
 }  // namespace reprise_test

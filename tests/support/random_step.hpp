@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// One training step of a random graph, and all that it computes.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <reprise/run/checkpointed.hpp>
+#include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "support/random_graph.hpp"
+
+namespace reprise_test {
+
+/// A tracker for tests that plan without statistics.
+struct NoStatistics {
+  [[nodiscard]] std::span<const double> statistics() const { return {}; }
+  void end_step() {}
+  void abandon_step() {}
+};
+
+/// Outputs, and gradients of graph inputs and parameters; equal if all bits are.
+struct StepResult {
+  std::vector<double> outputs;
+  std::vector<double> gradients;
+
+  friend bool operator==(const StepResult& a, const StepResult& b) {
+    const auto same = [](const std::vector<double>& x, const std::vector<double>& y) {
+      return x.size() == y.size() &&
+             (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0);
+    };
+    return same(a.outputs, b.outputs) && same(a.gradients, b.gradients);
+  }
+};
+
+/// The gradient that steps give the output with number `index`.
+inline Tensor output_gradient(RandomGraph& random_graph, std::size_t index) {
+  return random_graph.tensor(index == 0 ? 0.5 : -0.25);
+}
+
+/// Runs the backward of a pass with `output_gradient`. Peak bytes are counted anew from here, so
+/// that what the turn makes is among them.
+template <class Net, class Pass>
+std::vector<Tensor> run_backward(RandomGraph& random_graph, Net& net, Pass pass) {
+  random_graph.world->memory.peak = random_graph.world->memory.live;
+  Tensor first = output_gradient(random_graph, 0);
+  if (random_graph.graph.outputs().size() == 1) {
+    return net.backward(std::move(pass), std::move(first));
+  }
+  Tensor second = output_gradient(random_graph, 1);
+  return net.backward(std::move(pass), std::move(first), std::move(second));
+}
+
+inline void append(std::vector<double>& to, const Tensor& t) {
+  to.insert(to.end(), t.data(), t.data() + t.size());
+}
+
+/// Runs one whole step.
+template <class Net>
+StepResult run_step(RandomGraph& random_graph, Net& net, const Tensor& input) {
+  StepResult result;
+  random_graph.zero_gradients();
+  net.begin_step();
+  auto pass = net.forward(input);
+  for (std::size_t i = 0; i < random_graph.graph.outputs().size(); ++i) {
+    append(result.outputs, pass.output(i));
+  }
+  for (const Tensor& dx : run_backward(random_graph, net, std::move(pass))) {
+    append(result.gradients, dx);
+  }
+  net.end_step();
+  const std::vector<double> parameters = random_graph.gradients();
+  result.gradients.insert(result.gradients.end(), parameters.begin(), parameters.end());
+  return result;
+}
+
+/// Runs one whole step under a planner, without statistics.
+template <class P>
+StepResult run_step_with(RandomGraph& random_graph, P planner,
+                         reprise::CheckpointedOptions options) {
+  NoStatistics tracker;
+  reprise::CheckpointScheduler scheduler{std::move(planner)};
+  reprise::Checkpointed net{random_graph.graph, tracker, scheduler, std::move(options)};
+  const Tensor input = random_graph.tensor(0.3);
+  return run_step(random_graph, net, input);
+}
+
+}  // namespace reprise_test
