@@ -8,13 +8,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <new>
+#include <optional>
+#include <reprise/core/arguments.hpp>
 #include <reprise/core/error.hpp>
+#include <reprise/core/pass_context.hpp>
 #include <reprise/core/philox.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -176,58 +182,118 @@ TEST_CASE("a policy trains with the smallest budget that it names") {
   }
 }
 
-TEST_CASE("whichever allocation fails, nothing leaks and the step can be tried again") {
-  gpt::set_threads(1);
-  // Two steps; in the second one allocation number `failing` fails, and the step is tried again.
-  const auto train = [](std::uint64_t failing, bool& has_failed) {
-    gpt::ModelShape shape = shape_with(0.2F);
-    shape.layers = 2;
-    gpt::Model model(shape, seed);
-    fill_batches(model.batches());
-    gpt::AdamW optimiser(model.parameters(), {});
-    reprise::GradientStatTracker tracker(model.graph());
-    reprise::CheckpointScheduler scheduler(reprise::RecomputeAll{});
-    reprise::Checkpointed net(model.graph(), tracker, scheduler,
-                              reprise::CheckpointedOptions{.seed = seed});
-    Trace trace;
-    const auto step = [&] {
-      std::vector<float> losses;
-      model.parameters().zero_gradients();
-      net.begin_step();
-      for (std::uint64_t i = 0; i < micro_batches; ++i) {
-        auto pass = net.forward();
-        losses.push_back(*pass.output().data());
-        net.backward(std::move(pass), model.scalar(0.5F));
-      }
-      net.end_step();
-      optimiser.step();
-      trace.losses.insert(trace.losses.end(), losses.begin(), losses.end());
-    };
-    step();
-    model.memory().fail_allocation(model.memory().allocations() + failing);
-    try {
-      step();
-    } catch (const std::bad_alloc&) {
-      has_failed = true;
-      CHECK(model.memory().live_bytes() == 0);
-      CHECK(tracker.steps() == 1);
-      CHECK(optimiser.steps() == 1);
-      step();
+namespace {
+
+enum class FaultKind { allocation, call_begins, call_ends };
+
+// The event with this number, counted from 0 in its step, fails.
+struct Fault {
+  FaultKind kind;
+  std::uint64_t number;
+};
+
+// The model's graph, in which one call of a node throws, before or after its work.
+class FailingGraph : public gpt::ModelGraph {
+ public:
+  explicit FailingGraph(gpt::ModelGraph&& graph) : ModelGraph(std::move(graph)) {}
+
+  std::optional<Fault> fault;
+  std::uint64_t calls = 0;
+
+  void forward(std::size_t node, reprise::Arguments<gpt::Tensor> inputs,
+               std::span<gpt::Tensor> outputs, saved_type& saved, reprise::PassContext& pass) {
+    fail_at(FaultKind::call_begins);
+    ModelGraph::forward(node, inputs, outputs, saved, pass);
+    fail_at(FaultKind::call_ends);
+    ++calls;
+  }
+  void backward(std::size_t node, reprise::Arguments<gpt::Tensor> inputs,
+                reprise::Arguments<gpt::Tensor> outputs, saved_type& saved,
+                reprise::Arguments<gpt::Tensor> gradients, reprise::PassContext& pass,
+                std::span<gpt::Tensor* const> input_gradients) {
+    fail_at(FaultKind::call_begins);
+    ModelGraph::backward(node, inputs, outputs, saved, gradients, pass, input_gradients);
+    fail_at(FaultKind::call_ends);
+    ++calls;
+  }
+
+ private:
+  void fail_at(FaultKind kind) const {
+    if (fault && fault->kind == kind && fault->number == calls) {
+      throw std::runtime_error("the engine's own failure");
     }
-    trace.finish(model);
-    return trace;
+  }
+};
+
+// Two steps; in the second one something fails, and the step is tried again.
+Trace train_with_fault(const std::optional<Fault>& fault, bool& has_failed) {
+  gpt::ModelShape shape = shape_with(0.2F);
+  shape.layers = 2;
+  gpt::Model model(shape, seed);
+  fill_batches(model.batches());
+  FailingGraph graph(std::move(model.graph()));
+  gpt::AdamW optimiser(model.parameters(), {});
+  reprise::GradientStatTracker tracker(graph);
+  reprise::CheckpointScheduler scheduler(reprise::RecomputeAll{});
+  reprise::Checkpointed net(graph, tracker, scheduler, reprise::CheckpointedOptions{.seed = seed});
+  Trace trace;
+  const auto step = [&] {
+    std::vector<float> losses;
+    model.parameters().zero_gradients();
+    net.begin_step();
+    for (std::uint64_t i = 0; i < micro_batches; ++i) {
+      auto pass = net.forward();
+      losses.push_back(*pass.output().data());
+      net.backward(std::move(pass), model.scalar(0.5F));
+    }
+    net.end_step();
+    optimiser.step();
+    trace.losses.insert(trace.losses.end(), losses.begin(), losses.end());
   };
+  step();
+  if (fault && fault->kind == FaultKind::allocation) {
+    model.memory().fail_allocation(model.memory().allocations() + fault->number);
+  } else {
+    graph.fault = fault;
+    graph.calls = 0;
+  }
+  try {
+    step();
+  } catch (const std::exception& failure) {
+    has_failed = true;
+    graph.fault.reset();
+    REQUIRE(fault.has_value());
+    CHECK((dynamic_cast<const std::bad_alloc*>(&failure) != nullptr) ==
+          (fault->kind == FaultKind::allocation));
+    CHECK(model.memory().live_bytes() == 0);
+    CHECK(net.live_bytes() == 0);
+    CHECK(tracker.steps() == 1);
+    CHECK(optimiser.steps() == 1);
+    step();
+  }
+  trace.finish(model);
+  return trace;
+}
+
+}  // namespace
+
+TEST_CASE("whatever fails in a step, nothing leaks and the step can be tried again") {
+  gpt::set_threads(1);
   bool has_failed = false;
-  const Trace expected = train(std::uint64_t{1} << 40U, has_failed);
+  const Trace expected = train_with_fault(std::nullopt, has_failed);
   REQUIRE(!has_failed);
-  std::uint64_t failing = 0;
-  do {
-    CAPTURE(failing);
-    has_failed = false;
-    REQUIRE(train(failing, has_failed) == expected);
-    ++failing;
-  } while (has_failed);
-  CHECK(failing > 100);
+  for (const FaultKind kind :
+       {FaultKind::allocation, FaultKind::call_begins, FaultKind::call_ends}) {
+    CAPTURE(static_cast<int>(kind));
+    std::uint64_t number = 0;
+    do {
+      CAPTURE(number);
+      has_failed = false;
+      REQUIRE(train_with_fault(Fault{.kind = kind, .number = number}, has_failed) == expected);
+      ++number;
+    } while (has_failed);
+    CHECK(number > 100);
+  }
 }
 
 TEST_CASE("inference leaves nothing behind and drops nothing") {
