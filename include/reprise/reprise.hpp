@@ -13,6 +13,7 @@
 #include <reprise/backend/host.hpp>
 #include <reprise/backend/host_system.hpp>
 #include <reprise/backend/sum_of_squares.hpp>
+#include <reprise/backend/sum_of_squares_avx2.hpp>
 #include <reprise/core/any_saved.hpp>
 #include <reprise/core/arguments.hpp>
 #include <reprise/core/chain.hpp>

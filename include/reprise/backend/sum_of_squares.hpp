@@ -10,10 +10,16 @@
 #include <cstdint>
 #include <cstring>
 #include <reprise/backend/element_type.hpp>
+#include <reprise/backend/sum_of_squares_avx2.hpp>
+#include <type_traits>
 
 #if defined(__GNUC__) && !defined(__clang__)
 // GCC's -O2 would leave the lanes in memory between two rounds.
 #define REPRISE_UNROLL _Pragma("GCC unroll 8")
+#ifdef __CUDACC__  // nvcc hands the pragma on to GCC, but not without a warning
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675
+#endif
 #else
 #define REPRISE_UNROLL
 #endif
@@ -31,6 +37,12 @@
 
 namespace reprise::inline v0 {
 
+/// Which instructions `sum_of_squares` takes; the bits of its result are the same.
+enum class Instructions : std::uint8_t {
+  of_build,   ///< those that the compiler was told to use
+  of_machine  ///< wider ones too, where the machine has them
+};
+
 /// The sum of the squares of `size` elements at `data`, accumulated in double.
 ///
 /// Eight lanes take the elements in turn and are added up at the end, then what is left of the last
@@ -42,7 +54,7 @@ namespace reprise::inline v0 {
 /// One pass, linear, limited by memory: it asks for data 4 KiB ahead, because the converting
 /// arithmetic keeps the processor from running far enough ahead of its loads by itself (measured on
 /// a Sapphire Rapids core: from half of a plain read's bandwidth to all of it).
-template <Element T>
+template <Element T, Instructions I = Instructions::of_machine>
 REPRISE_OUT_OF_LINE double sum_of_squares(const void* data, std::size_t size) noexcept {
   constexpr std::size_t lanes = 8;
   constexpr std::size_t line_bytes = 64;
@@ -56,6 +68,12 @@ REPRISE_OUT_OF_LINE double sum_of_squares(const void* data, std::size_t size) no
     return value;
   };
   std::size_t at = 0;
+  if constexpr (sizeof(T) == 2 && I == Instructions::of_machine) {
+    if (avx2::is_available()) {
+      at = size / line * line;
+      sums = avx2::sum_of_lines<std::remove_cv_t<T>>(bytes, size / line);
+    }
+  }
   for (; at + line <= size; at += line) {
     // As an integer: the address may lie behind the tensor, where a pointer may not.
     REPRISE_PREFETCH(reinterpret_cast<std::uintptr_t>(bytes + at * sizeof(T)) + prefetch_bytes);
@@ -98,6 +116,9 @@ REPRISE_OUT_OF_LINE double sum_of_squares(const void* data, std::size_t size) no
   return total;
 }
 
+#if defined(__CUDACC__) && defined(__GNUC__) && !defined(__clang__)
+#pragma nv_diagnostic pop
+#endif
 #undef REPRISE_OUT_OF_LINE
 #undef REPRISE_PREFETCH
 #undef REPRISE_UNROLL
