@@ -104,8 +104,9 @@ class GradientThreshold {
       if (!smallest || next.peak_bytes < smallest->peak_bytes) smallest = std::move(next);
     } while (in_order.advance());
     if (is_too_dear(*smallest)) return;
-    while (by_gradient.advance()) search.consider(by_gradient.set());
-    if (smallest->peak_bytes < search.smallest_peak()) search.consider(*std::move(smallest));
+    const auto is_smaller = [&] { return smallest->peak_bytes < search.smallest_peak(); };
+    while (is_smaller() && by_gradient.advance()) search.consider(by_gradient.set());
+    if (is_smaller()) search.consider(*std::move(smallest));
   }
 
   // What the plain rule keeps and a walk has dropped.
