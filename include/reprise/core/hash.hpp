@@ -5,6 +5,7 @@
 /// @file
 /// A 64-bit hash of bytes for fingerprints and checksums: fast and well mixed, not cryptographic.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,9 +14,10 @@
 namespace reprise::inline v0 {
 
 /// Mixes one word into a running hash (the finaliser of MurmurHash3 over a multiplicative step).
+/// The order counts: (1, 0) and (0, 1) are two hashes.
 [[nodiscard]] constexpr std::uint64_t hash_combine(std::uint64_t hash,
                                                    std::uint64_t word) noexcept {
-  std::uint64_t mixed = (hash ^ word) * 0x9E3779B97F4A7C15U;
+  std::uint64_t mixed = (std::rotl(hash, 32) ^ word) * 0x9E3779B97F4A7C15U;
   mixed ^= mixed >> 33U;
   mixed *= 0xFF51AFD7ED558CCDU;
   mixed ^= mixed >> 33U;
