@@ -86,11 +86,11 @@ class Player {
         pass_(identity, mode),
         store_(shape_->lowered.program, shared_->account),
         uncounted_saved_(graph.size()),
-        runs_left_(shape_->lowered.program.operations().size(), 0) {
+        drops_left_(graph.size(), 0) {
     if constexpr (captures_state) states_.resize(graph.size());
     if (shared_->verify_replay) checksums_.resize(program().values().size());
     for (const Action& action : plan_->schedule.actions) {
-      if (action.kind == ActionKind::run) ++runs_left_[action.index];
+      if (action.kind == ActionKind::drop && is_saved(action.index)) ++drops_left_[node_of(action)];
     }
     ++shared_->passes_alive;
   }
@@ -179,11 +179,25 @@ class Player {
   }
 
   void drop(const Action& action) {
-    if constexpr (has_resident) {
-      const Value& value = program().values()[action.index];
-      if (value.kind == ValueKind::saved) graph_.release_resident(value.node);
+    if (is_saved(action.index)) {
+      --drops_left_[node_of(action)];
+      if constexpr (has_resident) graph_.release_resident(node_of(action));
     }
     store_.commit(action);
+  }
+
+  [[nodiscard]] bool is_saved(value_id value) const {
+    return program().values()[value].kind == ValueKind::saved;
+  }
+  [[nodiscard]] std::size_t node_of(const Action& drop) const {
+    return program().values()[drop.index].node;
+  }
+
+  // The last drop comes after backward; one before it means that backward needs it made again.
+  // Where it is present and stays, a rerun makes a copy only, but of the same content.
+  [[nodiscard]] bool will_be_remade(value_id saved) const {
+    if (saved == LoweredGraph::no_value || store_.is_present(saved)) return false;
+    return drops_left_[program().values()[saved].node] > 1;
   }
 
   void play_turn(std::span<T> gradients) {
@@ -233,10 +247,9 @@ class Player {
     const std::size_t node = op.node;
     const NodeTraits traits = graph_.traits(node);
     const bool is_rerun = store_.has_run(action.index);
-    --runs_left_[action.index];
     pass_.enter({.node = op.node,
                  .is_recompute = is_rerun,
-                 .will_recompute = runs_left_[action.index] > 0,
+                 .will_recompute = will_be_remade(lowered().saved[node]),
                  .wants_parameter_gradients = !traits.is_frozen,
                  .may_skip_output = action.skips_output});
     arguments_.clear();
@@ -247,7 +260,7 @@ class Player {
     call_forward(node, is_rerun, saved);
     shared_->sample_reserved();
     check_outputs(node, traits, saved);
-    if (shared_->verify_replay) verify(node, is_rerun, action, saved);
+    if (shared_->verify_replay) verify(node, action, saved);
     keep_outputs(node, op, saved);
     store_.commit(action);
     count_run(op, is_rerun);
@@ -304,6 +317,7 @@ class Player {
     for (std::size_t port = 0; port < outputs_.size(); ++port) {
       const value_id value = lowered().outputs[node][port];
       check_size(outputs_[port], value);
+      if (pass_.may_skip_output()) check_skipped(node, port);
       if (!traits.view_of) check_alone(node, traits, port);
       check_not_saved(node, saved, tensor_traits<T>::storage(outputs_[port]), "its output");
     }
@@ -320,6 +334,14 @@ class Player {
       throw ProfileMismatch("saved state of node " + std::to_string(node) + " has " +
                             std::to_string(bytes) + " bytes, its profile says 0");
     }
+  }
+
+  void check_skipped(std::size_t node, std::size_t port) const {
+    const byte_count bytes = counted_bytes(outputs_[port]);
+    if (bytes == 0) return;
+    throw InvalidGraph("node " + std::to_string(node) +
+                       " declares can_skip_output and returned output " + std::to_string(port) +
+                       " with " + std::to_string(bytes) + " bytes where it was to be skipped");
   }
 
   void check_alone(std::size_t node, const NodeTraits& traits, std::size_t port) const {
@@ -344,14 +366,13 @@ class Player {
     }
   }
 
-  void verify(std::size_t node, bool is_rerun, const Action& action, const S& saved) {
+  void verify(std::size_t node, const Action& action, const S& saved) {
     const auto compare = [&](value_id value, std::uint64_t checksum) {
-      if (!is_rerun) {
-        checksums_[value] = checksum;
-      } else if (checksums_[value] != checksum) {
-        throw ReplayMismatch(layer_name(graph_, program().layer(value)) + ": " +
-                             program().describe(value) + " differs from its original");
-      }
+      std::optional<std::uint64_t>& original = checksums_[value];
+      if (!original) original = checksum;
+      if (*original == checksum) return;
+      throw ReplayMismatch(layer_name(graph_, program().layer(value)) + ": " +
+                           program().describe(value) + " differs from its original");
     };
     if constexpr (ChecksummableTensor<T>) {
       for (std::size_t port = 0; port < outputs_.size() && !action.skips_output; ++port) {
@@ -359,7 +380,10 @@ class Player {
       }
     }
     const value_id value = lowered().saved[node];
-    if (value != LoweredGraph::no_value) compare(value, saved_checksum(saved));
+    if (value == LoweredGraph::no_value) return;
+    // What will be remade may be empty until then.
+    const bool is_put_off = pass_.will_recompute() && saved_bytes(saved) == 0;
+    if (!is_put_off) compare(value, saved_checksum(saved));
   }
 
   // Copies of what is present go here, at the end of the run.
@@ -502,9 +526,9 @@ class Player {
   PassContext pass_;
   RematStore<Payload<T, S>> store_;
   std::vector<S> uncounted_saved_;
-  std::vector<std::uint32_t> runs_left_;
+  std::vector<std::uint32_t> drops_left_;  ///< of each node's saved state
   std::vector<std::any> states_;
-  std::vector<std::uint64_t> checksums_;
+  std::vector<std::optional<std::uint64_t>> checksums_;  ///< of originals
   std::size_t at_ = 0;
 
   std::vector<T*> arguments_;
