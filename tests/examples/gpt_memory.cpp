@@ -169,8 +169,8 @@ TEST_CASE("a policy trains with the smallest budget that it names") {
   gpt::set_threads(1);
   constexpr float dropout = 0.1F;
   const Trace expected = train_by_hand(dropout);
-  for (const auto policy :
-       {gpt::Policy::store_all, gpt::Policy::recompute_all, gpt::Policy::square_root}) {
+  for (const auto policy : {gpt::Policy::store_all, gpt::Policy::recompute_all,
+                            gpt::Policy::square_root, gpt::Policy::gradient}) {
     const std::string name(name_of(policy));
     CAPTURE(name);
     gpt::with_planner(policy, 1.0, [&](auto planner) {

@@ -158,7 +158,7 @@ TEST_CASE("bad text gives one line and a failure") {
 TEST_CASE("a budget that cannot be met is refused, and the one that is named works") {
   const Folder folder;
   const std::string common = arguments_for(folder.write("text", sample_text()));
-  for (const std::string policy : {"store-all", "recompute-all", "every-4", "sqrt"}) {
+  for (const std::string policy : {"store-all", "recompute-all", "every-4", "sqrt", "gradient"}) {
     CAPTURE(policy);
     const std::string arguments = common + " --steps 4 --policy " + policy + " --budget ";
     const Outcome refused = run(folder, arguments + "1KiB");
