@@ -40,12 +40,13 @@ TEST_CASE("a schedule must run the whole program in its order and leave nothing"
   const auto two = chain_program(2);
   CHECK_THROWS_AS(static_cast<void>(reprise::simulate(two, Schedule{{Action::run(1)}})),
                   InvalidSchedule);
-  // Nothing is absent here, and yet the order is not the program's.
+  // Nothing is absent here, and yet what cannot be repeated must keep the program's order.
   const reprise::Program free({{.bytes = 4}, {.node = 1, .bytes = 4}},
                               {{.node = 0, .writes = {0}},
                                {.node = 1, .writes = {1}},
                                {.kind = reprise::OperationKind::turn}},
                               2, 1, true);
-  CHECK_THROWS_WITH_AS(static_cast<void>(reprise::simulate(free, Schedule{{Action::run(1)}})),
+  CHECK_THROWS_WITH_AS(static_cast<void>(reprise::simulate(
+                           free, Schedule{{Action::run(1), Action::run(0), Action::run(2)}})),
                        "forward of node 1 runs before forward of node 0", InvalidSchedule);
 }

@@ -16,8 +16,8 @@
 namespace reprise::inline v0 {
 
 /// A budget below which no plan of any planner can run the program: the most that any one operation
-/// needs at once, with the gradients that are live around it (gradients are never evicted).
-/// Linear in the program.
+/// needs at once, with the constants and the gradients that are live around it (gradients are never
+/// evicted), or what must be there at the end. Linear in the program.
 [[nodiscard]] inline byte_count lower_bound_bytes(const Program& program) {
   const std::span<const Value> values = program.values();
   const std::span<const Operation> operations = program.operations();
@@ -27,13 +27,28 @@ namespace reprise::inline v0 {
   }
   std::vector<operation_id> seen(values.size(), Program::no_operation);
   byte_count gradients = 0;
-  byte_count bound = 0;
+  byte_count constants = 0;
+  for (const Value& value : values) {
+    if (value.kind == ValueKind::constant) constants += value.bytes;
+  }
+  const auto storage = [&](value_id value) {
+    while (values[value].view_of) value = *values[value].view_of;
+    return value;
+  };
+  byte_count bound = constants;
+  for (value_id result : program.results()) {
+    result = storage(result);
+    if (program.is_given(result) || seen[result] == Program::no_operation - 1) continue;
+    seen[result] = Program::no_operation - 1;
+    bound += values[result].bytes;
+  }
   for (operation_id op = 0; op < operations.size(); ++op) {
     const Operation& o = operations[op];
-    byte_count bytes = gradients + o.transient_bytes;
+    byte_count bytes = constants + gradients + o.transient_bytes;
     for (value_id read : o.reads) {
       if (values[read].kind == ValueKind::gradient) continue;
-      while (values[read].view_of) read = *values[read].view_of;
+      read = storage(read);
+      if (program.is_given(read)) continue;
       if (std::exchange(seen[read], op) != op) bytes += values[read].bytes;
     }
     for (const value_id consumed : o.consumes) bytes -= values[consumed].bytes;

@@ -69,7 +69,7 @@ class Scheduler {
   };
 
   [[nodiscard]] bool is_present(value_id value) const {
-    return program_.values()[value].kind == ValueKind::input || last_use_[value] != absent;
+    return program_.is_given(value) || last_use_[value] != absent;
   }
 
   void demand(value_id value) {
@@ -106,7 +106,7 @@ class Scheduler {
   }
 
   void touch(value_id value, std::uint32_t at) {
-    if (program_.values()[value].kind == ValueKind::input) return;
+    if (program_.is_given(value)) return;
     last_use_[value] = at;
   }
 
@@ -211,13 +211,18 @@ class Scheduler {
 /// Deterministic on any DAG. A value goes right after its last reader, a by-product that nobody
 /// needs at once. Iterative, so that depth is no limit; linear in the program for `Remake::once`.
 /// Gradients are always kept and values that are consumed cannot be, whatever the set says.
-/// @throws InvalidArgument if the set has another size than the program has values.
+/// @throws InvalidArgument if the set has another size than the program has values, or the program
+///   does not say where it turns.
 [[nodiscard]] inline Schedule keep(const Program& program, const KeepSet& kept,
                                    Remake remake = Remake::once) {
   if (kept.size() != program.values().size()) {
     throw InvalidArgument("a keep set of " + std::to_string(kept.size()) +
                           " flags for a program of " + std::to_string(program.values().size()) +
                           " values");
+  }
+  if (!program.has_turn()) {
+    throw InvalidArgument("a program that does not say where it turns has no forward pass for " +
+                          std::to_string(kept.size()) + " values to survive");
   }
   return keeping::Scheduler(program, kept, remake).schedule();
 }

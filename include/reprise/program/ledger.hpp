@@ -30,8 +30,11 @@ class Ledger {
         storage_of_(program.values().size(), absent),
         has_run_(program.operations().size(), 0) {
     for (value_id v = 0; v < program.values().size(); ++v) {
-      if (program.values()[v].kind == ValueKind::input) storage_of_[v] = make_storage(0);
+      if (!program.is_given(v)) continue;
+      storage_of_[v] = make_storage(program.values()[v].bytes);
+      live_bytes_ += program.values()[v].bytes;
     }
+    peak_bytes_ = live_bytes_;
   }
 
   /// Bytes of all that is present, between actions.
@@ -122,7 +125,7 @@ class Ledger {
     if (!is_present(action.index)) {
       throw InvalidSchedule("drop of what is absent: " + program_->describe(action.index));
     }
-    if (value.kind == ValueKind::input || value.stays) {
+    if (program_->is_given(action.index) || value.stays) {
       throw InvalidSchedule("drop of what is not ours: " + program_->describe(action.index));
     }
     return live_bytes_;

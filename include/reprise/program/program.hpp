@@ -26,6 +26,7 @@ using operation_id = std::uint32_t;
 /// What a value is.
 enum class ValueKind : std::uint8_t {
   input,     ///< a graph input: borrowed, no bytes, always present
+  constant,  ///< a recorded program's weight or input: there from the start, pinned, counted
   output,    ///< a port of a node
   saved,     ///< what a node's backward needs besides its inputs and outputs
   gradient,  ///< the gradient of an output or of a graph input
@@ -55,6 +56,7 @@ struct Operation {
   std::vector<value_id> writes{};       ///< made anew
   std::vector<value_id> consumes{};     ///< of what it reads: gone once it starts
   std::vector<value_id> accumulates{};  ///< gradients it adds a part to, once for each part
+  std::vector<value_id> releases{};     ///< the engine itself is done with these once it ran
   byte_count transient_bytes = 0;       ///< beyond all that it makes
   double cost = 0;                      ///< FLOPs or seconds, see `Program::cost_is_flops`
   bool repeatable = false;
@@ -65,28 +67,39 @@ struct Operation {
 /// All operations of one pass in the engine's order: immutable, checked when it is made.
 class Program {
  public:
-  /// @param turn the operation between forward and backward that the engine runs
+  static constexpr operation_id no_operation = 0xFFFFFFFFU;
+
+  /// @param turn the operation between forward and backward that the engine runs; `no_operation`
+  ///   for a recorded program, which does not say where it turns
+  /// @param results what must be present at the end, in the order in which the engine asks for it
   /// @throws InvalidGraph if an operation names a value that does not exist, reads one that nothing
   ///   made before it, or a value has two first makers.
   Program(std::vector<Value> values, std::vector<Operation> operations, operation_id turn,
-          std::size_t layer_count, bool cost_is_flops)
+          std::size_t layer_count, bool cost_is_flops, std::vector<value_id> results = {})
       : values_(std::move(values)),
         operations_(std::move(operations)),
         makers_(values_.size(), no_operation),
+        results_(std::move(results)),
         turn_(turn),
         layer_count_(layer_count),
         cost_is_flops_(cost_is_flops) {
     check();
   }
 
-  static constexpr operation_id no_operation = 0xFFFFFFFFU;
-
   [[nodiscard]] std::span<const Value> values() const noexcept { return values_; }
   [[nodiscard]] std::span<const Operation> operations() const noexcept { return operations_; }
-  /// The operation that makes a value first; `no_operation` for graph inputs.
+  /// The operation that makes a value first; `no_operation` for graph inputs and constants.
   [[nodiscard]] operation_id maker(value_id value) const noexcept { return makers_[value]; }
-  /// The operation between forward and backward.
+  /// The operation between forward and backward; `no_operation` where none is known.
   [[nodiscard]] operation_id turn() const noexcept { return turn_; }
+  [[nodiscard]] bool has_turn() const noexcept { return turn_ != no_operation; }
+  /// What must be present at the end, in the order in which the engine asks for it.
+  [[nodiscard]] std::span<const value_id> results() const noexcept { return results_; }
+  /// True for what is there from the start and is never dropped.
+  [[nodiscard]] bool is_given(value_id value) const noexcept {
+    const ValueKind kind = values_[value].kind;
+    return kind == ValueKind::input || kind == ValueKind::constant;
+  }
   [[nodiscard]] std::size_t layer_count() const noexcept { return layer_count_; }
   /// True if costs are FLOPs, false if they are measured seconds.
   [[nodiscard]] bool cost_is_flops() const noexcept { return cost_is_flops_; }
@@ -95,10 +108,11 @@ class Program {
     const operation_id op = makers_[value];
     return op == no_operation ? 0 : operations_[op].layer;
   }
-  /// The cost of all forwards, each once.
+  /// The cost of all forwards, each once; of all operations where no turn is known.
   [[nodiscard]] double forward_cost() const noexcept {
     double cost = 0;
-    for (operation_id op = 0; op < turn_; ++op) cost += operations_[op].cost;
+    const std::size_t end = has_turn() ? turn_ : operations_.size();
+    for (std::size_t op = 0; op < end; ++op) cost += operations_[op].cost;
     return cost;
   }
   /// A hash of everything that a schedule depends on; equal programs have equal ones.
@@ -108,11 +122,14 @@ class Program {
   [[nodiscard]] std::string describe(value_id value) const {
     const Value& v = values_[value];
     const std::string port = std::to_string(v.port);
-    const std::string node =
-        v.node == Value::no_node ? "the graph" : "node " + std::to_string(v.node);
+    const std::string node = v.node == Value::no_node
+                                 ? "the graph"
+                                 : (has_turn() ? "node " : "operation ") + std::to_string(v.node);
     switch (v.kind) {
       case ValueKind::input:
         return "graph input " + port;
+      case ValueKind::constant:
+        return "constant " + port;
       case ValueKind::saved:
         return "saved state of " + node;
       case ValueKind::gradient:
@@ -127,13 +144,15 @@ class Program {
   [[nodiscard]] std::string describe_operation(operation_id op) const {
     const Operation& o = operations_[op];
     if (o.kind == OperationKind::turn) return "the turn";
+    if (!has_turn()) return "operation " + std::to_string(op);
     return (o.kind == OperationKind::forward ? "forward of node " : "backward of node ") +
            std::to_string(o.node);
   }
 
  private:
   void check() {
-    if (turn_ >= operations_.size() || operations_[turn_].kind != OperationKind::turn) {
+    if (has_turn() &&
+        (turn_ >= operations_.size() || operations_[turn_].kind != OperationKind::turn)) {
       throw InvalidGraph("operation " + std::to_string(turn_) + " is not the program's turn");
     }
     std::uint64_t hash = hash_combine(values_.size(), operations_.size());
@@ -160,6 +179,7 @@ class Program {
         check_exists(op, value);
         hash = hash_combine(hash, value);
       }
+      for (const value_id value : o.releases) check_exists(op, value);
       hash = hash_combine(hash, o.consumes.size());
       for (const value_id value : o.accumulates) hash = hash_combine(hash, value);
       hash = hash_combine(hash, o.accumulates.size());
@@ -167,27 +187,35 @@ class Program {
       hash = hash_combine(hash, (o.repeatable ? 1U : 0U) + (o.adds_in_place ? 2U : 0U) +
                                     (o.can_skip_output ? 4U : 0U));
     }
+    for (const value_id value : results_) {
+      check_made(no_operation, value);
+      hash = hash_combine(hash, value);
+    }
     fingerprint_ = hash;
   }
   void check_exists(operation_id op, value_id value) const {
     if (value >= values_.size()) {
-      throw InvalidGraph("operation " + std::to_string(op) + " names value " +
-                         std::to_string(value) + " of " + std::to_string(values_.size()));
+      throw InvalidGraph(name_of(op) + " names value " + std::to_string(value) + " of " +
+                         std::to_string(values_.size()));
     }
   }
   void check_made(operation_id op, value_id value) const {
     check_exists(op, value);
-    if (values_[value].kind != ValueKind::input && makers_[value] == no_operation) {
+    if (!is_given(value) && makers_[value] == no_operation) {
       refuse(op, value, "reads before it is made");
     }
   }
   [[noreturn]] void refuse(operation_id op, value_id value, const char* what) const {
-    throw InvalidGraph(describe_operation(op) + " " + what + ": " + describe(value));
+    throw InvalidGraph(name_of(op) + " " + what + ": " + describe(value));
+  }
+  [[nodiscard]] std::string name_of(operation_id op) const {
+    return op == no_operation ? "the list of results" : describe_operation(op);
   }
 
   std::vector<Value> values_;
   std::vector<Operation> operations_;
   std::vector<operation_id> makers_;
+  std::vector<value_id> results_;
   operation_id turn_;
   std::size_t layer_count_;
   bool cost_is_flops_;

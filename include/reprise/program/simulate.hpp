@@ -23,39 +23,60 @@ struct Simulation {
   std::vector<std::uint32_t> recomputes_per_layer{};
 };
 
-/// Plays a schedule on a ledger and checks that it runs the whole program: every operation, the
-/// program's own order of first runs, and nothing left but gradients of graph inputs.
-/// Linear in the schedule.
+/// Checks that a program's schedule has come to its end: every operation ran, the results are
+/// there, and nothing else is left. Linear in the program.
+/// @throws InvalidSchedule naming what is missing or left.
+inline void check_end(const Program& program, const Ledger& ledger) {
+  for (operation_id op = 0; op < program.operations().size(); ++op) {
+    if (!ledger.has_run(op)) {
+      throw InvalidSchedule(program.describe_operation(op) + " never runs");
+    }
+  }
+  std::vector<std::uint8_t> may_stay(program.values().size(), 0);
+  for (const value_id result : program.results()) {
+    may_stay[result] = 1;
+    if (!ledger.is_present(result)) {
+      throw InvalidSchedule("absent at the end: " + program.describe(result));
+    }
+  }
+  for (value_id v = 0; v < program.values().size(); ++v) {
+    const bool stays = program.is_given(v) || program.values()[v].stays || may_stay[v] != 0;
+    if (ledger.is_present(v) && !stays) {
+      throw InvalidSchedule("never dropped: " + program.describe(v));
+    }
+  }
+}
+
+/// Plays a schedule on a ledger and checks that it runs the whole program: every operation, those
+/// that are not repeatable in the program's own order, and at the end all results and nothing else
+/// but gradients of graph inputs. A repeatable operation may run for the first time later than the
+/// program has it. Linear in the schedule.
 /// @throws InvalidSchedule if an action has no meaning or something is missing.
 [[nodiscard]] inline Simulation simulate(const Program& program, const Schedule& schedule) {
   Ledger ledger(program);
   Simulation result;
   result.recomputes_per_layer.resize(program.layer_count());
-  operation_id next = 0;
+  operation_id latest = 0;
   for (const Action& action : schedule.actions) {
     const bool is_run = action.kind == ActionKind::run;
     if (is_run && action.index == program.turn()) result.rest_bytes = ledger.live_bytes();
     const bool is_rerun =
         is_run && action.index < program.operations().size() && ledger.has_run(action.index);
     ledger.apply(action);
+    if (!is_run) continue;
+    const Operation& op = program.operations()[action.index];
     if (is_rerun) {
-      const Operation& op = program.operations()[action.index];
       result.recomputed_cost += op.cost;
       ++result.recomputes_per_layer[op.layer];
-    } else if (is_run && action.index != next++) {
-      throw InvalidSchedule(program.describe_operation(action.index) + " runs before " +
-                            program.describe_operation(next - 1));
+    } else if (!op.repeatable) {
+      if (action.index < latest) {
+        throw InvalidSchedule(program.describe_operation(latest) + " runs before " +
+                              program.describe_operation(action.index));
+      }
+      latest = action.index;
     }
   }
-  if (next != program.operations().size()) {
-    throw InvalidSchedule(program.describe_operation(next) + " never runs");
-  }
-  for (value_id v = 0; v < program.values().size(); ++v) {
-    const Value& value = program.values()[v];
-    if (ledger.is_present(v) && value.kind != ValueKind::input && !value.stays) {
-      throw InvalidSchedule("never dropped: " + program.describe(v));
-    }
-  }
+  check_end(program, ledger);
   result.peak_bytes = ledger.peak_bytes();
   return result;
 }
