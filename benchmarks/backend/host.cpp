@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The multi-tensor sum of squares on GPT-2 124M's 148 gradients (498 MB in float), beside what a
-// user would do instead (Eigen or BLAS for each tensor) and beside a plain read of the same bytes:
-// the limit. `ratio to read` of one run is the figure to quote, as machines and moments differ.
-// Eigen and BLAS accumulate in float.
+// user would do instead and beside a plain read of the same bytes, the limit. The counters are
+// bandwidths as shares of the plain read's; Eigen and BLAS accumulate in float or, of doubles, in
+// double.
 
 #include <benchmark/benchmark.h>
-#include <cblas.h>
 
 #include <Eigen/Core>
 #include <algorithm>
@@ -16,13 +15,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
+#include <functional>
 #include <numeric>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host.hpp>
 #include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
+
+#include "support/in_turn.hpp"
+
+#if REPRISE_HAS_CBLAS
+#include <cblas.h>
+#endif
 
 namespace {
 
@@ -47,7 +55,6 @@ struct Gradients {
   std::vector<std::vector<T>> tensors;
   std::vector<reprise::GradientView> views;
   std::size_t layers = 12;
-  std::int64_t bytes = 0;
 
   static const Gradients& get() {
     static const Gradients instance;
@@ -56,29 +63,33 @@ struct Gradients {
 
  private:
   Gradients() {
-    const std::vector<std::size_t> lengths = gpt2_lengths();
-    for (std::size_t i = 0; i < lengths.size(); ++i) {
-      std::vector<T> tensor(lengths[i]);
-      for (std::size_t j = 0; j < tensor.size(); ++j) {
-        const float value = static_cast<float>(j * 2654435761U % 2001U) * 1e-3F - 1.0F;
-        if constexpr (sizeof(T) == 2) {
-          tensor[j] = T::from_float(value);
-        } else {
-          tensor[j] = value;
-        }
+    const std::vector<T> pattern = numbers_around_zero();
+    for (const std::size_t length : gpt2_lengths()) {
+      const std::size_t i = tensors.size();
+      std::vector<T>& tensor = tensors.emplace_back(length);
+      for (std::size_t at = 0; at < length; at += pattern.size()) {
+        std::copy_n(pattern.begin(), std::min(pattern.size(), length - at),
+                    tensor.begin() + static_cast<std::ptrdiff_t>(at));
       }
-      bytes += static_cast<std::int64_t>(tensor.size() * sizeof(T));
-      tensors.push_back(std::move(tensor));
       const auto layer =
           static_cast<std::uint32_t>(i < 2 ? 0 : std::min<std::size_t>(11, (i - 2) / 12));
-      views.push_back(reprise::gradient_view(tensors.back(), layer));
+      views.push_back(reprise::gradient_view(tensor, layer));
     }
   }
-};
 
-void count_bytes(benchmark::State& state, std::int64_t bytes) {
-  state.SetBytesProcessed(state.iterations() * bytes);
-}
+  static std::vector<T> numbers_around_zero() {
+    std::vector<T> pattern(2001);
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+      const float value = static_cast<float>(i * 2654435761U % 2001U) * 1e-3F - 1.0F;
+      if constexpr (sizeof(T) == 2) {
+        pattern[i] = T::from_float(value);
+      } else {
+        pattern[i] = value;
+      }
+    }
+    return pattern;
+  }
+};
 
 // A plain read: every byte is loaded and added to one of 16 sums of words.
 std::uint64_t read_words(const std::byte* data, std::size_t bytes) {
@@ -112,134 +123,134 @@ std::uint64_t read_words_ahead(const std::byte* data, std::size_t bytes) {
   return std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
 }
 
-struct Piece {
-  const std::byte* data;
-  std::size_t bytes;
-};
-
 // The tensors in the pieces that the backend cuts, to be read by the same number of threads.
 template <class T>
-std::vector<Piece> pieces() {
-  std::vector<Piece> cut;
-  constexpr std::size_t most = reprise::HostBackend<reprise::Serial>::chunk_elements * sizeof(T);
+std::vector<std::span<const T>> pieces() {
+  constexpr std::size_t most = reprise::HostBackend<reprise::Serial>::chunk_elements;
+  std::vector<std::span<const T>> cut;
   for (const auto& tensor : Gradients<T>::get().tensors) {
-    const auto all = std::as_bytes(std::span(tensor));
+    const std::span<const T> all(tensor);
     for (std::size_t at = 0; at < all.size(); at += most) {
-      cut.push_back({all.data() + at, std::min(most, all.size() - at)});
+      cut.push_back(all.subspan(at, std::min(most, all.size() - at)));
     }
   }
   return cut;
 }
 
-template <std::uint64_t (*Read)(const std::byte*, std::size_t)>
-void plain_read(benchmark::State& state) {
-  const std::vector<Piece> cut = pieces<float>();
-  const auto count = static_cast<std::ptrdiff_t>(cut.size());
-  for (auto _ : state) {
-    std::uint64_t sum = 0;
+// Takes all pieces and adds up what `f` makes of each.
+template <class System, class T, class F>
+auto over_pieces(F f) {
+  return [cut = pieces<T>(), f] {
+    using Sum = decltype(f(cut[0]));
+    Sum sum{};
+    if constexpr (std::is_same_v<System, reprise::Serial>) {
+      for (const std::span<const T> piece : cut) sum += f(piece);
+    } else {
+      const auto count = static_cast<std::ptrdiff_t>(cut.size());
 #pragma omp parallel for reduction(+ : sum)
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
-      const Piece& piece = cut[static_cast<std::size_t>(i)];
-      sum += Read(piece.data, piece.bytes);
+      for (std::ptrdiff_t i = 0; i < count; ++i) sum += f(cut[static_cast<std::size_t>(i)]);
     }
     benchmark::DoNotOptimize(sum);
-  }
-  count_bytes(state, Gradients<float>::get().bytes);
+  };
 }
 
-template <std::uint64_t (*Read)(const std::byte*, std::size_t)>
-void plain_read_serial(benchmark::State& state) {
-  const std::vector<Piece> cut = pieces<float>();
-  for (auto _ : state) {
-    std::uint64_t sum = 0;
-    for (const Piece& piece : cut) sum += Read(piece.data, piece.bytes);
-    benchmark::DoNotOptimize(sum);
-  }
-  count_bytes(state, Gradients<float>::get().bytes);
+template <class System, class T, std::uint64_t (*Read)(const std::byte*, std::size_t)>
+std::function<void()> plain_read() {
+  return over_pieces<System, T>([](std::span<const T> piece) {
+    const auto bytes = std::as_bytes(piece);
+    return Read(bytes.data(), bytes.size());
+  });
 }
 
 template <class System, class T>
-void sum_of_squares(benchmark::State& state) {
+std::function<void()> reprise_sums() {
   const Gradients<T>& gradients = Gradients<T>::get();
   const reprise::HostBackend<System> backend;
-  const auto plan = backend.make_plan(gradients.views, gradients.layers);
-  auto sums = backend.make_buffer(gradients.layers);
-  for (auto _ : state) {
+  return [backend, plan = backend.make_plan(gradients.views, gradients.layers),
+          sums = backend.make_buffer(gradients.layers)]() mutable {
     backend.sum_of_squares(plan, sums);
     benchmark::DoNotOptimize(sums.data());
     benchmark::ClobberMemory();
-  }
-  count_bytes(state, gradients.bytes);
+  };
 }
 
-using EigenMap = Eigen::Map<const Eigen::VectorXf>;
-
-// What a user writes: squaredNorm of each tensor, in float, on one thread.
-void eigen_squared_norm(benchmark::State& state) {
-  for (auto _ : state) {
-    double sum = 0;
-    for (const auto& tensor : Gradients<float>::get().tensors) {
-      sum += EigenMap(tensor.data(), static_cast<Eigen::Index>(tensor.size())).squaredNorm();
-    }
-    benchmark::DoNotOptimize(sum);
+template <class T>
+double eigen_squared_norm(std::span<const T> piece) {
+  const auto size = static_cast<Eigen::Index>(piece.size());
+  if constexpr (sizeof(T) == 2) {
+    using Half =
+        std::conditional_t<std::is_same_v<T, reprise::float16>, Eigen::half, Eigen::bfloat16>;
+    static_assert(sizeof(Half) == sizeof(T));
+    const auto* const data = reinterpret_cast<const Half*>(piece.data());
+    using Halves = Eigen::Matrix<Half, Eigen::Dynamic, 1>;
+    return Eigen::Map<const Halves>(data, size).template cast<float>().squaredNorm();
+  } else {
+    using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+    return Eigen::Map<const Vector>(piece.data(), size).squaredNorm();
   }
-  count_bytes(state, Gradients<float>::get().bytes);
 }
 
-// The most that one can make of it: the backend's pieces, on all threads.
-void eigen_squared_norm_parallel(benchmark::State& state) {
-  const std::vector<Piece> cut = pieces<float>();
-  const auto count = static_cast<std::ptrdiff_t>(cut.size());
-  for (auto _ : state) {
-    double sum = 0;
-#pragma omp parallel for reduction(+ : sum)
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
-      const Piece& piece = cut[static_cast<std::size_t>(i)];
-      sum += EigenMap(reinterpret_cast<const float*>(piece.data),
-                      static_cast<Eigen::Index>(piece.bytes / sizeof(float)))
-                 .squaredNorm();
-    }
-    benchmark::DoNotOptimize(sum);
-  }
-  count_bytes(state, Gradients<float>::get().bytes);
+// squaredNorm of the pieces that the backend cuts, on as many threads: the most that one can make
+// of it.
+template <class System, class T>
+std::function<void()> eigen_pieces() {
+  return over_pieces<System, T>(eigen_squared_norm<T>);
 }
 
+#if REPRISE_HAS_CBLAS
 // nrm2 of each tensor, with the threads that the BLAS chooses.
-void blas_nrm2(benchmark::State& state) {
-  for (auto _ : state) {
-    double sum = 0;
-    for (const auto& tensor : Gradients<float>::get().tensors) {
-      const double norm = cblas_snrm2(static_cast<int>(tensor.size()), tensor.data(), 1);
-      sum += norm * norm;
+template <class T>
+void blas_tensors() {
+  double sum = 0;
+  for (const std::vector<T>& tensor : Gradients<T>::get().tensors) {
+    double norm = 0;
+    if constexpr (std::is_same_v<T, float>) {
+      norm = cblas_snrm2(static_cast<int>(tensor.size()), tensor.data(), 1);
+    } else {
+      norm = cblas_dnrm2(static_cast<int>(tensor.size()), tensor.data(), 1);
     }
-    benchmark::DoNotOptimize(sum);
+    sum += norm * norm;
   }
-  count_bytes(state, Gradients<float>::get().bytes);
+  benchmark::DoNotOptimize(sum);
 }
+#endif
+
+template <class System, class T>
+void sum_of_squares(benchmark::State& state) {
+  std::vector<reprise_bench::Way> ways{
+      {"plain_read", plain_read<System, T, read_words>()},
+      {"read_ahead", plain_read<System, T, read_words_ahead>()},
+      {"reprise", reprise_sums<System, T>()},
+      {"eigen", eigen_pieces<System, T>()},
+  };
+#if REPRISE_HAS_CBLAS
+  if constexpr (sizeof(T) > 2) ways.push_back({"blas", blas_tensors<T>});
+#endif
+  reprise_bench::InTurn in_turn(std::move(ways));
+  in_turn.run(state);
+  in_turn.for_each_ratio(
+      [&](const std::string& name, double ratio) { state.counters[name] = 1 / ratio; });
+  std::int64_t bytes = 0;
+  for (const auto& tensor : Gradients<T>::get().tensors) {
+    bytes += static_cast<std::int64_t>(std::as_bytes(std::span(tensor)).size());
+  }
+  state.SetBytesProcessed(state.iterations() * bytes);
+}
+
+void settings(benchmark::internal::Benchmark* benchmark) {
+  benchmark->Unit(benchmark::kMillisecond)->UseManualTime();
+}
+
+using Parallel = reprise::DefaultBackend::system_type;
+using reprise::Serial;
 
 }  // namespace
 
-#define REPRISE_BENCHMARK(...) BENCHMARK(__VA_ARGS__)->Unit(benchmark::kMillisecond)->UseRealTime()
-
-REPRISE_BENCHMARK(plain_read<read_words>);
-REPRISE_BENCHMARK(plain_read<read_words_ahead>);
-BENCHMARK_TEMPLATE(sum_of_squares, reprise::DefaultBackend::system_type, float)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
-REPRISE_BENCHMARK(eigen_squared_norm_parallel);
-REPRISE_BENCHMARK(blas_nrm2);
-REPRISE_BENCHMARK(plain_read_serial<read_words>);
-REPRISE_BENCHMARK(plain_read_serial<read_words_ahead>);
-BENCHMARK_TEMPLATE(sum_of_squares, reprise::Serial, float)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
-REPRISE_BENCHMARK(eigen_squared_norm);
-BENCHMARK_TEMPLATE(sum_of_squares, reprise::DefaultBackend::system_type, double)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
-BENCHMARK_TEMPLATE(sum_of_squares, reprise::DefaultBackend::system_type, reprise::float16)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
-BENCHMARK_TEMPLATE(sum_of_squares, reprise::DefaultBackend::system_type, reprise::bfloat16)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+BENCHMARK_TEMPLATE(sum_of_squares, Parallel, float)->Apply(settings);
+BENCHMARK_TEMPLATE(sum_of_squares, Parallel, double)->Apply(settings);
+BENCHMARK_TEMPLATE(sum_of_squares, Parallel, reprise::float16)->Apply(settings);
+BENCHMARK_TEMPLATE(sum_of_squares, Parallel, reprise::bfloat16)->Apply(settings);
+BENCHMARK_TEMPLATE(sum_of_squares, Serial, float)->Apply(settings);
+BENCHMARK_TEMPLATE(sum_of_squares, Serial, double)->Apply(settings);
+BENCHMARK_TEMPLATE(sum_of_squares, Serial, reprise::float16)->Apply(settings);
+BENCHMARK_TEMPLATE(sum_of_squares, Serial, reprise::bfloat16)->Apply(settings);

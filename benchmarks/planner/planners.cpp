@@ -18,7 +18,7 @@
 #include <reprise/threshold/median_threshold.hpp>
 #include <vector>
 
-#include "planner/synthetic.hpp"
+#include "support/chain_program.hpp"
 
 namespace {
 

@@ -11,22 +11,16 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
-#include <span>
 #include <utility>
 #include <vector>
 
-#include "planner/synthetic.hpp"
+#include "support/chain_program.hpp"
+#include "support/no_statistics.hpp"
 
 namespace {
 
 using reprise_bench::CheapNode;
 using Tensor = std::vector<float>;
-
-struct NoStatistics {
-  [[nodiscard]] std::span<const double> statistics() const { return {}; }
-  void end_step() {}
-  void abandon_step() {}
-};
 
 void count_calls(benchmark::State& state) {
   state.counters["node_call"] = benchmark::Counter(
@@ -58,7 +52,7 @@ void by_hand(benchmark::State& state) {
 void checkpointed(benchmark::State& state) {
   std::vector<CheapNode> nodes(static_cast<std::size_t>(state.range(0)));
   auto graph = reprise::chain(nodes);
-  NoStatistics tracker;
+  reprise_bench::NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{},
                                          reprise::ReplanEvery{.steps = 1'000'000'000}};
   reprise::Checkpointed net{graph, tracker, scheduler};

@@ -13,7 +13,7 @@
 #include <reprise/store/memory_account.hpp>
 #include <reprise/store/remat_store.hpp>
 
-#include "planner/synthetic.hpp"
+#include "support/chain_program.hpp"
 
 namespace {
 
