@@ -15,7 +15,12 @@
 namespace reprise::inline v0 {
 
 /// What the elements of a type-erased tensor are.
-enum class ElementType : std::uint8_t { float32, float64, float16, bfloat16 };
+enum class ElementType : std::uint8_t {
+  float32,   ///< `float`
+  float64,   ///< `double`
+  float16,   ///< half precision, `reprise::float16`
+  bfloat16,  ///< the upper half of a `float`, `reprise::bfloat16`
+};
 
 /// A type that has an ElementType: `float`, `double`, `float16` or `bfloat16`, const or not.
 template <class T>

@@ -45,7 +45,11 @@ struct Value {
 };
 
 /// What an operation is.
-enum class OperationKind : std::uint8_t { forward, turn, backward };
+enum class OperationKind : std::uint8_t {
+  forward,   ///< of a node
+  turn,      ///< between forward and backward: what makes the gradients of the graph's outputs
+  backward,  ///< of a node
+};
 
 /// Something that runs.
 struct Operation {
