@@ -10,21 +10,29 @@ include(FetchContent)
 
 set(debian_pool "https://deb.debian.org/debian/pool/main")
 
-# Makes a package of headers available as TARGET. INCLUDE is their folder inside the archive.
-function(reprise_find_headers package target)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "INCLUDE;SHA256" "URL")
+# Finds or fetches a package, and runs none of its own CMake code.
+function(reprise_make_available package)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "SHA256" "URL")
   FetchContent_Declare(
     ${package}
     URL ${arg_URL}
     URL_HASH SHA256=${arg_SHA256}
     DOWNLOAD_EXTRACT_TIMESTAMP FALSE
-    SOURCE_SUBDIR headers-only # no such folder: none of the package's own CMake code runs
+    SOURCE_SUBDIR no-such-folder
     FIND_PACKAGE_ARGS QUIET)
   FetchContent_MakeAvailable(${package})
+  string(TOLOWER ${package} name)
+  set(source_dir "${${name}_SOURCE_DIR}" PARENT_SCOPE)
+  set(binary_dir "${${name}_BINARY_DIR}" PARENT_SCOPE)
+endfunction()
+
+# Makes a package of headers available as TARGET. INCLUDE is their folder inside the archive.
+function(reprise_find_headers package target)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "INCLUDE;SHA256" "URL")
+  reprise_make_available(${package} URL ${arg_URL} SHA256 ${arg_SHA256})
   if(NOT TARGET ${target})
-    string(TOLOWER ${package} name)
     add_library(${target} INTERFACE IMPORTED GLOBAL)
-    target_include_directories(${target} SYSTEM INTERFACE "${${name}_SOURCE_DIR}/${arg_INCLUDE}")
+    target_include_directories(${target} SYSTEM INTERFACE "${source_dir}/${arg_INCLUDE}")
   endif()
 endfunction()
 
@@ -50,6 +58,31 @@ if(REPRISE_BUILD_EXAMPLES)
     INCLUDE include
     URL "${debian_pool}/c/cli11/cli11_2.1.2+ds.orig.tar.xz"
     SHA256 8143d20b688e98ccce8e24562d3b68e5f47c12e896c42c7ca8553dbde5bed55d)
+  # Recorded programs are compressed. Of a fetched package only the decoder is built, and nothing
+  # installed.
+  reprise_make_available(
+    LibLZMA
+    URL "${debian_pool}/x/xz-utils/xz-utils_5.4.1.orig.tar.xz"
+    SHA256 5d9827aa1875b21c288f78864bb26d2650b436ea8d2cad364e4921eb6266a5a5)
+  if(NOT TARGET LibLZMA::LibLZMA)
+    set(CREATE_XZ_SYMLINKS OFF) # their rules confuse Ninja
+    set(CREATE_LZMA_SYMLINKS OFF)
+    add_subdirectory("${source_dir}" "${binary_dir}" EXCLUDE_FROM_ALL)
+    add_library(LibLZMA::LibLZMA ALIAS liblzma)
+  endif()
+  reprise_make_available(
+    ZLIB
+    URL "${debian_pool}/z/zlib/zlib_1.2.13.dfsg.orig.tar.bz2"
+    SHA256 71feb7947e3c00ef125f83b79a4e529bde31171e5babe48b391f06758d1ab0a1)
+  if(NOT TARGET ZLIB::ZLIB)
+    enable_language(C)
+    # Debian's archive lacks a file that zlib's own CMake code asks for.
+    set(sources adler32.c crc32.c inffast.c inflate.c inftrees.c zutil.c)
+    list(TRANSFORM sources PREPEND "${source_dir}/")
+    add_library(zlib_decoder STATIC EXCLUDE_FROM_ALL ${sources})
+    target_include_directories(zlib_decoder SYSTEM PUBLIC "${source_dir}")
+    add_library(ZLIB::ZLIB ALIAS zlib_decoder)
+  endif()
 endif()
 
 if(REPRISE_BUILD_BENCHMARKS)

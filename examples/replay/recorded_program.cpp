@@ -1,0 +1,290 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "recorded_program.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <reprise/program/ledger.hpp>
+#include <reprise/program/schedule.hpp>
+#include <unordered_map>
+#include <utility>
+
+#include "log_lines.hpp"
+#include "log_text.hpp"
+#include "malformed_program.hpp"
+
+namespace replay {
+namespace {
+
+using reprise::byte_count;
+using reprise::Operation;
+using reprise::operation_id;
+using reprise::Value;
+using reprise::value_id;
+
+/// Sums are exact in a double up to here.
+constexpr std::uint64_t largest_sum = std::uint64_t{1} << 53U;
+
+/// Follows a log's names and writes down the program that they stand for.
+class Recorder {
+ public:
+  explicit Recorder(LogLines& lines) : lines_(&lines) {}
+
+  void add(const LogLine& line) {
+    const std::string& instruction = line.instruction();
+    if (instruction == "CALL") return call(line);
+    if (instruction == "RELEASE") return release(line);
+    if (instruction == "COPY") return copy(line);
+    if (instruction == "COPY_FROM") return copy_from(line);
+    if (instruction == "CONSTANT") return constant(line);
+    if (instruction == "MUTATE") return mutate(line);
+    if (instruction == "ANNOTATE") return;
+    if (instruction == "MEMORY" || instruction == "ALIAS") {
+      line.refuse(instruction + " that follows no CONSTANT or CALL");
+    }
+    line.refuse("unknown INSTRUCTION " + instruction);
+  }
+
+  [[nodiscard]] RecordedProgram finish() && {
+    std::vector<value_id> results = results_of_program();
+    return {
+        .program = reprise::Program(std::move(values_), std::move(operations_),
+                                    reprise::Program::no_operation, 1, true, std::move(results)),
+        .names = std::move(value_names_),
+        .operators = std::move(operators_),
+        .events = std::move(events_)};
+  }
+
+ private:
+  using EventKind = RecordedEvent::Kind;
+
+  struct Name {
+    value_id value;
+    bool is_released = false;
+  };
+
+  void constant(const LogLine& line) {
+    const std::string name = line.text("NAME");
+    const LogLine memory = lines_->expect("MEMORY", name);
+    const value_id value =
+        make(name, {.kind = reprise::ValueKind::constant,
+                    .port = constants_++,
+                    .bytes = checked_sum(memory, "MEMORY", memory.size("MEMORY"), bytes_)});
+    events_.push_back({EventKind::constant, value});
+    define(line, name, value);
+  }
+
+  void call(const LogLine& line) {
+    const operation_id op = start_operation(line, line.text("NAME"));
+    const std::vector<std::string> results = line.texts("RESULT");
+    for (std::uint32_t port = 0; port < results.size(); ++port) {
+      const LogLine memory = lines_->expect("MEMORY", results[port]);
+      const byte_count bytes = memory.size("MEMORY");
+      const LogLine alias = lines_->expect("ALIAS", results[port]);
+      Value value{.node = op, .port = port, .view_of = source_of(alias, op)};
+      if (!value.view_of) value.bytes = checked_sum(memory, "MEMORY", bytes, bytes_);
+      define(alias, results[port], write(op, results[port], value));
+    }
+  }
+
+  void mutate(const LogLine& line) {
+    const operation_id op = start_operation(line, line.text("NAME"));
+    const std::vector<std::string> arguments = line.texts("ARGS");
+    const std::vector<value_id> reads = operations_[op].reads;
+    std::uint32_t port = 0;
+    for (const std::int64_t index : line.integers("MUTATE")) {
+      if (index < 0 || static_cast<std::size_t>(index) >= arguments.size()) {
+        line.refuse("MUTATE names argument " + std::to_string(index) + " of " +
+                    std::to_string(arguments.size()));
+      }
+      const auto i = static_cast<std::size_t>(index);
+      const byte_count bytes = values_[storages_[reads[i]]].bytes;
+      point(
+          arguments[i],
+          write(op, arguments[i],
+                {.node = op, .port = port++, .bytes = checked_sum(line, "MUTATE", bytes, bytes_)}));
+    }
+  }
+
+  void copy(const LogLine& line) {
+    const value_id source = use(line, line.text("SRC"));
+    define(line, line.text("DST"), source);
+  }
+
+  void copy_from(const LogLine& line) {
+    const std::string destination = line.text("DST");
+    const value_id source = use(line, line.text("SRC"));
+    static_cast<void>(use(line, destination));
+    point(destination, source);
+  }
+
+  void release(const LogLine& line) {
+    const auto found = names_.find(line.text("NAME"));
+    if (found == names_.end()) return;
+    static_cast<void>(use(line, found->first));
+    found->second.is_released = true;
+    drop_reference(found->second.value);
+  }
+
+  [[nodiscard]] operation_id start_operation(const LogLine& line, std::string name) {
+    Operation operation{
+        .cost = static_cast<double>(checked_sum(line, "TIME", line.size("TIME"), compute_)),
+        .repeatable = true};
+    for (const std::string& argument : line.texts("ARGS")) {
+      operation.reads.push_back(use(line, argument));
+    }
+    const auto op = static_cast<operation_id>(operations_.size());
+    operation.node = op;
+    operations_.push_back(std::move(operation));
+    operators_.push_back(std::move(name));
+    events_.push_back({EventKind::run, op});
+    return op;
+  }
+
+  [[nodiscard]] std::optional<value_id> source_of(const LogLine& alias, operation_id op) const {
+    const std::vector<value_id>& arguments = operations_[op].reads;
+    const std::int64_t index = alias.integer("ALIAS");
+    if (index == -1) return std::nullopt;
+    if (index < 0 || static_cast<std::size_t>(index) >= arguments.size()) {
+      alias.refuse("ALIAS names argument " + std::to_string(index) + " of " +
+                   std::to_string(arguments.size()));
+    }
+    return arguments[static_cast<std::size_t>(index)];
+  }
+
+  [[nodiscard]] value_id write(operation_id op, const std::string& name, const Value& value) {
+    const value_id made = make(name, value);
+    operations_[op].writes.push_back(made);
+    return made;
+  }
+
+  [[nodiscard]] value_id make(const std::string& name, const Value& value) {
+    const auto id = static_cast<value_id>(values_.size());
+    values_.push_back(value);
+    value_names_.push_back(name);
+    references_.push_back(0);
+    storages_.push_back(value.view_of ? storages_[*value.view_of] : id);
+    return id;
+  }
+
+  void define(const LogLine& line, const std::string& name, value_id value) {
+    const auto [place, is_new] = names_.try_emplace(name, Name{.value = value});
+    if (!is_new) line.refuse(name + " is defined a second time");
+    ++references_[value];
+    order_.push_back(&place->second);
+  }
+
+  /// The name means another value from now on.
+  void point(const std::string& name, value_id value) {
+    Name& place = names_.at(name);
+    const value_id before = std::exchange(place.value, value);
+    ++references_[value];
+    drop_reference(before);
+  }
+
+  [[nodiscard]] value_id use(const LogLine& line, const std::string& name) const {
+    const auto found = names_.find(name);
+    if (found == names_.end()) line.refuse(name + " is not defined");
+    if (found->second.is_released) line.refuse(name + " was released before");
+    return found->second.value;
+  }
+
+  void drop_reference(value_id value) {
+    if (--references_[value] > 0) return;
+    events_.push_back({EventKind::release, value});
+    if (values_[value].kind != reprise::ValueKind::constant) {
+      operations_.back().releases.push_back(value);
+    }
+  }
+
+  /// A name that was released still holds its place in the order.
+  [[nodiscard]] std::vector<value_id> results_of_program() const {
+    std::vector<value_id> results;
+    std::vector<std::uint8_t> is_listed(values_.size(), 0);
+    for (const Name* const name : order_) {
+      const value_id value = name->value;
+      if (references_[value] == 0 || values_[value].kind == reprise::ValueKind::constant) continue;
+      if (std::exchange(is_listed[value], std::uint8_t{1}) == 0) results.push_back(value);
+    }
+    return results;
+  }
+
+  /// The addend, once it is in the sum.
+  static std::uint64_t checked_sum(const LogLine& line, const char* field, std::uint64_t addend,
+                                   std::uint64_t& sum) {
+    if (addend > largest_sum - sum) {
+      line.refuse("with this " + std::string(field) + " the sum passes " +
+                  std::to_string(largest_sum));
+    }
+    sum += addend;
+    return addend;
+  }
+
+  LogLines* lines_;
+  std::unordered_map<std::string, Name> names_;
+  std::vector<const Name*> order_;  ///< names as they were first defined
+  std::vector<Value> values_;
+  std::vector<std::string> value_names_;
+  std::vector<std::uint32_t> references_;  ///< of each value: names that mean it
+  std::vector<value_id> storages_;         ///< of each value: the one whose bytes it shares
+  std::vector<Operation> operations_;
+  std::vector<std::string> operators_;
+  std::vector<RecordedEvent> events_;
+  std::uint32_t constants_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t compute_ = 0;
+};
+
+/// The same program where constants too are made by operations, so that they can be freed.
+reprise::Program with_made_constants(const RecordedProgram& recorded) {
+  std::vector<Value> values(recorded.program.values().begin(), recorded.program.values().end());
+  std::vector<Operation> operations;
+  for (const RecordedEvent& event : recorded.events) {
+    switch (event.kind) {
+      case RecordedEvent::Kind::constant:
+        values[event.index].kind = reprise::ValueKind::output;
+        operations.push_back({.writes = {event.index}});
+        break;
+      case RecordedEvent::Kind::run:
+        operations.push_back(recorded.program.operations()[event.index]);
+        operations.back().releases.clear();
+        break;
+      case RecordedEvent::Kind::release:
+        operations.back().releases.push_back(event.index);
+        break;
+    }
+  }
+  return {std::move(values), std::move(operations), reprise::Program::no_operation, 1, true};
+}
+
+}  // namespace
+
+RecordedProgram parse_recorded_program(const std::string& file, std::string_view text) {
+  LogLines lines(file, text);
+  lines.skip_to_start();
+  Recorder recorder(lines);
+  while (const std::optional<LogLine> line = lines.next()) recorder.add(*line);
+  return std::move(recorder).finish();
+}
+
+RecordedProgram read_recorded_program(const std::string& path) {
+  return parse_recorded_program(path, read_log_text(path));
+}
+
+byte_count baseline_bytes(const RecordedProgram& recorded) {
+  const reprise::Program program = with_made_constants(recorded);
+  reprise::Ledger ledger(program);
+  for (operation_id op = 0; op < program.operations().size(); ++op) {
+    ledger.apply(reprise::Action::run(op));
+    for (const value_id released : program.operations()[op].releases) {
+      ledger.apply(reprise::Action::drop(released));
+    }
+  }
+  return ledger.peak_bytes();
+}
+
+double baseline_compute(const RecordedProgram& recorded) { return recorded.program.forward_cost(); }
+
+}  // namespace replay
