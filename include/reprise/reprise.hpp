@@ -5,8 +5,11 @@
 /// @file
 /// The host-side library in one include.
 
+#include <reprise/backend/allocation_retry.hpp>
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/bfloat16.hpp>
+#include <reprise/backend/block_reduction.hpp>
+#include <reprise/backend/chunk_table.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/float16.hpp>
 #include <reprise/backend/gradient_view.hpp>

@@ -40,6 +40,15 @@ template <Element T>
   return {data, size, element_type_of<T>, layer};
 }
 
+/// Refuses a view at registration, by its index and its numbers.
+/// @throws InvalidArgument always
+[[noreturn]] inline void refuse_gradient(std::size_t index, const GradientView& view,
+                                         const std::string& why) {
+  throw InvalidArgument("gradient " + std::to_string(index) + " (layer " +
+                        std::to_string(view.layer) + ", " + std::to_string(view.size) +
+                        " elements): " + why);
+}
+
 /// Checks what can be known of views without reading through them; backends call it when gradients
 /// are registered, so that no step has to.
 /// Linear in the number of views.
@@ -49,11 +58,7 @@ template <Element T>
 inline void check_gradients(std::span<const GradientView> gradients, std::size_t layers) {
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const GradientView& view = gradients[i];
-    const auto refuse = [&](const std::string& why) {
-      throw InvalidArgument("gradient " + std::to_string(i) + " (layer " +
-                            std::to_string(view.layer) + ", " + std::to_string(view.size) +
-                            " elements): " + why);
-    };
+    const auto refuse = [&](const std::string& why) { refuse_gradient(i, view, why); };
     const std::size_t bytes = element_bytes(view.type);
     if (bytes == 0) {
       refuse("element type " + std::to_string(static_cast<int>(view.type)) + " is unknown");

@@ -9,11 +9,11 @@
 #include <thrust/transform.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <reprise/backend/backend.hpp>
+#include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host_system.hpp>
@@ -140,20 +140,8 @@ class HostBackend {
   template <class Smoothing>
   void fold(const Smoothing& smoothing, double factor, const buffer_type& sums,
             buffer_type& moments, buffer_type& statistics) const noexcept {
-    const StatisticsLayout layout{moments.size() - 2};
-    const bool is_finite = std::all_of(
-        sums.begin(), sums.begin() + static_cast<std::ptrdiff_t>(layout.layers),
-        [factor](double sum) { return std::isfinite(sum) && std::isfinite(sum * factor); });
-    moments[is_finite ? layout.updates() : layout.skipped()] += 1;
-    if (is_finite) {
-      const auto updates = static_cast<std::uint64_t>(moments[layout.updates()]);
-      for (std::size_t layer = 0; layer < layout.layers; ++layer) {
-        moments[layer] = smoothing(moments[layer], sums[layer] * factor);
-        statistics[layer] = smoothing.estimate(moments[layer], updates);
-      }
-    }
-    statistics[layout.updates()] = moments[layout.updates()];
-    statistics[layout.skipped()] = moments[layout.skipped()];
+    fold_step(OneThread{}, smoothing, factor, StatisticsLayout{moments.size() - 2}, sums.data(),
+              moments.data(), statistics.data());
   }
 
   /// A place on the host for `size` doubles.
