@@ -65,15 +65,25 @@ class Recorder {
     bool is_released = false;
   };
 
+  /// What comes into being while the program runs takes no bytes before.
   void constant(const LogLine& line) {
     const std::string name = line.text("NAME");
     const LogLine memory = lines_->expect("MEMORY", name);
+    const byte_count bytes = checked_sum(memory, "MEMORY", memory.size("MEMORY"), bytes_);
     const value_id value =
-        make(name, {.kind = reprise::ValueKind::constant,
-                    .port = constants_++,
-                    .bytes = checked_sum(memory, "MEMORY", memory.size("MEMORY"), bytes_)});
+        operations_.empty()
+            ? make(name,
+                   {.kind = reprise::ValueKind::constant, .port = constants_++, .bytes = bytes})
+            : make_late_constant(name, bytes);
     events_.push_back({EventKind::constant, value});
     define(line, name, value);
+  }
+
+  [[nodiscard]] value_id make_late_constant(const std::string& name, byte_count bytes) {
+    const auto op = static_cast<operation_id>(operations_.size());
+    operations_.push_back({.node = op});
+    operators_.emplace_back("constant");
+    return write(op, name, {.node = op, .bytes = bytes, .stays = true});
   }
 
   void call(const LogLine& line) {
@@ -194,9 +204,11 @@ class Recorder {
   void drop_reference(value_id value) {
     if (--references_[value] > 0) return;
     events_.push_back({EventKind::release, value});
-    if (values_[value].kind != reprise::ValueKind::constant) {
-      operations_.back().releases.push_back(value);
-    }
+    if (!is_constant(value)) operations_.back().releases.push_back(value);
+  }
+
+  [[nodiscard]] bool is_constant(value_id value) const {
+    return values_[value].kind == reprise::ValueKind::constant || values_[value].stays;
   }
 
   /// A name that was released still holds its place in the order.
@@ -205,7 +217,7 @@ class Recorder {
     std::vector<std::uint8_t> is_listed(values_.size(), 0);
     for (const Name* const name : order_) {
       const value_id value = name->value;
-      if (references_[value] == 0 || values_[value].kind == reprise::ValueKind::constant) continue;
+      if (references_[value] == 0 || is_constant(value)) continue;
       if (std::exchange(is_listed[value], std::uint8_t{1}) == 0) results.push_back(value);
     }
     return results;
@@ -245,6 +257,7 @@ reprise::Program with_made_constants(const RecordedProgram& recorded) {
     switch (event.kind) {
       case RecordedEvent::Kind::constant:
         values[event.index].kind = reprise::ValueKind::output;
+        values[event.index].stays = false;
         operations.push_back({.writes = {event.index}});
         break;
       case RecordedEvent::Kind::run:

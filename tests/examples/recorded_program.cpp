@@ -12,9 +12,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <reprise/program/ledger.hpp>
 #include <set>
 #include <string>
 #include <utility>
@@ -158,6 +160,25 @@ TEST_CASE("constants, calls and what is left at the end") {
   CHECK(baseline_compute(recorded) == 7);
   // The constant is freed before split runs.
   CHECK(baseline_bytes(recorded) == 110);
+}
+
+TEST_CASE("a constant that comes later takes no bytes before, and stays") {
+  const RecordedProgram recorded =
+      parse(constant("w", "100") + call("f", {"w"}, {{"a", "50"}}) + constant("v", "20") +
+            call("g", {"a", "v"}, {{"b", "1"}}) + release("a") + release("v") +
+            call("h", {"b"}, {{"c", "40"}}));
+  const reprise::Program& program = recorded.program;
+  CHECK(recorded.operators == std::vector<std::string>{"f", "constant", "g", "h"});
+  CHECK(program.operations()[1].writes == Ids{2});
+  CHECK(program.operations()[1].cost == 0);
+  CHECK_FALSE(program.operations()[1].repeatable);
+  CHECK(program.values()[2].stays);
+  CHECK(releases_of(recorded, 2) == Ids{1});
+  CHECK(results_of(recorded) == Ids{3, 4});
+  CHECK(baseline_bytes(recorded) == 171);
+  reprise::Ledger ledger(program);
+  ledger.apply(reprise::Action::run(0));
+  CHECK(ledger.live_bytes() == 150);
 }
 
 TEST_CASE(
