@@ -55,8 +55,11 @@ class Ledger {
 
   /// Applies one action.
   /// @throws InvalidSchedule as `bytes_during`; the ledger is unchanged then.
-  void apply(const Action& action) {
-    const byte_count during = bytes_during(action);
+  void apply(const Action& action) { apply(action, bytes_during(action)); }
+
+  /// Applies an action without working out its bytes again.
+  /// @param during what `bytes_during` answered for it since the last one was applied
+  void apply(const Action& action, byte_count during) {
     peak_bytes_ = std::max(peak_bytes_, during);
     commit(action);
   }

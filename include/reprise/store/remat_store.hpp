@@ -7,19 +7,20 @@
 
 #include <concepts>
 #include <memory>
+#include <optional>
+#include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/store/memory_account.hpp>
+#include <reprise/store/no_payload.hpp>
 #include <reprise/store/scheduled.hpp>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
-
-/// The payload of a store that only counts.
-struct NoPayload {};
 
 /// Holds one payload for each value of a program, and the ledger that says which are present.
 ///
@@ -45,13 +46,20 @@ requires(std::movable<Payload>) class RematStore {
   /// @throws InvalidSchedule if it has no meaning now; BudgetExceeded if it does not fit. Nothing
   ///   changes then.
   void begin(const Action& action) {
-    account_->expect(ledger_.live_bytes(), ledger_.bytes_during(action));
+    const byte_count during = ledger_.bytes_during(action);
+    account_->expect(ledger_.live_bytes(), during);
+    begun_ = action;
+    during_ = during;
   }
 
-  /// Settles an action that was announced and done; a dropped payload is destroyed here.
+  /// Settles the action that was announced last, once it is done; a dropped payload is destroyed
+  /// here.
+  /// @throws InvalidState if it was not announced.
   void commit(const Action& action) {
+    if (begun_ != action) refuse_commit(action);
+    begun_.reset();
     const byte_count before = ledger_.live_bytes();
-    ledger_.apply(action);
+    ledger_.apply(action, during_);
     if (action.kind == ActionKind::drop) payloads_[action.index] = Payload{};
     account_->settle(before, ledger_.live_bytes());
   }
@@ -65,9 +73,18 @@ requires(std::movable<Payload>) class RematStore {
   [[nodiscard]] const Payload& at(value_id value) const noexcept { return payloads_[value]; }
 
  private:
+  [[noreturn]] static void refuse_commit(const Action& action) {
+    throw InvalidState(
+        std::string("commit of ") +
+        (action.kind == ActionKind::run ? "the run of operation " : "the drop of value ") +
+        std::to_string(action.index) + ", which was not the last to begin");
+  }
+
   Ledger ledger_;
   std::shared_ptr<MemoryAccount> account_;
   std::vector<Payload> payloads_;
+  std::optional<Action> begun_;
+  byte_count during_ = 0;  ///< while what was begun runs
 };
 
 }  // namespace reprise::inline v0

@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <reprise/core/error.hpp>
+#include <reprise/store/memory_account.hpp>
+
+TEST_CASE("stores together keep one budget, and its peak counts what they do at once") {
+  reprise::MemoryAccount account(100);
+  account.settle(0, 40);  // one store rests
+  account.expect(0, 60);  // another acts
+  CHECK(account.peak_bytes() == 100);
+  account.settle(0, 20);
+  CHECK(account.live_bytes() == 60);
+  CHECK_THROWS_AS(account.expect(20, 61), reprise::BudgetExceeded);
+  CHECK(account.live_bytes() == 60);
+  CHECK_NOTHROW(account.expect(20, 60));
+  account.reset_peak();
+  CHECK(account.peak_bytes() == 60);
+}
+
+TEST_CASE("an account without a budget refuses nothing") {
+  reprise::MemoryAccount account;
+  CHECK(account.budget_bytes() == reprise::unlimited_bytes);
+  CHECK_NOTHROW(account.expect(0, reprise::unlimited_bytes));
+}
