@@ -7,6 +7,7 @@
 #include <string>
 
 #include "support/chain_program.hpp"
+#include "support/random_program.hpp"
 
 namespace {
 

@@ -2,19 +2,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <random>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/simulate.hpp>
+#include <vector>
 
 #include "support/chain_program.hpp"
+#include "support/random_program.hpp"
+#include "support/seed.hpp"
 
 namespace {
 
 using reprise::KeepSet;
+using reprise::Program;
 using reprise::Remake;
 using reprise_test::chain_program;
 using reprise_test::random_program;
+
+std::vector<reprise::operation_id> runs_of(const reprise::Schedule& schedule) {
+  std::vector<reprise::operation_id> runs;
+  for (const reprise::Action& action : schedule.actions) {
+    if (action.kind == reprise::ActionKind::run) runs.push_back(action.index);
+  }
+  return runs;
+}
 
 }  // namespace
 
@@ -40,6 +54,47 @@ TEST_CASE("a rerun for saved state alone skips outputs where the node can") {
                                      Action::drop(1), Action::run(0, true), Action::run(2),
                                      Action::drop(2), Action::drop(3)};
   CHECK(schedule.actions == expected);
+}
+
+TEST_CASE("a rerun for saved state alone skips an output of which there is a copy") {
+  const auto chain = chain_program(1, true);
+  std::vector<reprise::Operation> operations(chain.operations().begin(), chain.operations().end());
+  operations.back().reads.push_back(1);  // backward reads the output, which is kept
+  const Program program({chain.values().begin(), chain.values().end()}, operations, chain.turn(),
+                        chain.layer_count(), true);
+  KeepSet kept(program.values().size(), 0);
+  kept[1] = 1;
+  using reprise::Action;
+  const std::vector<Action> expected{Action::run(0),       Action::drop(2), Action::run(1),
+                                     Action::run(0, true), Action::run(2),  Action::drop(1),
+                                     Action::drop(2),      Action::drop(3)};
+  CHECK(reprise::keep(program, kept).actions == expected);
+}
+
+TEST_CASE("skipping outputs never raises a peak and changes no run") {
+  REPRISE_SEEDED(random);
+  std::size_t lower = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const auto graph_seed = static_cast<std::uint32_t>(random());
+    CAPTURE(graph_seed);
+    const Program program = random_program(graph_seed);
+    std::vector<reprise::Operation> operations(program.operations().begin(),
+                                               program.operations().end());
+    for (reprise::Operation& op : operations) op.can_skip_output = false;
+    const Program cannot({program.values().begin(), program.values().end()}, operations,
+                         program.turn(), program.layer_count(), program.cost_is_flops());
+    KeepSet kept(program.values().size());
+    for (auto& flag : kept) flag = random() % 2 == 0 ? 1 : 0;
+    const auto remake = random() % 2 == 0 ? Remake::once : Remake::each_time;
+    const auto skipping = reprise::keep(program, kept, remake);
+    const auto whole = reprise::keep(cannot, kept, remake);
+    REQUIRE(runs_of(skipping) == runs_of(whole));
+    const auto peak = reprise::simulate(program, skipping).peak_bytes;
+    const auto whole_peak = reprise::simulate(cannot, whole).peak_bytes;
+    REQUIRE(peak <= whole_peak);
+    lower += peak < whole_peak ? 1 : 0;
+  }
+  CHECK(lower > 0);
 }
 
 TEST_CASE("a keep set of another program is refused") {

@@ -4,14 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <random>
-#include <reprise/program/lowering.hpp>
-#include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
 #include <utility>
 #include <vector>
-
-#include "support/random_graph.hpp"
 
 namespace reprise_test {
 
@@ -55,17 +50,6 @@ inline reprise::Program chain_program(std::uint32_t layers, bool can_skip_output
     ++gradient;
   }
   return {std::move(values), std::move(operations), layers, layers, true};
-}
-
-/// The program of a random graph.
-inline reprise::Program random_program(std::uint32_t seed) {
-  std::mt19937 random(seed);
-  RandomGraph graph(random);
-  Tensor input = graph.tensor(0.3);
-  Tensor* const inputs[] = {&input};
-  const reprise::Profile profile =
-      reprise::make_profile(graph.graph, std::span<Tensor* const>(inputs), {});
-  return reprise::lower(graph.graph, profile).program;
 }
 
 }  // namespace reprise_test

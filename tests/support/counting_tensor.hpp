@@ -50,6 +50,9 @@ class BasicCountingTensor {
   [[nodiscard]] Number& operator[](std::size_t i) const { return buffer_->data[i]; }
   [[nodiscard]] CountingMemory& memory() const { return buffer_->memory; }
   [[nodiscard]] const void* storage() const { return buffer_.get(); }
+  [[nodiscard]] std::uint64_t version() const { return buffer_ ? buffer_->version : 0; }
+  /// Says that elements were changed in place.
+  void changed() const { ++buffer_->version; }
 
  private:
   struct Buffer {
@@ -63,6 +66,7 @@ class BasicCountingTensor {
 
     CountingMemory& memory;
     std::vector<Number> data;
+    std::uint64_t version = 0;
   };
 
   std::shared_ptr<Buffer> buffer_;
@@ -79,7 +83,9 @@ struct reprise::tensor_traits<reprise_test::BasicCountingTensor<Number>> {
   static const void* storage(const tensor& t) { return t.storage(); }
   static void accumulate(tensor& into, const tensor& part) {
     for (std::size_t i = 0; i < into.size(); ++i) into[i] += part[i];
+    if (into.size() > 0) into.changed();
   }
+  static std::uint64_t version(const tensor& t) { return t.version(); }
   static std::uint64_t checksum(const tensor& t) {
     return hash_bytes(std::as_bytes(std::span<const Number>(t.data(), t.size())));
   }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "support/chain_program.hpp"
+#include "support/random_program.hpp"
 
 namespace reprise_test {
 

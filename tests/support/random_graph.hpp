@@ -108,6 +108,39 @@ struct SkippingDense : Dense {
   }
 };
 
+/// y = x * sigmoid(x), saves the sigmoid, reads its output and can leave it out of a recompute.
+struct Silu {
+  using tensor_type = Tensor;
+  struct saved_type {
+    Tensor sigmoid;
+  };
+  static constexpr auto backward_reads = reprise::Reads::output;
+  static constexpr bool can_skip_output = true;
+
+  World* world;
+
+  Tensor forward(const Tensor& x, saved_type& saved, reprise::PassContext& pass) {
+    world->call();
+    saved.sigmoid = Tensor(world->memory, x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) saved.sigmoid[i] = 1.0 / (1.0 + std::exp(-x[i]));
+    if (pass.may_skip_output()) return {};
+    Tensor y(world->memory, x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] * saved.sigmoid[i];
+    return y;
+  }
+  Tensor backward(const Tensor& y, saved_type& saved, const Tensor& dy, reprise::PassContext&) {
+    world->call();
+    Tensor dx(world->memory, y.size());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      dx[i] = dy[i] * (saved.sigmoid[i] + y[i] * (1.0 - saved.sigmoid[i]));
+    }
+    return dx;
+  }
+  [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
+    return {.forward_flops = 4.0 * static_cast<double>(x.size())};
+  }
+};
+
 /// y = exp(-x * x): reads input and output, saves nothing, consumes the gradient.
 struct Bell {
   using tensor_type = Tensor;
@@ -355,9 +388,12 @@ struct RandomGraph {
 
   reprise::Source add_unary(reprise::Source source) {
     regroup();
-    switch (pick(6)) {
+    switch (pick(7)) {
       case 0:
         return graph.add(Bell{world.get()}, source);
+      case 4:
+        note(Family::skips);
+        return graph.add(Silu{world.get()}, source);
       case 1: {
         note(Family::outputs);
         reprise::Source both = graph.add(SinCos{world.get()}, source);

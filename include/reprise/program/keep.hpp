@@ -143,16 +143,18 @@ class Scheduler {
       const std::size_t opened_end =
           r + 1 < runs_.size() ? runs_[r + 1].opened_begin : opened_.size();
       gone_.assign(ordered.begin() + first[r], ordered.begin() + first[r + 1]);
-      note_by_products(runs_[r], opened_end);
-      emit_run(schedule, runs_[r]);
+      const std::span<const value_id> opened(opened_.data() + runs_[r].opened_begin,
+                                             opened_.data() + opened_end);
+      note_by_products(runs_[r], opened);
+      emit_run(schedule, runs_[r], opened);
     }
     return schedule;
   }
 
   // What a rerun makes again although its last reader has gone is of no use to anybody.
-  void note_by_products(const Run& run, std::size_t opened_end) {
+  void note_by_products(const Run& run, std::span<const value_id> opened) {
     const Operation& op = program_.operations()[run.op];
-    for (std::size_t i = run.opened_begin; i < opened_end; ++i) is_live_[opened_[i]] = 1;
+    for (const value_id value : opened) is_live_[value] = 1;
     for (const value_id written : op.writes) {
       if (is_live_[written] == 0) gone_.push_back(written);
     }
@@ -160,10 +162,11 @@ class Scheduler {
     for (const value_id value : gone_) is_live_[value] = 0;
   }
 
-  // Outputs of a rerun that go at once were read by nobody: a node that can skip them does.
-  void emit_run(Schedule& schedule, const Run& run) const {
+  // Outputs of a rerun that go at once were read by nobody, and those that are present already are
+  // copies: a node that can skip them does.
+  void emit_run(Schedule& schedule, const Run& run, std::span<const value_id> opened) const {
     const Operation& op = program_.operations()[run.op];
-    const bool skips = run.is_rerun && op.can_skip_output && skips_all(op);
+    const bool skips = run.is_rerun && op.can_skip_output && is_for_saved_alone(opened);
     schedule.actions.push_back(Action::run(run.op, skips));
     for (const value_id value : gone_) {
       if (!(skips && is_output_of(op, value))) schedule.actions.push_back(Action::drop(value));
@@ -175,16 +178,13 @@ class Scheduler {
            std::ranges::find(op.writes, value) != op.writes.end();
   }
 
-  // Every output goes at once, and saved state is what the run is for.
-  [[nodiscard]] bool skips_all(const Operation& op) const {
+  // Of what was absent and does not go at once.
+  [[nodiscard]] bool is_for_saved_alone(std::span<const value_id> opened) const {
     bool makes_saved = false;
-    for (const value_id written : op.writes) {
-      const bool goes = std::ranges::find(gone_, written) != gone_.end();
-      if (program_.values()[written].kind != ValueKind::output) {
-        makes_saved = makes_saved || !goes;
-      } else if (!goes) {
-        return false;
-      }
+    for (const value_id value : opened) {
+      if (std::ranges::find(gone_, value) != gone_.end()) continue;
+      if (program_.values()[value].kind == ValueKind::output) return false;
+      makes_saved = true;
     }
     return makes_saved;
   }
