@@ -52,10 +52,11 @@ concept BackendMemory = requires(B& backend, const B& constant, std::size_t size
 /// A backend that sums the squares of many tensors at once. The plan holds whatever tables it needs
 /// (on a device they are uploaded when it is made), so that a step only enqueues.
 template <class B>
-concept BackendReduction = requires(B& backend, std::span<const GradientView> gradients,
-                                    std::size_t layers, const typename B::gradient_plan& plan,
-                                    std::size_t layer, std::size_t at,
-                                    typename B::buffer_type& sums) {
+concept BackendReduction = requires(B& backend, const B& constant,
+                                    std::span<const GradientView> gradients, std::size_t layers,
+                                    const typename B::gradient_plan& plan, std::size_t layer,
+                                    std::size_t at, typename B::buffer_type& sums) {
+  constant.check(gradients, layers);
   { backend.make_plan(gradients, layers) } -> std::same_as<typename B::gradient_plan>;
   backend.sum_of_squares(plan, sums);             // sums[l], for every layer
   backend.sum_of_squares(plan, layer, sums, at);  // sums[at], for one layer
@@ -73,10 +74,12 @@ concept BackendSmoothing = requires(B& backend, const SmoothingArchetype& smooth
 /// A backend whose results reach the host without stopping the stream.
 template <class B>
 concept BackendReadback = requires(B& backend, const B& constant, std::size_t size,
+                                   std::uint64_t publications,
                                    const typename B::buffer_type& source,
                                    typename B::readback_type& readback) {
   { backend.make_readback(size) } -> std::same_as<typename B::readback_type>;
   backend.publish(source, readback);
+  backend.note_replays(readback, publications);
   { constant.latest(readback) } -> std::same_as<std::span<const double>>;
   { B::readback_delay } -> std::convertible_to<std::size_t>;
 };
@@ -90,14 +93,18 @@ concept BackendReadback = requires(B& backend, const B& constant, std::size_t si
 /// - `make_buffer(n)`: n doubles, all zero. `copy_to_host(buffer, span)` and
 ///   `copy_from_host(span, buffer)`: as many doubles as the span has; the only operations that
 ///   wait.
-/// - `make_plan(gradients, layers)`: checks the views (see `check_gradients`) and keeps what the
-///   sums need. The tensors stay the engine's; they must be there whenever the plan is used.
+/// - `check(gradients, layers)`: throws InvalidArgument for views that `check_gradients` refuses,
+/// and
+///   for memory that the backend cannot read.
+/// - `make_plan(gradients, layers)`: checks the views and keeps what the sums need. The tensors
+/// stay the engine's; they must be there whenever the plan is used.
 /// - `sum_of_squares(plan, sums)`: `sums[l]` becomes the sum of the squares of all elements of
 /// layer
 ///   l, for each of the plan's layers (zero for one without). `sum_of_squares(plan, layer, sums,
-///   at)` writes the sum of one layer to `sums[at]`. Accumulated in double, the order of the
-///   additions fixed by the plan: the same bits from both forms, in each run and for any number of
-///   threads. Infinities and NaNs come through.
+///   at)` writes the sum of one layer to `sums[at]`. Accumulated in double (a
+///   device's threads may add short runs in float), the order of the additions fixed by the plan:
+///   the same bits from both forms, in each run and for any number of threads. Infinities and NaNs
+///   come through.
 /// - `fold(smoothing, factor, sums, moments, statistics)`: multiplies the sums by `factor`. If all
 ///   are finite then, `moments[l]` becomes `smoothing(moments[l], sum)`, the counter of updates
 ///   grows by one and `statistics[l]` becomes `smoothing.estimate(moments[l], updates)`; otherwise
@@ -106,7 +113,8 @@ concept BackendReadback = requires(B& backend, const B& constant, std::size_t si
 /// - `publish(buffer, readback)` sends a buffer to the host. `latest(readback)` is what was sent
 ///   `readback_delay` publications before the last one, and empty until then: a host has no delay
 ///   (0), a device says 1 and waits, at most, for the transfer before the last. The span is good
-///   until the next `publish`.
+///   until the next `publish`. `note_replays(readback, n)` says that n publications were made again
+///   by launching a graph that they were captured in.
 template <class B>
 concept Backend = std::movable<B> && BackendMemory<B> && BackendReduction<B> &&
     BackendSmoothing<B> && BackendReadback<B>;

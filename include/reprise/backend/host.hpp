@@ -93,12 +93,17 @@ class HostBackend {
     std::copy_n(in.begin(), in.size(), buffer.begin());
   }
 
+  /// @throws InvalidArgument as `check_gradients` does
+  void check(std::span<const GradientView> gradients, std::size_t layers) const {
+    check_gradients(gradients, layers);
+  }
+
   /// Checks the gradients and cuts them into chunks. The order within a layer is the order given.
   /// Linear in the number of tensors, chunks and layers.
   /// @throws InvalidArgument as `check_gradients` does.
   [[nodiscard]] gradient_plan make_plan(std::span<const GradientView> gradients,
                                         std::size_t layers) const {
-    check_gradients(gradients, layers);
+    check(gradients, layers);
     gradient_plan plan;
     plan.first_chunk_.assign(layers + 1, 0);
     for (const GradientView& view : gradients) {
@@ -156,6 +161,9 @@ class HostBackend {
     std::copy_n(buffer.begin(), readback.values_.size(), readback.values_.begin());
     readback.is_published_ = true;
   }
+
+  /// Nothing: a host has no graphs to launch again.
+  void note_replays(readback_type& /*readback*/, std::uint64_t /*publications*/) const noexcept {}
 
   /// What was published last; empty before anything was.
   [[nodiscard]] std::span<const double> latest(const readback_type& readback) const noexcept {

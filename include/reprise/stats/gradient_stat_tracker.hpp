@@ -168,6 +168,15 @@ class GradientStatTracker {
     std::fill(is_observed_.begin(), is_observed_.end(), false);
   }
 
+  /// Counts steps that ended by launching a graph again that `end_step` was captured in; capturing
+  /// counts as the first launch. For backends that have graphs, registered gradients and a cadence
+  /// of every step. A graph must hold `delay` steps or a multiple of that, or as many graphs be
+  /// launched in turn; scale and smoothing are those that were captured.
+  void note_replays(std::uint64_t steps) {
+    backend_.note_replays(readback_, steps);
+    steps_ += steps;
+  }
+
   /// Forgets what was observed in the current step, which failed and may be tried again.
   void abandon_step() noexcept { std::fill(is_observed_.begin(), is_observed_.end(), false); }
 
@@ -274,7 +283,7 @@ class GradientStatTracker {
   GradientStatTracker(Registered registered, S smoothing, C cadence, B backend)
       : GradientStatTracker(registered.layers, std::move(smoothing), std::move(cadence),
                             std::move(backend)) {
-    check_gradients(registered.gradients, layers());  // by the index that the caller knows
+    backend_.check(registered.gradients, layers());  // by the index that the caller knows
     keep_owned(registered.gradients);
     for (const GradientView& view : registered.gradients) elements_[view.layer] += view.size;
     plan_ = backend_.make_plan(registered.gradients, layers());

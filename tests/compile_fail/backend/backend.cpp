@@ -10,6 +10,7 @@
 struct NoReadback : private reprise::HostBackend<reprise::Serial> {
   using Base = HostBackend;
   using Base::buffer_type;
+  using Base::check;
   using Base::copy_from_host;
   using Base::copy_to_host;
   using Base::fold;
