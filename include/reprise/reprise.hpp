@@ -57,6 +57,10 @@
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>
 #include <reprise/run/run_report.hpp>
+#include <reprise/run/saved_value.hpp>
+#include <reprise/run/saver.hpp>
+#include <reprise/run/segment.hpp>
+#include <reprise/run/tape_traits.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/scheduler/replan_every.hpp>
 #include <reprise/scheduler/replan_policy.hpp>

@@ -48,6 +48,9 @@ class PassContext {
 
   /// Points the context at a node; called by whoever runs the nodes.
   constexpr void enter(const NodeFacts& facts) noexcept { facts_ = facts; }
+  /// What `enter` was last given. An engine with a tape enters its next operation with these facts
+  /// and a node number one higher.
+  [[nodiscard]] constexpr const NodeFacts& facts() const noexcept { return facts_; }
 
   [[nodiscard]] constexpr std::uint64_t seed() const noexcept { return identity_.seed; }
   [[nodiscard]] constexpr std::uint64_t step() const noexcept { return identity_.step; }

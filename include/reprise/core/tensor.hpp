@@ -34,6 +34,8 @@ namespace reprise::inline v0 {
 /// - `checksum(const T&)`: a hash of shape and elements, for replay verification.
 /// - `signature(const T&)`: a hash of shape and element type, for plans kept by shape; without it
 ///   the bytes stand for the shape.
+/// - `version(const T&)`: a number that each change in place advances, for finding what was changed
+///   between its use in forward and its use in backward.
 template <class T>
 struct tensor_traits;
 
@@ -92,6 +94,20 @@ template <TensorLike T>
     return tensor_traits<T>::signature(tensor);
   } else {
     return tensor_traits<T>::bytes(tensor);
+  }
+}
+
+/// A tensor whose copies share its memory, as the variables of a tape do.
+template <class T>
+concept SharedTensor = TensorLike<T> && std::copyable<T>;
+
+/// How often the tensor was changed in place, as far as the traits say: 0 where they do not.
+template <TensorLike T>
+[[nodiscard]] constexpr std::uint64_t version_of(const T& tensor) {
+  if constexpr (requires { tensor_traits<T>::version(tensor); }) {
+    return static_cast<std::uint64_t>(tensor_traits<T>::version(tensor));
+  } else {
+    return 0;
   }
 }
 
