@@ -7,7 +7,15 @@
 #include <array>
 #include <cstdlib>
 #include <random>
-#include <reprise/reprise.hpp>
+#include <reprise/core/chain.hpp>
+#include <reprise/core/error.hpp>
+#include <reprise/planner/gradient_threshold.hpp>
+#include <reprise/planner/recompute_all.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/run/checkpointed.hpp>
+#include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/threshold/median_threshold.hpp>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
