@@ -53,6 +53,11 @@
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/program/sweep_forward.hpp>
+#include <reprise/report/axis.hpp>
+#include <reprise/report/pareto_svg.hpp>
+#include <reprise/report/svg.hpp>
+#include <reprise/report/timeline.hpp>
+#include <reprise/report/timeline_svg.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>

@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What a schedule holds at each moment.
+
+#include <reprise/core/units.hpp>
+#include <reprise/program/ledger.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/program/schedule.hpp>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// One run of an operation.
+struct TimelineStep {
+  double start = 0;             ///< cost of all that ran before, in the program's unit
+  double end = 0;               ///< with this one
+  byte_count during_bytes = 0;  ///< live while it runs
+  byte_count after_bytes = 0;   ///< live when the next one starts
+  bool is_rerun = false;
+};
+
+/// The runs of a schedule in order, and what is live then. The schedule may stop anywhere, as that
+/// of a run that failed does. Linear in the schedule.
+/// @throws InvalidSchedule if an action has no meaning.
+[[nodiscard]] inline std::vector<TimelineStep> timeline(const Program& program,
+                                                        const Schedule& schedule) {
+  Ledger ledger(program);
+  std::vector<TimelineStep> steps;
+  double clock = 0;
+  for (const Action& action : schedule.actions) {
+    const byte_count during = ledger.bytes_during(action);
+    if (action.kind == ActionKind::run) {
+      const double start = clock;
+      clock += program.operations()[action.index].cost;
+      steps.push_back({.start = start,
+                       .end = clock,
+                       .during_bytes = during,
+                       .is_rerun = ledger.has_run(action.index)});
+    }
+    ledger.apply(action);
+    if (!steps.empty()) steps.back().after_bytes = ledger.live_bytes();
+  }
+  return steps;
+}
+
+}  // namespace reprise::inline v0
