@@ -34,13 +34,16 @@
 #include <reprise/core/units.hpp>
 #include <reprise/planner/candidate_search.hpp>
 #include <reprise/planner/drop_walk.hpp>
+#include <reprise/planner/chain_reversal.hpp>
 #include <reprise/planner/every_nth.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/layer_values.hpp>
+#include <reprise/planner/layer_chain.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/square_root.hpp>
+#include <reprise/planner/run_list.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/keep.hpp>

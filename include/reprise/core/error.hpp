@@ -27,6 +27,12 @@ class InvalidGraph : public Error {
   using Error::Error;
 };
 
+/// A program that is no chain of layers, for a planner that plans chains only. The message names the
+/// first layer or value that breaks the chain.
+class NotAChain : public Error {
+  using Error::Error;
+};
+
 /// A schedule with an action that has no meaning where it stands: a read that is absent, a drop of
 /// what is not there, a rerun that makes nothing new. The message names the action.
 class InvalidSchedule : public Error {

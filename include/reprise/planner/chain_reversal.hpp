@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// In which order a chain's links run when some of them run again.
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <reprise/planner/layer_chain.hpp>
+#include <reprise/planner/plan.hpp>
+#include <reprise/planner/run_list.hpp>
+#include <reprise/program/simulate.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// Consecutive links of a chain that are to be reversed, and the room for it in the planner's own
+/// unit.
+struct ChainSegment {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  std::uint32_t room = 0;
+};
+
+/// How a segment is reversed (see `LayerChain`): `split` is `first` if its first link saves.
+struct ChainChoice {
+  std::uint32_t split = 0;
+  std::uint32_t room_after = 0;   ///< for the segment that begins at the split, or after `first`
+  std::uint32_t room_before = 0;  ///< for the one that ends before the split
+};
+
+/// A callable that says how to reverse a segment of more than one link whose last is not free.
+template <class F>
+concept ChoosesSplit = requires(F& choose, const ChainSegment& segment) {
+  { choose(segment) } -> std::same_as<ChainChoice>;
+};
+
+/// The runs that reverse a chain. Iterative; linear in the runs.
+template <ChoosesSplit F>
+[[nodiscard]] RunList reverse_chain(const LayerChain& chain, std::uint32_t room, F&& choose) {
+  RunList runs;
+  const auto append = [&](const RunList& more) {
+    runs.insert(runs.end(), more.begin(), more.end());
+  };
+  struct Task {
+    ChainSegment segment;
+    bool is_backward = false;  ///< of the segment's first link
+  };
+  std::vector<Task> tasks{{.segment = {.first = 0, .last = chain.turn(), .room = room}}};
+  while (!tasks.empty()) {
+    const auto [segment, is_backward] = tasks.back();
+    const std::uint32_t first = segment.first;
+    const std::uint32_t last = segment.last;
+    tasks.pop_back();
+    if (is_backward) {
+      append(chain.link(first).backward);
+    } else if (first == last || chain.link(last).is_free) {
+      append(chain.link(last).remake);
+      append(chain.link(last).backward);
+      if (first < last) {
+        tasks.push_back({.segment = {.first = first, .last = last - 1, .room = segment.room}});
+      }
+    } else {
+      const ChainChoice choice = choose(segment);
+      const std::uint32_t advanced = std::max(choice.split, first + 1);
+      for (std::uint32_t link = first; link < advanced; ++link) append(chain.link(link).forward);
+      if (choice.split == first) {
+        tasks.push_back({.segment = segment, .is_backward = true});
+      } else {
+        tasks.push_back(
+            {.segment = {.first = first, .last = choice.split - 1, .room = choice.room_before}});
+      }
+      tasks.push_back({.segment = {.first = advanced, .last = last, .room = choice.room_after}});
+    }
+  }
+  return runs;
+}
+
+/// What a user's overrides mean for the links of a chain. A link of several layers is pinned if one
+/// of them is, else forced if one of them is.
+class ChainOverrides {
+ public:
+  ChainOverrides(const LayerChain& chain, std::span<const LayerOverride> overrides)
+      : is_forced_(chain.links().size(), 0), last_split_(chain.links().size(), chain.turn()) {
+    if (overrides.empty()) return;
+    for (std::uint32_t link = chain.turn(); link-- > 0;) {
+      const auto is_any = [&](LayerOverride override) {
+        return std::ranges::any_of(chain.link(link).layers, [&](std::uint32_t layer) {
+          return overrides[layer] == override;
+        });
+      };
+      const bool is_pinned = is_any(LayerOverride::pinned);
+      is_forced_[link] =
+          !chain.link(link).is_free && !is_pinned && is_any(LayerOverride::forced) ? 1 : 0;
+      last_split_[link] = is_pinned ? link : last_split_[link + 1];
+    }
+  }
+
+  /// True if what a link saves is not to be kept from forward to backward.
+  [[nodiscard]] bool is_forced(std::uint32_t link) const noexcept { return is_forced_[link] != 0; }
+  /// The last split of a segment that begins there: links before it run again, which a pinned one
+  /// must not.
+  [[nodiscard]] std::uint32_t last_split(std::uint32_t first) const noexcept {
+    return last_split_[first];
+  }
+  /// True if the first link of a segment may save.
+  [[nodiscard]] bool may_save(const LayerChain& chain, std::uint32_t first,
+                              std::uint32_t last) const noexcept {
+    return last != chain.turn() || !is_forced(first);
+  }
+
+ private:
+  std::vector<std::uint8_t> is_forced_;
+  std::vector<std::uint32_t> last_split_;
+};
+
+/// The plan of a list of runs, without a lower bound.
+[[nodiscard]] inline Plan plan_of_runs(const PlanRequest& request, const RunList& runs) {
+  Schedule schedule = schedule_of_runs(request.program, runs);
+  const Simulation played = simulate(request.program, schedule);
+  return {
+      .schedule = std::move(schedule),
+      .peak_bytes = peak_in_flight(played.peak_bytes, played.rest_bytes, request.passes_in_flight),
+      .rest_bytes = played.rest_bytes,
+      .recomputed_cost = played.recomputed_cost};
+}
+
+}  // namespace reprise::inline v0
