@@ -204,6 +204,7 @@ class BasicGraph {
   };
 
   template <class N, std::size_t arity, class Given>
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved, in braces that hide it
   Source add_entry(Given&& given, std::vector<Source> sources) {
     static_assert(std::same_as<typename N::tensor_type, T>,
                   "the node's tensor_type is not the graph's");
