@@ -136,6 +136,7 @@ class Painter {
     std::vector<ParetoPoint> points = one.points;
     std::ranges::sort(points, {}, &ParetoPoint::memory);
     std::vector<SvgPoint> places;
+    places.reserve(points.size());
     for (const ParetoPoint& point : points) {
       places.push_back({memory_.at(static_cast<double>(point.memory) / unit_.size),
                         overhead_.at(point.overhead)});
