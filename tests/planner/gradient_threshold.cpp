@@ -122,7 +122,7 @@ TEST_CASE("statistics of another model are refused") {
 
 TEST_CASE("the smallest budget named before the first statistics holds whatever they are") {
   REPRISE_SEEDED(random);
-  for (int graph = 0; graph < 400; ++graph) {
+  for (int graph = 0; graph < 100; ++graph) {
     const auto graph_seed = static_cast<std::uint32_t>(random());
     CAPTURE(graph_seed);
     const auto program = reprise_test::random_program(graph_seed);
@@ -140,7 +140,7 @@ TEST_CASE("the smallest budget named before the first statistics holds whatever 
           reprise::ConstantThreshold{.tau = static_cast<double>(random() % 9) - 0.5}};
       CHECK(smallest_budget(planner, request) <= smallest);
       double cost = std::numeric_limits<double>::infinity();
-      for (reprise::byte_count budget = smallest; budget < 2 * smallest; budget += 4) {
+      for (reprise::byte_count budget = smallest; budget < 2 * smallest; budget += 8) {
         CAPTURE(budget);
         request.budget = budget;
         const Plan made = planner(request);
