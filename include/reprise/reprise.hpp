@@ -33,6 +33,8 @@
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/candidate_search.hpp>
+#include <reprise/planner/binomial.hpp>
+#include <reprise/planner/binomial_steps.hpp>
 #include <reprise/planner/drop_walk.hpp>
 #include <reprise/planner/chain_reversal.hpp>
 #include <reprise/planner/every_nth.hpp>

@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// One training step of a random graph, and all that it computes.
+/// One training step of a random graph or random layers, and all that it computes.
 
 #include <cstddef>
 #include <cstdint>
@@ -40,14 +40,14 @@ struct StepResult {
 };
 
 /// The gradient that steps give the output with number `index`.
-inline Tensor output_gradient(RandomGraph& random_graph, std::size_t index) {
+inline Tensor output_gradient(auto& random_graph, std::size_t index) {
   return random_graph.tensor(index == 0 ? 0.5 : -0.25);
 }
 
 /// Runs the backward of a pass with `output_gradient`. Peak bytes are counted anew from here, so
 /// that what the turn makes is among them.
 template <class Net, class Pass>
-std::vector<Tensor> run_backward(RandomGraph& random_graph, Net& net, Pass pass) {
+std::vector<Tensor> run_backward(auto& random_graph, Net& net, Pass pass) {
   random_graph.world->memory.peak = random_graph.world->memory.live;
   Tensor first = output_gradient(random_graph, 0);
   if (random_graph.graph.outputs().size() == 1) {
@@ -63,7 +63,7 @@ inline void append(std::vector<double>& to, const Tensor& t) {
 
 /// Runs one whole step.
 template <class Net>
-StepResult run_step(RandomGraph& random_graph, Net& net, const Tensor& input) {
+StepResult run_step(auto& random_graph, Net& net, const Tensor& input) {
   StepResult result;
   random_graph.zero_gradients();
   net.begin_step();
@@ -82,7 +82,7 @@ StepResult run_step(RandomGraph& random_graph, Net& net, const Tensor& input) {
 
 /// Runs one whole step under a planner, without statistics.
 template <class P>
-StepResult run_step_with(RandomGraph& random_graph, P planner,
+StepResult run_step_with(auto& random_graph, P planner,
                          reprise::CheckpointedOptions options) {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
