@@ -8,14 +8,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/simulate.hpp>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -69,17 +68,10 @@ class CandidateSearch {
       best_->bound_bytes = bound;
       return *std::move(best_);
     }
-    throw BudgetInfeasible("a budget of " + in_bytes(request_.budget) + " cannot be met by " +
-                               std::string(planner_) + ": it needs " + in_bytes(smallest_peak_) +
-                               ", and any plan at least " + in_bytes(bound),
-                           request_.budget, smallest_peak_, bound);
+    throw budget_infeasible(planner_, request_.budget, smallest_peak_, bound);
   }
 
  private:
-  [[nodiscard]] static std::string in_bytes(byte_count bytes) {
-    return std::to_string(bytes) + " bytes (" + format_bytes(bytes) + ")";
-  }
-
   void apply_overrides(KeepSet& set) const {
     for (std::size_t layer = 0; layer < request_.overrides.size(); ++layer) {
       const LayerOverride override = request_.overrides[layer];

@@ -1,0 +1,311 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Which storages were made from which, and what their evicted neighbourhoods cost.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <reprise/eviction/neighbourhood.hpp>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// The number of a storage.
+using storage_id = std::uint32_t;
+
+/// Storages, the edges between them, and the cost of the evicted ones around each.
+///
+/// A storage is unmade, present or evicted; only evicted ones are anybody's neighbours.
+/// Neighbourhood costs are worked out when asked for and kept until an eviction or a remake changes
+/// them; `take_changed` lists the storages to ask again.
+class StorageGraph {
+ public:
+  explicit StorageGraph(Neighbourhood neighbourhood) : neighbourhood_(neighbourhood) {}
+
+  [[nodiscard]] storage_id add() {
+    if (free_.empty()) {
+      nodes_.emplace_back();
+      return static_cast<storage_id>(nodes_.size() - 1);
+    }
+    const storage_id id = free_.back();
+    free_.pop_back();
+    return id;
+  }
+
+  /// Forgets a storage that is not linked to any that stays.
+  void remove(storage_id id) {
+    if (nodes_[id].state == State::evicted) leave_class(id);
+    nodes_[id] = Node{};
+    free_.push_back(id);
+  }
+
+  [[nodiscard]] std::uint64_t cost(storage_id id) const noexcept { return nodes_[id].cost; }
+  /// One more operation makes a part of the storage.
+  void add_cost(storage_id id, std::uint64_t cost) {
+    Node& node = nodes_[id];
+    node.cost += cost;
+    if (node.state != State::evicted) return;
+    if (neighbourhood_ == Neighbourhood::classes) classes_[root(node.class_node)].sum += cost;
+    note_change_around(id);
+  }
+
+  /// `child` was made from `parent`.
+  void link(storage_id parent, storage_id child) {
+    if (parent == child || nodes_[parent].is_isolated || nodes_[child].is_isolated) return;
+    std::vector<storage_id>& parents = nodes_[child].parents;
+    if (std::ranges::find(parents, parent) != parents.end()) return;
+    parents.push_back(parent);
+    nodes_[parent].children.push_back(child);
+    note(parent);
+    note(child);
+    watch(parent, child);
+    watch(child, parent);
+  }
+
+  /// The storage is never evicted again, so that no neighbourhood leads through it: its edges go.
+  void isolate(storage_id id) {
+    Node& node = nodes_[id];
+    node.is_isolated = true;
+    for (const storage_id parent : node.parents) std::erase(nodes_[parent].children, id);
+    for (const storage_id child : node.children) std::erase(nodes_[child].parents, id);
+    node.parents.clear();
+    node.children.clear();
+  }
+
+  void evict(storage_id id) {
+    nodes_[id].state = State::evicted;
+    if (neighbourhood_ == Neighbourhood::none) return;
+    if (neighbourhood_ == Neighbourhood::classes) join_class(id);
+    note_change_around(id);
+  }
+
+  void make(storage_id id) {
+    const bool was_evicted = std::exchange(nodes_[id].state, State::present) == State::evicted;
+    nodes_[id].is_known = false;
+    if (neighbourhood_ == Neighbourhood::none) return;
+    if (was_evicted) note_change_around(id);
+    if (neighbourhood_ != Neighbourhood::classes) return;
+    if (was_evicted) leave_class(id);
+    for_each_neighbour(id, [&](storage_id neighbour) { watch(neighbour, id); });
+  }
+
+  /// It goes and will never be remade: nobody's neighbour.
+  void unmake(storage_id id) noexcept { nodes_[id].state = State::unmade; }
+
+  /// The cost of the evicted storages that the remake of this one leads to, each once.
+  [[nodiscard]] std::uint64_t evicted_ancestors(storage_id id) { return known(id).ancestors; }
+  /// The cost of the evicted storages whose remakes lead to this one, each once.
+  [[nodiscard]] std::uint64_t evicted_descendants(storage_id id) { return known(id).descendants; }
+  /// The cost of the classes of the evicted neighbours, each once.
+  [[nodiscard]] std::uint64_t evicted_classes(storage_id id) { return known(id).classes; }
+
+  /// The storages whose neighbourhoods changed since the last call.
+  void take_changed(std::vector<storage_id>& changed) {
+    changed.clear();
+    changed.swap(changed_);
+    for (const storage_id id : changed) nodes_[id].is_noted = false;
+  }
+
+  /// Calls f with each storage that an edge joins to this one.
+  template <class F>
+  void for_each_neighbour(storage_id id, F&& f) const {
+    for (const storage_id parent : nodes_[id].parents) f(parent);
+    for (const storage_id child : nodes_[id].children) f(child);
+  }
+
+ private:
+  enum class State : std::uint8_t { unmade, present, evicted };
+  static constexpr std::uint32_t none = 0xFFFFFFFFU;
+
+  struct Node {
+    std::uint64_t cost = 0;
+    std::uint64_t ancestors = 0;
+    std::uint64_t descendants = 0;
+    std::uint64_t classes = 0;
+    std::vector<storage_id> parents{};
+    std::vector<storage_id> children{};
+    std::uint64_t seen = 0;
+    std::uint32_t class_node = none;
+    State state = State::unmade;
+    bool is_known = false;
+    bool is_noted = false;
+    bool is_isolated = false;
+  };
+  struct ClassNode {
+    std::uint32_t parent = none;
+    std::uint64_t sum = 0;                 ///< of a root: the cost of the class
+    std::size_t evicted = 0;               ///< of a root: members that are still evicted
+    std::vector<std::uint32_t> members{};  ///< of a root
+    std::vector<storage_id> border{};      ///< of a root: present neighbours, perhaps repeated
+  };
+
+  [[nodiscard]] const Node& known(storage_id id) {
+    Node& node = nodes_[id];
+    if (node.is_known) return node;
+    node.is_known = true;
+    switch (neighbourhood_) {
+      case Neighbourhood::none:
+        break;
+      case Neighbourhood::classes:
+        node.classes = sum_of_classes(id);
+        break;
+      case Neighbourhood::exact:
+        node.descendants = sum_of_evicted(id, &Node::children);
+        [[fallthrough]];
+      case Neighbourhood::ancestors:
+        node.ancestors = sum_of_evicted(id, &Node::parents);
+        break;
+    }
+    return node;
+  }
+
+  // Calls f with each storage that is reached through evicted ones only, evicted ones included.
+  template <class F>
+  void walk(storage_id from, std::vector<storage_id> Node::*edges, F&& f) {
+    ++walk_;
+    nodes_[from].seen = walk_;
+    stack_.assign(1, from);
+    while (!stack_.empty()) {
+      const storage_id at = stack_.back();
+      stack_.pop_back();
+      for (const storage_id next : nodes_[at].*edges) {
+        if (std::exchange(nodes_[next].seen, walk_) == walk_) continue;
+        f(next);
+        if (nodes_[next].state == State::evicted) stack_.push_back(next);
+      }
+    }
+  }
+
+  [[nodiscard]] std::uint64_t sum_of_evicted(storage_id id, std::vector<storage_id> Node::*edges) {
+    std::uint64_t sum = 0;
+    walk(id, edges, [&](storage_id reached) {
+      if (nodes_[reached].state == State::evicted) sum += nodes_[reached].cost;
+    });
+    return sum;
+  }
+
+  void note(storage_id id) {
+    Node& node = nodes_[id];
+    if (node.state != State::present) return;
+    node.is_known = false;
+    if (!std::exchange(node.is_noted, true)) changed_.push_back(id);
+  }
+
+  void note_change_around(storage_id id) {
+    if (neighbourhood_ == Neighbourhood::classes) {
+      note_class(id);
+      return;
+    }
+    walk(id, &Node::children, [&](storage_id reached) { note(reached); });
+    if (neighbourhood_ != Neighbourhood::exact) return;
+    walk(id, &Node::parents, [&](storage_id reached) { note(reached); });
+  }
+
+  // What is present at the border of a class hears of its changes; what went leaves the list here.
+  void note_class(storage_id id) {
+    std::vector<storage_id>& border = classes_[root(nodes_[id].class_node)].border;
+    ++walk_;
+    std::erase_if(border, [&](storage_id neighbour) {
+      return nodes_[neighbour].state != State::present ||
+             std::exchange(nodes_[neighbour].seen, walk_) == walk_;
+    });
+    for (const storage_id neighbour : border) note(neighbour);
+  }
+
+  void watch(storage_id evicted, storage_id present) {
+    if (neighbourhood_ != Neighbourhood::classes || nodes_[evicted].state != State::evicted ||
+        nodes_[present].state != State::present) {
+      return;
+    }
+    classes_[root(nodes_[evicted].class_node)].border.push_back(present);
+  }
+
+  [[nodiscard]] std::uint32_t root(std::uint32_t node) {
+    while (classes_[node].parent != none) {
+      const std::uint32_t parent = classes_[node].parent;
+      if (classes_[parent].parent != none) classes_[node].parent = classes_[parent].parent;
+      node = parent;
+    }
+    return node;
+  }
+
+  void join_class(storage_id id) {
+    const std::uint32_t node = take_class_node();
+    classes_[node] = {.sum = nodes_[id].cost, .evicted = 1, .members = {node}};
+    nodes_[id].class_node = node;
+    for_each_neighbour(id, [&](storage_id neighbour) {
+      if (nodes_[neighbour].state == State::evicted) merge(node, nodes_[neighbour].class_node);
+      watch(id, neighbour);
+    });
+  }
+
+  [[nodiscard]] std::uint32_t take_class_node() {
+    if (free_classes_.empty()) {
+      classes_.emplace_back();
+      return static_cast<std::uint32_t>(classes_.size() - 1);
+    }
+    const std::uint32_t node = free_classes_.back();
+    free_classes_.pop_back();
+    return node;
+  }
+
+  void merge(std::uint32_t a, std::uint32_t b) {
+    a = root(a);
+    b = root(b);
+    if (a == b) return;
+    if (classes_[a].members.size() < classes_[b].members.size()) std::swap(a, b);
+    ClassNode& into = classes_[a];
+    ClassNode& from = classes_[b];
+    into.sum += from.sum;
+    into.evicted += from.evicted;
+    into.members.insert(into.members.end(), from.members.begin(), from.members.end());
+    if (into.border.size() < from.border.size()) into.border.swap(from.border);
+    into.border.insert(into.border.end(), from.border.begin(), from.border.end());
+    from.members = {};
+    from.border = {};
+    from.parent = a;
+  }
+
+  void leave_class(storage_id id) {
+    const std::uint32_t node = std::exchange(nodes_[id].class_node, none);
+    if (node == none) return;
+    ClassNode& of_class = classes_[root(node)];
+    of_class.sum -= nodes_[id].cost;
+    if (--of_class.evicted > 0) return;
+    const std::vector<std::uint32_t> members = std::move(of_class.members);
+    for (const std::uint32_t member : members) {
+      classes_[member] = ClassNode{};
+      free_classes_.push_back(member);
+    }
+  }
+
+  [[nodiscard]] std::uint64_t sum_of_classes(storage_id id) {
+    roots_.clear();
+    for_each_neighbour(id, [&](storage_id neighbour) {
+      if (nodes_[neighbour].state == State::evicted) {
+        roots_.push_back(root(nodes_[neighbour].class_node));
+      }
+    });
+    std::ranges::sort(roots_);
+    roots_.erase(std::unique(roots_.begin(), roots_.end()), roots_.end());
+    std::uint64_t sum = 0;
+    for (const std::uint32_t node : roots_) sum += classes_[node].sum;
+    return sum;
+  }
+
+  Neighbourhood neighbourhood_;
+  std::vector<Node> nodes_;
+  std::vector<storage_id> free_;
+  std::vector<ClassNode> classes_;
+  std::vector<std::uint32_t> free_classes_;
+  std::vector<storage_id> changed_;
+  std::vector<storage_id> stack_;
+  std::vector<std::uint32_t> roots_;
+  std::uint64_t walk_ = 0;
+};
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <reprise/eviction/dtr.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/eviction/dtr_local.hpp>
+#include <reprise/eviction/largest.hpp>
+#include <reprise/eviction/lru.hpp>
+#include <reprise/eviction/msps.hpp>
+#include <reprise/planner/online.hpp>
+
+#include "support/planner_conformance.hpp"
+
+namespace {
+
+/// The policy of somebody who has never heard of ours: opaque, so that it is scanned.
+struct Oldest {
+  [[nodiscard]] double score(const reprise::Candidate& candidate) const {
+    return static_cast<double>(candidate.last_access());
+  }
+};
+
+template <class Policy>
+void check_on(const reprise::Program& program, std::size_t passes) {
+  const reprise::Online<Policy> planner;
+  reprise::PlanRequest request{.program = program, .passes_in_flight = passes};
+  const reprise::Plan unlimited = planner(request);
+  reprise_test::check_plan(request, unlimited);
+  CHECK(unlimited.recomputed_cost == 0);
+  request.budget = 0;
+  try {
+    static_cast<void>(planner(request));
+    FAIL("a budget of no byte was accepted");
+  } catch (const reprise::BudgetInfeasible& refused) {
+    CHECK(refused.bound_bytes() <= refused.planner_bytes());
+    request.budget = refused.planner_bytes();
+  }
+  const reprise::byte_count stride =
+      std::max<reprise::byte_count>(1, (unlimited.peak_bytes - request.budget) / 7);
+  for (; request.budget <= unlimited.peak_bytes; request.budget += stride) {
+    CAPTURE(request.budget);
+    try {
+      const reprise::Plan plan = planner(request);
+      reprise_test::check_plan(request, plan);
+      CHECK(planner(request).schedule == plan.schedule);
+    } catch (const reprise::BudgetInfeasible& refused) {
+      // An online policy may fail where a smaller budget worked; what it names works.
+      request.budget = refused.planner_bytes();
+      static_cast<void>(planner(request));
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("an online policy's run is a schedule that the ledger accepts", Policy,
+                   reprise::Dtr, reprise::DtrEqClass, reprise::DtrLocal, reprise::Msps,
+                   reprise::Lru, reprise::Largest, Oldest) {
+  for (const std::size_t passes : {1U, 3U}) {
+    for (std::uint32_t layers = 1; layers < 10; ++layers) {
+      CAPTURE(layers);
+      check_on<Policy>(reprise_test::chain_program(layers), passes);
+    }
+    for (std::uint32_t seed = 0; seed < 60; ++seed) {
+      CAPTURE(seed);
+      check_on<Policy>(reprise_test::random_program(seed), passes);
+    }
+  }
+}
+
+TEST_CASE("an online policy heeds overrides") {
+  reprise_test::check_overrides(reprise::Online<reprise::DtrEqClass>{});
+}
