@@ -292,6 +292,24 @@ constexpr void scatter(Result&& result, Place&& place) {
   }
 }
 
+// Of their own, not in the lambdas that call them: there nvcc looks for members that nodes need not
+// have, because it knows N by then.
+template <class N, class Keep, class... A>
+void forward_or_recompute(N& n, bool is_recompute, Keep keep, A&&... a) {
+  if constexpr (requires { n.recompute(std::forward<A>(a)...); }) {
+    if (is_recompute) return keep(n.recompute(std::forward<A>(a)...));
+  }
+  keep(n.forward(std::forward<A>(a)...));
+}
+template <class N, class... A>
+[[nodiscard]] NodeCosts costs_of(N& n, const A&... inputs) {
+  if constexpr (requires { n.costs(inputs...); }) {
+    return n.costs(inputs...);
+  } else {
+    return {};
+  }
+}
+
 }  // namespace node
 
 /// Calls a node's forward, or its `recompute` where it has one and the pass is one.
@@ -309,10 +327,7 @@ void call_forward(N& n, Arguments<node::tensor_t<N>> inputs, std::span<node::ten
     };
     std::apply(
         [&]<class... A>(A&&... a) {
-          if constexpr (requires { n.recompute(std::forward<A>(a)...); }) {
-            if (pass.is_recompute()) return keep(n.recompute(std::forward<A>(a)...));
-          }
-          keep(n.forward(std::forward<A>(a)...));
+          node::forward_or_recompute(n, pass.is_recompute(), keep, std::forward<A>(a)...);
         },
         std::move(arguments));
   };
@@ -375,11 +390,8 @@ requires Node<N, arity>
       return n.costs(node::tensor_list_t<N>(pointers));
     }
   } else {
-    return [&]<std::size_t... I>(std::index_sequence<I...>)->NodeCosts {
-      if constexpr (requires { n.costs(std::as_const(*inputs.pointers()[I])...); }) {
-        return n.costs(std::as_const(*inputs.pointers()[I])...);
-      }
-      return {};
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return node::costs_of(n, *inputs.pointers()[I]...);
     }
     (std::make_index_sequence<arity>{});
   }
