@@ -82,7 +82,7 @@ TEST_CASE_TEMPLATE("sums of squares are those of long double arithmetic, within 
     const auto tensors = reprise_test::random_tensors(random, Tuning::chunk_bytes / 4);
     const std::vector<double> sums = played_sums<Tuning>(tensors.views, tensors.sums.size());
     for (std::size_t layer = 0; layer < sums.size(); ++layer) {
-      const auto expected = static_cast<double>(tensors.sums[layer]);
+      const double expected = tensors.sums[layer];
       CAPTURE(round);
       CAPTURE(layer);
       REQUIRE(std::fabs(sums[layer] - expected) <= relative_error<Tuning> * expected);
@@ -127,7 +127,7 @@ TEST_CASE("doubles are added in double") {
   reprise_test::Tensors<> tensors(1);
   tensors.add(20'000, ElementType::float64, 0, 1, random);
   const double sum = played_sums<DefaultReductionTuning>(tensors.views, 1)[0];
-  CHECK(sum == doctest::Approx(static_cast<double>(tensors.sums[0])).epsilon(1e-14));
+  CHECK(sum == doctest::Approx(tensors.sums[0]).epsilon(1e-14));
 }
 
 TEST_CASE("only what is not finite itself makes a sum that is not") {

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// backends: all
 
 #include <doctest/doctest.h>
 
@@ -7,8 +8,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <iterator>
 #include <limits>
 #include <random>
 #include <reprise/backend/element_type.hpp>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "support/backends.hpp"
+#include "support/random_tensors.hpp"
 #include "support/seed.hpp"
 
 namespace {
@@ -28,59 +28,21 @@ using reprise::ElementType;
 using reprise::float16;
 using reprise::gradient_view;
 using reprise::GradientView;
+using reprise_test::vector_for;
 
 constexpr std::size_t chunk = reprise::HostBackend<reprise::Serial>::chunk_elements;
 
-// Tensors of all element types in one block of memory, at any address that their type allows.
-struct Tensors {
-  std::vector<std::vector<double>> memory;  // aligned for everything
-  std::vector<GradientView> views;
-  std::vector<long double> sums;  // of squares, by layer, added naively in long double
+template <class B>
+using Tensors =
+    reprise_test::Tensors<typename reprise_test::Machine<B>::template allocator<double>>;
 
-  explicit Tensors(std::size_t layers) : sums(layers) {}
-
-  void add(std::size_t size, ElementType type, std::uint32_t layer, std::size_t misalignment,
-           std::mt19937_64& random) {
-    const std::size_t bytes = reprise::element_bytes(type);
-    memory.emplace_back(((size + misalignment) * bytes + sizeof(double) - 1) / sizeof(double) + 1);
-    auto* const start = reinterpret_cast<std::byte*>(memory.back().data()) + misalignment * bytes;
-    views.push_back({start, size, type, layer});
-    std::normal_distribution<float> normal(0.0F, 3.0F);
-    for (std::size_t i = 0; i < size; ++i) {
-      reprise::with_element_type(type, [&](auto element) {
-        using T = decltype(element);
-        const float value = normal(random);
-        T stored{};
-        long double exact = 0;
-        if constexpr (sizeof(T) == 2) {
-          stored = T::from_float(value);
-          exact = static_cast<float>(stored);
-        } else {
-          stored = static_cast<T>(value) / 3;
-          exact = stored;
-        }
-        std::memcpy(start + i * sizeof(T), &stored, sizeof(T));
-        sums[layer] += exact * exact;
-      });
-    }
-  }
-};
-
-Tensors random_tensors(std::mt19937_64& random) {
-  constexpr std::size_t layers = 7;
-  constexpr std::size_t sizes[] = {
-      0, 1, 7, 8, 63, 64, 65, 1000, chunk, chunk - 1, chunk + 1, 3 * chunk, 5 * chunk + 17};
-  Tensors tensors(layers);
-  const std::size_t count = random() % 20;
-  for (std::size_t i = 0; i < count; ++i) {
-    tensors.add(sizes[random() % std::size(sizes)], static_cast<ElementType>(random() % 4),
-                static_cast<std::uint32_t>(random() % layers), random() % 9, random);
-  }
-  return tensors;
+template <class B>
+Tensors<B> random_tensors(std::mt19937_64& random) {
+  return reprise_test::random_tensors<typename Tensors<B>::allocator_type>(random, chunk);
 }
 
 template <class B>
-std::vector<double> sums_of(const Tensors& tensors) {
+std::vector<double> sums_of(const Tensors<B>& tensors) {
   B backend;
   const auto plan = backend.make_plan(tensors.views, tensors.sums.size());
   auto sums = backend.make_buffer(tensors.sums.size());
@@ -128,13 +90,13 @@ std::vector<double> on_host(const B& backend, const typename B::buffer_type& buf
 TEST_CASE_TEMPLATE_DEFINE("sums of squares are those of long double arithmetic", B, accuracy) {
   REPRISE_SEEDED(random);
   for (int i = 0; i < 50; ++i) {
-    const Tensors tensors = random_tensors(random);
+    const auto tensors = random_tensors<B>(random);
     const std::vector<double> sums = sums_of<B>(tensors);
     for (std::size_t layer = 0; layer < sums.size(); ++layer) {
-      const auto expected = static_cast<double>(tensors.sums[layer]);
+      const double expected = tensors.sums[layer];
       CAPTURE(i);
       CAPTURE(layer);
-      REQUIRE(std::fabs(sums[layer] - expected) <= 1e-13 * expected);
+      REQUIRE(std::fabs(sums[layer] - expected) <= reprise_test::Machine<B>::sum_error * expected);
     }
   }
 }
@@ -144,8 +106,8 @@ TEST_CASE_TEMPLATE_DEFINE("sums have the same bits for any number of threads and
                           B, bit_identity) {
   REPRISE_SEEDED(random);
   for (int i = 0; i < 20; ++i) {
-    const Tensors tensors = random_tensors(random);
-    const auto expected = bits(sums_of<reprise::HostBackend<reprise::Serial>>(tensors));
+    const auto tensors = random_tensors<B>(random);
+    const auto expected = bits(sums_of<typename reprise_test::Machine<B>::reference>(tensors));
     for (const int threads : {1, 2, 3, 7}) {
       reprise_test::with_threads(threads, [&] {
         CAPTURE(threads);
@@ -159,7 +121,7 @@ TEST_CASE_TEMPLATE_APPLY(bit_identity, reprise_test::Backends);
 TEST_CASE_TEMPLATE_DEFINE("a layer alone has the bits that it has in the whole pass", B, by_layer) {
   REPRISE_SEEDED(random);
   for (int i = 0; i < 20; ++i) {
-    const Tensors tensors = random_tensors(random);
+    const auto tensors = random_tensors<B>(random);
     const std::vector<double> whole = sums_of<B>(tensors);
     B backend;
     const auto plan = backend.make_plan(tensors.views, whole.size());
@@ -173,11 +135,11 @@ TEST_CASE_TEMPLATE_DEFINE("a layer alone has the bits that it has in the whole p
 TEST_CASE_TEMPLATE_APPLY(by_layer, reprise_test::Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("empty tensors and empty lists sum to zero", B, empties) {
-  Tensors none(3);
+  Tensors<B> none(3);
   CHECK(sums_of<B>(none) == std::vector<double>{0, 0, 0});
   none.views = {{nullptr, 0, ElementType::float32, 1}, {nullptr, 0, ElementType::bfloat16, 2}};
   CHECK(sums_of<B>(none) == std::vector<double>{0, 0, 0});
-  CHECK(sums_of<B>(Tensors(0)).empty());
+  CHECK(sums_of<B>(Tensors<B>(0)).empty());
 }
 TEST_CASE_TEMPLATE_APPLY(empties, reprise_test::Backends);
 
@@ -188,15 +150,15 @@ TEST_CASE_TEMPLATE_DEFINE("what is not finite comes through, wherever it stands"
   const std::size_t size = chunk + 77;
   for (const float value : bad) {
     for (const std::size_t at : {std::size_t{0}, std::size_t{63}, chunk - 1, chunk, size - 1}) {
-      std::vector<float> floats(size, 1.0F);
-      std::vector<double> doubles(size, 1.0);
-      std::vector<float16> halves(size, float16::from_float(1.0F));
-      std::vector<bfloat16> brains(size, bfloat16::from_float(1.0F));
+      vector_for<B, float> floats(size, 1.0F);
+      vector_for<B, double> doubles(size, 1.0);
+      vector_for<B, float16> halves(size, float16::from_float(1.0F));
+      vector_for<B, bfloat16> brains(size, bfloat16::from_float(1.0F));
       floats[at] = value;
       doubles[at] = value;
       halves[at] = float16::from_float(value);
       brains[at] = bfloat16::from_float(value);
-      Tensors tensors(5);
+      Tensors<B> tensors(5);
       tensors.views = {gradient_view(floats, 0), gradient_view(doubles, 1),
                        gradient_view(halves, 2), gradient_view(brains, 3)};
       const std::vector<double> sums = sums_of<B>(tensors);
@@ -210,20 +172,21 @@ TEST_CASE_TEMPLATE_DEFINE("what is not finite comes through, wherever it stands"
 }
 TEST_CASE_TEMPLATE_APPLY(non_finite, reprise_test::Backends);
 
-TEST_CASE_TEMPLATE_DEFINE("large and small floats neither overflow nor vanish", B, range) {
-  const std::vector<float> large(100, std::numeric_limits<float>::max());
-  const std::vector<float> small(100, std::numeric_limits<float>::denorm_min());
-  Tensors tensors(2);
+TEST_CASE_TEMPLATE_DEFINE("large floats do not overflow, and small ones vanish in float only", B,
+                          range) {
+  const vector_for<B, float> large(100, std::numeric_limits<float>::max());
+  const vector_for<B, float> small(100, std::numeric_limits<float>::denorm_min());
+  Tensors<B> tensors(2);
   tensors.views = {gradient_view(large, 0), gradient_view(small, 1)};
   const std::vector<double> sums = sums_of<B>(tensors);
   const double max = std::numeric_limits<float>::max();
   CHECK(sums[0] == doctest::Approx(100 * max * max));
-  CHECK(sums[1] == 100 * 0x1p-298);
+  CHECK(sums[1] == (reprise_test::Machine<B>::squares_in_float ? 0 : 100 * 0x1p-298));
 }
 TEST_CASE_TEMPLATE_APPLY(range, reprise_test::Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("bad tensors are refused when they are registered", B, refusals) {
-  const std::vector<double> memory(8);
+  const vector_for<B, double> memory(8);
   const auto* const bytes = reinterpret_cast<const std::byte*>(memory.data());
   CHECK(registration_error<B>({{nullptr, 0}, {bytes, 8}}, 1).empty());
   CHECK(registration_error<B>({{bytes, 4}, {nullptr, 3}}, 1) ==

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <memory>
 #include <random>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/gradient_view.hpp>
@@ -20,9 +21,10 @@ namespace reprise_test {
 /// @tparam Allocator of memory that the backend under test can read
 template <class Allocator = std::allocator<double>>
 struct Tensors {
+  using allocator_type = Allocator;
   std::vector<std::vector<double, Allocator>> memory;  // aligned for everything
   std::vector<reprise::GradientView> views;
-  std::vector<long double> sums;  // of squares, by layer, added naively in long double
+  std::vector<double> sums;  // of squares, by layer, those of a tensor added in long double
 
   explicit Tensors(std::size_t layers) : sums(layers) {}
 
@@ -33,23 +35,26 @@ struct Tensors {
     auto* const start = reinterpret_cast<std::byte*>(memory.back().data()) + misalignment * bytes;
     views.push_back({start, size, type, layer});
     std::normal_distribution<float> normal(0.0F, 3.0F);
+    long double sum = 0;
     for (std::size_t i = 0; i < size; ++i) {
-      reprise::with_element_type(type, [&](auto element) {
+      const float value = normal(random);
+      const auto exact = reprise::with_element_type(type, [start, i, value](auto element) {
         using T = decltype(element);
-        const float value = normal(random);
         T stored{};
-        long double exact = 0;
+        double number = 0;
         if constexpr (sizeof(T) == 2) {
           stored = T::from_float(value);
-          exact = static_cast<float>(stored);
+          number = static_cast<float>(stored);
         } else {
           stored = static_cast<T>(value) / 3;
-          exact = stored;
+          number = stored;
         }
         std::memcpy(start + i * sizeof(T), &stored, sizeof(T));
-        sums[layer] += exact * exact;
+        return number;
       });
+      sum += static_cast<long double>(exact) * exact;
     }
+    sums[layer] += static_cast<double>(sum);
   }
 };
 

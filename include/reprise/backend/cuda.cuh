@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/chunk_table.hpp>
@@ -24,6 +25,7 @@
 #include <reprise/backend/cuda_sum_of_squares.cuh>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/pinned_buffer.cuh>
+#include <reprise/backend/publication_ring.hpp>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -76,10 +78,10 @@ class BasicCudaBackend {
 
    private:
     friend class BasicCudaBackend;
-    static constexpr std::size_t slots = readback_delay + 1;
+    using Ring = PublicationRing<readback_delay>;
 
     struct State {
-      explicit State(std::size_t size) : values(slots * size) {
+      explicit State(std::size_t size) : values(Ring::slots * size) {
         for (CudaEvent& event : arrived) event = CudaEvent::make();
       }
       State(const State&) = delete;
@@ -91,16 +93,16 @@ class BasicCudaBackend {
       }
 
       PinnedBuffer<double> values;
-      std::array<CudaEvent, slots> arrived;
-      std::uint64_t published = 0;
+      std::array<CudaEvent, Ring::slots> arrived;
+      Ring ring;
       std::uint64_t known = 0;  // publications of which it is known that they arrived
     };
 
     explicit readback_type(std::size_t size) : state_(std::make_unique<State>(size)) {}
 
     [[nodiscard]] std::span<double> slot(std::uint64_t publication) const noexcept {
-      const std::size_t size = state_->values.size() / slots;
-      return state_->values.elements().subspan(publication % slots * size, size);
+      const std::size_t size = state_->values.size() / Ring::slots;
+      return state_->values.elements().subspan(Ring::slot(publication) * size, size);
     }
 
     std::unique_ptr<State> state_;
@@ -195,27 +197,28 @@ class BasicCudaBackend {
   /// Enqueues the transfer of as many doubles as the readback has. @throws CudaError
   void publish(const buffer_type& buffer, readback_type& readback) const {
     auto& state = *readback.state_;
-    buffer.copy_to(readback.slot(state.published));
-    state.arrived[state.published % readback_type::slots].record(stream_);
-    ++state.published;
+    const std::uint64_t publication = state.ring.next();
+    buffer.copy_to(readback.slot(publication));
+    state.arrived[readback_type::Ring::slot(publication)].record_for_host(stream_);
+    state.ring.advance();
   }
 
   /// Counts the publications of graphs that were launched again.
   void note_replays(readback_type& readback, std::uint64_t publications) const noexcept {
-    readback.state_->published += publications;
+    readback.state_->ring.advance(publications);
   }
 
   /// What was published one publication before the last, once it has arrived; empty before.
   /// @throws CudaError
   [[nodiscard]] std::span<const double> latest(const readback_type& readback) const {
     auto& state = *readback.state_;
-    if (state.published <= readback_delay) return {};
-    const std::uint64_t publication = state.published - 1 - readback_delay;
-    if (state.known <= publication) {
-      state.arrived[publication % readback_type::slots].synchronize();
-      state.known = publication + 1;
+    const std::optional<std::uint64_t> publication = state.ring.visible();
+    if (!publication) return {};
+    if (state.known <= *publication) {
+      state.arrived[readback_type::Ring::slot(*publication)].synchronize();
+      state.known = *publication + 1;
     }
-    return readback.slot(publication);
+    return readback.slot(*publication);
   }
 
  private:

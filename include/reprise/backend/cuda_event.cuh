@@ -30,9 +30,15 @@ class CudaEvent {
     return event;
   }
 
-  /// Becomes the point that the stream has come to. In a stream that is being captured it becomes
-  /// that point of each replay, and the host can wait for it as ever. @throws CudaError
+  /// Becomes the point that the stream has come to; in a stream that is being captured, for the
+  /// streams of that capture. @throws CudaError
   void record(const CudaStream& stream) {
+    check_cuda(cudaEventRecord(handle_.get(), stream.get()), "cudaEventRecord");
+  }
+
+  /// As `record`, for the host to wait for: captured, it becomes that point of each replay.
+  /// @throws CudaError
+  void record_for_host(const CudaStream& stream) {
     const unsigned flags = stream.is_capturing() ? cudaEventRecordExternal : cudaEventRecordDefault;
     check_cuda(cudaEventRecordWithFlags(handle_.get(), stream.get(), flags),
                "cudaEventRecordWithFlags");

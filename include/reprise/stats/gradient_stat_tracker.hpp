@@ -66,6 +66,7 @@ class GradientStatTracker {
 
   /// `statistics()` before step t is that after step t - delay: 1 on a host, 2 on a device.
   static constexpr std::size_t delay = 1 + static_cast<std::size_t>(B::readback_delay);
+  static_assert(delay <= 2, "a state holds the oldest publication on its way and the newest");
 
   /// Registers all parameter gradients of a graph.
   /// @throws InvalidArgument for parameters of the policies out of range, a null pointer with a
@@ -328,6 +329,14 @@ class GradientStatTracker {
     });
   }
 
+  [[nodiscard]] std::vector<double> start_state() const {
+    std::vector<double> start(layout().size(), 0.0);
+    for (std::size_t layer = 0; layer < layers(); ++layer) {
+      if (elements_[layer] == 0) start[layer] = std::numeric_limits<double>::quiet_NaN();
+    }
+    return start;
+  }
+
   // A moment that is NaN stays NaN through every update: this is how a layer has no statistic.
   void make_state() {
     const std::size_t size = layout().size();
@@ -335,10 +344,7 @@ class GradientStatTracker {
     moments_ = backend_.make_buffer(size);
     statistics_ = backend_.make_buffer(size);
     readback_ = backend_.make_readback(size);
-    std::vector<double> start(size, 0.0);
-    for (std::size_t layer = 0; layer < layers(); ++layer) {
-      if (elements_[layer] == 0) start[layer] = std::numeric_limits<double>::quiet_NaN();
-    }
+    const std::vector<double> start = start_state();
     backend_.copy_from_host(start, moments_);
     backend_.copy_from_host(start, statistics_);
   }
@@ -389,7 +395,7 @@ class GradientStatTracker {
   }
 
   [[nodiscard]] std::size_t word_count() const noexcept {
-    return header_words + 2 * layout().size() + 1;
+    return header_words + (1 + delay) * layout().size() + 1;
   }
 
   static std::uint64_t checksum_of(const std::vector<std::uint64_t>& words) noexcept {
@@ -402,12 +408,17 @@ class GradientStatTracker {
     std::vector<std::uint64_t> words{version, layers(), fingerprint(), steps_};
     words.reserve(word_count());
     std::vector<double> values(layout().size());
-    const auto append = [&](const auto& buffer) {
-      backend_.copy_to_host(buffer, values);
-      for (const double value : values) words.push_back(std::bit_cast<std::uint64_t>(value));
+    const auto append = [&words](std::span<const double> of_layers) {
+      for (const double value : of_layers) words.push_back(std::bit_cast<std::uint64_t>(value));
     };
-    append(moments_);
-    append(statistics_);
+    backend_.copy_to_host(moments_, values);
+    append(values);
+    if constexpr (delay > 1) {  // what the host sees before what is still on its way
+      const std::span<const double> seen = backend_.latest(readback_);
+      seen.empty() ? append(start_state()) : append(seen);
+    }
+    backend_.copy_to_host(statistics_, values);
+    append(values);
     words.push_back(checksum_of(words));
     return words;
   }
@@ -435,7 +446,7 @@ class GradientStatTracker {
   // The words are what `save` wrote; a checksum alone does not say that a tracker can have been so.
   void adopt(const std::vector<std::uint64_t>& words) {
     const std::size_t size = layout().size();
-    std::vector<double> values(2 * size);
+    std::vector<double> values((1 + delay) * size);
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = std::bit_cast<double>(words[header_words + i]);
     }
@@ -450,15 +461,16 @@ class GradientStatTracker {
       }
     }
     const std::span<const double> moments(values.data(), size);
-    const std::span<const double> statistics(values.data() + size, size);
     const double ended = moments[layout().updates()] + moments[layout().skipped()];
     if (ended > static_cast<double>(words[steps_word])) {
       throw CorruptState("tracker state: " + std::to_string(ended) + " readings in " +
                          std::to_string(words[steps_word]) + " steps");
     }
     backend_.copy_from_host(moments, moments_);
-    backend_.copy_from_host(statistics, statistics_);
-    for (std::size_t i = 0; i < delay; ++i) backend_.publish(statistics_, readback_);
+    for (std::size_t i = 1; i <= delay; ++i) {
+      backend_.copy_from_host(std::span<const double>(values).subspan(i * size, size), statistics_);
+      backend_.publish(statistics_, readback_);
+    }
     steps_ = words[steps_word];
     abandon_step();
   }
