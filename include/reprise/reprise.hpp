@@ -101,6 +101,8 @@
 #include <reprise/stats/smoothing.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <reprise/store/no_payload.hpp>
+#include <reprise/store/online_event.hpp>
+#include <reprise/store/operation_feed.hpp>
 #include <reprise/store/operation_store.hpp>
 #include <reprise/store/remat_store.hpp>
 #include <reprise/store/scheduled.hpp>

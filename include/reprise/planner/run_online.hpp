@@ -5,37 +5,24 @@
 /// @file
 /// What an online policy makes of a known program.
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
 #include <reprise/program/program.hpp>
-#include <reprise/program/release_points.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/operation_store.hpp>
+#include <reprise/store/no_payload.hpp>
+#include <reprise/store/online_event.hpp>
+#include <reprise/store/operation_feed.hpp>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
-
-/// What happened in an online run, in terms of its program.
-struct OnlineEvent {
-  enum class Kind : std::uint8_t { run, rerun, drop };
-
-  Kind kind = Kind::run;
-  std::uint32_t index = 0;      ///< an operation, or the value that was dropped
-  double clock = 0;             ///< the cost of all that has run, in the program's unit
-  byte_count live_bytes = 0;    ///< held after it
-  byte_count during_bytes = 0;  ///< held while it ran
-};
 
 /// How an online run goes.
 struct OnlineOptions {
@@ -46,7 +33,7 @@ struct OnlineOptions {
   std::span<const std::uint8_t> pinned{};
   /// One flag for each value, or empty: evicted at the turn.
   std::span<const std::uint8_t> forced{};
-  std::function<void(const OnlineEvent&)> observer{};
+  OnlineObserver observer{};
 };
 
 /// How an online run went.
@@ -70,128 +57,70 @@ class Simulator {
       : program_(program),
         options_(options),
         account_(std::make_shared<MemoryAccount>(options.budget)),
-        store_(account_, std::move(policy)),
-        scale_(program.cost_is_flops() ? 1.0 : nanoseconds),
-        handles_(program.values().size()) {
-    store_.observe([this](const StoreEvent& event) { note(event); });
-  }
+        policy_(std::move(policy)) {}
 
   [[nodiscard]] OnlineRun run() {
     try {
-      hold_what_is_given();
-      const std::vector<std::vector<value_id>> released = release_points(program_);
+      feed_.emplace(program_, account_, policy_);
+      feed_->observe([this](const OnlineEvent& event) { note(event); });
       for (operation_id op = 0; op < program_.operations().size(); ++op) {
         if (op == program_.turn()) evict_what_is_forced();
-        if (!run_operation(op)) return finish(OnlineRun::Result::thrash);
-        for (const value_id value : released[op]) {
-          if (!program_.is_given(value)) handles_[value].reset();
-        }
+        feed_->run(op);
+        keep_what_is_pinned(op);
+        if (is_thrashing()) return finish(OnlineRun::Result::thrash);
+        feed_->release_after(op);
       }
       for (const value_id result : program_.results()) {
         if (program_.is_given(result)) continue;
-        store_.keep(handles_[result]);
+        feed_->keep(result);
         if (is_thrashing()) return finish(OnlineRun::Result::thrash);
       }
     } catch (const BudgetExceeded&) {
       return finish(is_thrashing() ? OnlineRun::Result::thrash : OnlineRun::Result::out_of_memory);
     }
-    store_.make_room(unlimited_bytes - 1);  // what was remade on the way and nobody asked for
+    feed_->finish();
     return finish(OnlineRun::Result::pass);
   }
 
  private:
-  using Store = OperationStore<NoPayload, P>;
-  static constexpr double nanoseconds = 1e9;
-
-  void hold_what_is_given() {
-    for (value_id v = 0; v < program_.values().size(); ++v) {
-      if (program_.is_given(v)) handles_[v] = store_.constant({}, program_.values()[v].bytes);
-    }
-  }
-
   void evict_what_is_forced() {
     for (value_id v = 0; v < options_.forced.size(); ++v) {
-      if (options_.forced[v] != 0 && handles_[v]) store_.evict(handles_[v]);
+      if (options_.forced[v] != 0) feed_->evict(v);
     }
   }
 
-  // False if it recomputes too much.
-  [[nodiscard]] bool run_operation(operation_id op) {
-    const Operation& o = program_.operations()[op];
-    typename Store::Request request{
-        .cost = static_cast<std::uint64_t>(std::llround(o.cost * scale_)),
-        .transient_bytes = o.transient_bytes,
-        .repeatable = o.repeatable};
-    std::vector<value_id> inputs = o.reads;
-    for (const value_id part : o.accumulates) {
-      if (!o.adds_in_place) request.transient_bytes += program_.values()[part].bytes;
-      if (std::ranges::find(o.writes, part) != o.writes.end()) continue;
-      if (std::ranges::find(inputs, part) == inputs.end()) inputs.push_back(part);
+  void keep_what_is_pinned(operation_id op) {
+    if (options_.pinned.empty()) return;
+    for (const value_id written : program_.operations()[op].writes) {
+      if (options_.pinned[written] != 0) feed_->keep(written);
     }
-    for (const value_id input : inputs) request.inputs.push_back(handles_[input]);
-    for (const value_id consumed : o.consumes) request.consumes.push_back(place(inputs, consumed));
-    for (const value_id written : o.writes) {
-      const Value& value = program_.values()[written];
-      typename Store::Output output{.bytes = value.bytes};
-      if (value.view_of) output.view_of = place(inputs, *value.view_of);
-      request.outputs.push_back(output);
-      value_of_number_.push_back(written);
-    }
-    std::vector<typename Store::Handle> made = store_.run(request);
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      const value_id written = o.writes[i];
-      handles_[written] = std::move(made[i]);
-      if (!options_.pinned.empty() && options_.pinned[written] != 0) store_.keep(handles_[written]);
-    }
-    return !is_thrashing();
   }
 
-  [[nodiscard]] std::size_t place(const std::vector<value_id>& inputs, value_id value) const {
-    const auto found = std::ranges::find(inputs, value);
-    if (found == inputs.end()) {
-      throw InvalidGraph("an operation uses the memory of what it does not read: " +
-                         program_.describe(value));
-    }
-    return static_cast<std::size_t>(found - inputs.begin());
-  }
-
+  [[nodiscard]] double recomputed_cost() const { return feed_ ? feed_->recomputed_cost() : 0; }
   [[nodiscard]] bool is_thrashing() const {
     return recomputed_cost() > options_.most_recomputed_cost;
   }
-  [[nodiscard]] double recomputed_cost() const {
-    return static_cast<double>(store_.recomputed_cost()) / scale_;
-  }
 
-  void note(const StoreEvent& event) {
-    const bool is_drop = event.kind == StoreEvent::Kind::drop;
-    const std::uint32_t index =
-        is_drop ? value_of_number_[event.number] : static_cast<std::uint32_t>(event.number);
-    schedule_.actions.push_back(is_drop ? Action::drop(index) : Action::run(index));
-    if (!options_.observer) return;
-    options_.observer({.kind = static_cast<OnlineEvent::Kind>(event.kind),
-                       .index = index,
-                       .clock = static_cast<double>(event.clock) / scale_,
-                       .live_bytes = event.live_bytes,
-                       .during_bytes = event.during_bytes});
+  void note(const OnlineEvent& event) {
+    schedule_.actions.push_back(event.kind == OnlineEvent::Kind::drop ? Action::drop(event.index)
+                                                                      : Action::run(event.index));
+    if (options_.observer) options_.observer(event);
   }
 
   [[nodiscard]] OnlineRun finish(OnlineRun::Result result) {
-    store_.observe({});
     return {.result = result,
             .schedule = std::move(schedule_),
             .recomputed_cost = recomputed_cost(),
             .peak_bytes = account_->peak_bytes(),
-            .evictions = store_.evictions()};
+            .evictions = feed_ ? feed_->evictions() : 0};
   }
 
   const Program& program_;
   const OnlineOptions& options_;
   std::shared_ptr<MemoryAccount> account_;
-  Store store_;
-  double scale_;
-  std::vector<typename Store::Handle> handles_;
-  std::vector<value_id> value_of_number_;
+  P policy_;
   Schedule schedule_;
+  std::optional<OperationFeed<NoPayload, P>> feed_;
 };
 
 }  // namespace online

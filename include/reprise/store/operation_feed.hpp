@@ -1,0 +1,199 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Hands the operations of a known program to a store that runs operations as they come.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <reprise/core/error.hpp>
+#include <reprise/core/units.hpp>
+#include <reprise/eviction/eviction_policy.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/program/release_points.hpp>
+#include <reprise/store/memory_account.hpp>
+#include <reprise/store/no_payload.hpp>
+#include <reprise/store/online_event.hpp>
+#include <reprise/store/operation_store.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// Hands a program's operations one by one to an `OperationStore`, in the program's own terms, and
+/// lets go of each value where the program does (`release_points`).
+///
+/// Whoever simulates a program and whoever runs it do it through this class, so that both see the
+/// same events. What the store still holds goes with it.
+/// @tparam Payload what a value is; `NoPayload` makes it a simulation
+/// @tparam P       chooses what goes
+template <std::default_initializable Payload = NoPayload, EvictionPolicy P = DtrEqClass>
+class OperationFeed {
+ public:
+  /// Computes an operation's outputs; `at` gives its inputs and outputs meanwhile.
+  using Function = std::function<void(operation_id op, bool is_rerun)>;
+
+  /// Holds the program's inputs and constants from here on.
+  /// @param program must outlive the feed
+  /// @param account the budget, shared with others
+  /// @param run     called for each run of an operation; empty for a simulation
+  /// @throws BudgetExceeded if the constants do not fit.
+  OperationFeed(const Program& program, std::shared_ptr<MemoryAccount> account, P policy,
+                Function run = {})
+      : program_(program),
+        run_(std::move(run)),
+        released_(release_points(program)),
+        handles_(program.values().size()),
+        places_(run_ ? program.values().size() : 0, nullptr),
+        store_(std::move(account), std::move(policy)) {
+    for (value_id v = 0; v < program.values().size(); ++v) {
+      if (program.is_given(v)) handles_[v] = store_.constant({}, program.values()[v].bytes);
+    }
+  }
+  OperationFeed(const OperationFeed&) = delete;
+  OperationFeed& operator=(const OperationFeed&) = delete;
+  OperationFeed(OperationFeed&&) = delete;
+  OperationFeed& operator=(OperationFeed&&) = delete;
+  ~OperationFeed() = default;
+
+  /// Hands over the next operation, whatever must be evicted and remade for it.
+  /// @throws InvalidGraph if it uses the memory of what it does not read; and as
+  ///   `OperationStore::run`.
+  void run(operation_id op) {
+    const Operation& o = program_.operations()[op];
+    for (const value_id written : o.writes) value_of_number_.push_back(written);
+    std::vector<Handle> made = store_.run(request(op));
+    for (std::size_t i = 0; i < made.size(); ++i) handles_[o.writes[i]] = std::move(made[i]);
+  }
+
+  /// Lets go of what the program lets go of once an operation ran.
+  void release_after(operation_id op) {
+    for (const value_id value : released_[op]) {
+      if (!program_.is_given(value)) handles_[value].reset();
+    }
+  }
+
+  /// Makes a value present and never evicts it again.
+  /// @throws as `OperationStore::keep`
+  void keep(value_id value) { store_.keep(handles_[value]); }
+
+  /// Evicts a value that is there, can go and has not been let go of.
+  void evict(value_id value) {
+    if (handles_[value]) store_.evict(handles_[value]);
+  }
+
+  /// Evicts what was remade on the way and nobody asked for: the end of the program.
+  void finish() {
+    evictions_ = store_.evictions();
+    store_.make_room(unlimited_bytes - 1);
+  }
+
+  /// Inside an operation's function: one of the values that it reads, writes or adds to.
+  [[nodiscard]] Payload& at(value_id value) noexcept { return *places_[value]; }
+
+  /// Outside of operations: a value that cannot be evicted and has not been let go of.
+  [[nodiscard]] Payload& kept(value_id value) { return *store_.pin(handles_[value]); }
+
+  /// Calls f with each event from now on; an empty function ends that.
+  void observe(OnlineObserver f) {
+    if (!f) return store_.observe({});
+    store_.observe([this, observer = std::move(f)](const StoreEvent& event) {
+      observer(in_terms_of_program(event));
+    });
+  }
+
+  /// The cost of all reruns, in the program's unit.
+  [[nodiscard]] double recomputed_cost() const {
+    return static_cast<double>(store_.recomputed_cost()) / scale();
+  }
+  /// Values that were evicted to make room, up to the end of the program.
+  [[nodiscard]] std::uint64_t evictions() const { return evictions_.value_or(store_.evictions()); }
+
+ private:
+  using Store = OperationStore<Payload, P>;
+  using Handle = typename Store::Handle;
+  using Request = typename Store::Request;
+
+  // Seconds become nanoseconds: the store counts in whole numbers.
+  [[nodiscard]] double scale() const { return program_.cost_is_flops() ? 1.0 : 1e9; }
+
+  [[nodiscard]] Request request(operation_id op) {
+    const Operation& o = program_.operations()[op];
+    Request request{.cost = static_cast<std::uint64_t>(std::llround(o.cost * scale())),
+                    .transient_bytes = o.transient_bytes,
+                    .repeatable = o.repeatable};
+    const std::vector<value_id> inputs = inputs_of(o);
+    for (const value_id part : o.accumulates) {
+      if (!o.adds_in_place) request.transient_bytes += program_.values()[part].bytes;
+    }
+    for (const value_id input : inputs) request.inputs.push_back(handles_[input]);
+    for (const value_id consumed : o.consumes) request.consumes.push_back(place(inputs, consumed));
+    for (const value_id written : o.writes) {
+      const Value& value = program_.values()[written];
+      typename Store::Output output{.bytes = value.bytes};
+      if (value.view_of) output.view_of = place(inputs, *value.view_of);
+      request.outputs.push_back(output);
+    }
+    if (run_) {
+      request.run = [this, op](std::span<Payload* const> in, std::span<Payload> out,
+                               PassContext& pass) { call(op, in, out, pass.is_recompute()); };
+    }
+    return request;
+  }
+
+  // What it reads, and the gradients that it adds to and does not make itself.
+  [[nodiscard]] static std::vector<value_id> inputs_of(const Operation& o) {
+    std::vector<value_id> inputs = o.reads;
+    for (const value_id part : o.accumulates) {
+      if (std::ranges::find(o.writes, part) != o.writes.end()) continue;
+      if (std::ranges::find(inputs, part) == inputs.end()) inputs.push_back(part);
+    }
+    return inputs;
+  }
+
+  [[nodiscard]] std::size_t place(const std::vector<value_id>& inputs, value_id value) const {
+    const auto found = std::ranges::find(inputs, value);
+    if (found == inputs.end()) {
+      throw InvalidGraph("an operation uses the memory of what it does not read: " +
+                         program_.describe(value));
+    }
+    return static_cast<std::size_t>(found - inputs.begin());
+  }
+
+  void call(operation_id op, std::span<Payload* const> in, std::span<Payload> out, bool is_rerun) {
+    const Operation& o = program_.operations()[op];
+    const std::vector<value_id> inputs = inputs_of(o);
+    for (std::size_t i = 0; i < in.size(); ++i) places_[inputs[i]] = in[i];
+    for (std::size_t i = 0; i < out.size(); ++i) places_[o.writes[i]] = &out[i];
+    run_(op, is_rerun);
+  }
+
+  [[nodiscard]] OnlineEvent in_terms_of_program(const StoreEvent& event) const {
+    const bool is_drop = event.kind == StoreEvent::Kind::drop;
+    return {.kind = static_cast<OnlineEvent::Kind>(event.kind),
+            .index =
+                is_drop ? value_of_number_[event.number] : static_cast<std::uint32_t>(event.number),
+            .clock = static_cast<double>(event.clock) / scale(),
+            .live_bytes = event.live_bytes,
+            .during_bytes = event.during_bytes};
+  }
+
+  const Program& program_;
+  Function run_;
+  std::vector<std::vector<value_id>> released_;
+  std::vector<value_id> value_of_number_;
+  std::vector<Handle> handles_;
+  std::vector<Payload*> places_;  ///< of the operation that runs
+  std::optional<std::uint64_t> evictions_;
+  Store store_;  ///< last, so that it goes before the handles: their end is no event then
+};
+
+}  // namespace reprise::inline v0
