@@ -57,9 +57,7 @@ struct Tape {
     if (computations++ == fails_at) throw ComputationFailed("the computation that shall fail");
   }
   reprise::Philox next_random() {
-    reprise::PassContext::NodeFacts facts = pass.facts();
-    ++facts.node;
-    pass.enter(facts);
+    pass.enter_next();
     return pass.random();
   }
   /// What a variable's gradient leads to, if one comes; throws before it takes that gradient.

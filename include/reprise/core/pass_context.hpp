@@ -48,8 +48,9 @@ class PassContext {
 
   /// Points the context at a node; called by whoever runs the nodes.
   constexpr void enter(const NodeFacts& facts) noexcept { facts_ = facts; }
-  /// What `enter` was last given. An engine with a tape enters its next operation with these facts
-  /// and a node number one higher.
+  /// Points the context at the next operation; called by engines that number them as they run.
+  constexpr void enter_next() noexcept { ++facts_.node; }
+  /// What `enter` was last given, with the node of now.
   [[nodiscard]] constexpr const NodeFacts& facts() const noexcept { return facts_; }
 
   [[nodiscard]] constexpr std::uint64_t seed() const noexcept { return identity_.seed; }

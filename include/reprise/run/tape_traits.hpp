@@ -24,8 +24,8 @@ namespace reprise::inline v0 {
 /// - `rebind(const V&, tensor_type)`: the same variable with this tensor; an empty one is possible.
 /// - `tape(const V&)`: the tape, as a reference.
 /// - `saver(Tape&)`: its `Saver<tensor_type>`, a member through which its operations save.
-/// - `pass(Tape&)`: its `PassContext`, as a reference. The tape numbers the operations that draw
-///   random numbers with it: `auto facts = pass.facts(); ++facts.node; pass.enter(facts);`
+/// - `pass(Tape&)`: its `PassContext`, as a reference. The tape calls its
+///   `enter_next()` before each operation that draws random numbers.
 /// - `mark(const Tape&)`: a position: how much is recorded now.
 /// - `rewind(Tape&, position)`: forgets what was recorded since; does not throw. Both do nothing in
 ///   an engine whose variables own the graph behind them.
