@@ -63,6 +63,11 @@
 #include <reprise/planner/run_list.hpp>
 #include <reprise/planner/run_online.hpp>
 #include <reprise/planner/square_root.hpp>
+#include <reprise/planner/stage_profile.hpp>
+#include <reprise/planner/staged_edit.hpp>
+#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged_program.hpp>
+#include <reprise/planner/staged_schedule.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/keep.hpp>

@@ -1,0 +1,152 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// How far each stage is over its budget, under changes of whole ranges.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <reprise/planner/staged_program.hpp>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// For each stage its bytes less its budget, and the sum of what is above 0.
+///
+/// Blocks of stages with an offset of their own: a block that stays below its budget takes a change
+/// of all of it in constant time. Whole bytes are exact to 2^53.
+class StageProfile {
+ public:
+  static constexpr std::size_t block_size = 64;
+
+  /// All stages at one height.
+  StageProfile(std::size_t stages, double height)
+      : stages_(stages), heights_(padded(stages), lowest), blocks_(padded(stages) / block_size) {
+    std::fill_n(heights_.begin(), stages, height);
+    for (std::size_t b = 0; b < blocks_.size(); ++b) recount(b);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return stages_; }
+  [[nodiscard]] double operator[](std::size_t stage) const noexcept {
+    return heights_[stage] + blocks_[stage / block_size].offset;
+  }
+  /// The sum of all heights above 0, but for rounding where sums pass 2^53.
+  [[nodiscard]] double violation() const noexcept { return violated_ == 0 ? 0.0 : violation_; }
+  /// How many stages are above 0.
+  [[nodiscard]] std::size_t violated_count() const noexcept { return violated_; }
+
+  /// Adds to the stages from `first` up to, not including, `last`.
+  void add(std::size_t first, std::size_t last, double bytes) noexcept {
+    while (first < last) {
+      const std::size_t b = first / block_size;
+      const std::size_t end = std::min(last, (b + 1) * block_size);
+      if (first == b * block_size && end == first + block_size) {
+        shift(b, bytes);
+      } else {
+        for (std::size_t s = first; s < end; ++s) heights_[s] += bytes;
+        recount(b);
+      }
+      first = end;
+    }
+  }
+
+  /// By how much the violation would grow under the same change; stops counting past `limit`.
+  [[nodiscard]] double growth(std::size_t first, std::size_t last, double bytes,
+                              double limit) const noexcept {
+    double grown = 0;
+    while (first < last && grown <= limit) {
+      const std::size_t b = first / block_size;
+      const std::size_t end = std::min(last, (b + 1) * block_size);
+      if (blocks_[b].highest + bytes > 0) grown += growth_within(b, first, end, bytes);
+      first = end;
+    }
+    return grown;
+  }
+
+  /// The violated stage with number `index`, below `violated_count()`. Linear in blocks.
+  [[nodiscard]] std::size_t violated(std::size_t index) const noexcept {
+    std::size_t left = index;
+    std::size_t b = 0;
+    while (blocks_[b].violated <= left) left -= blocks_[b++].violated;
+    for (std::size_t s = b * block_size;; ++s) {
+      if ((*this)[s] > 0 && left-- == 0) return s;
+    }
+  }
+
+  /// The first of the highest stages.
+  [[nodiscard]] std::size_t highest() const noexcept {
+    std::size_t best = 0;
+    for (std::size_t b = 1; b < blocks_.size(); ++b) {
+      if (blocks_[b].highest > blocks_[best].highest) best = b;
+    }
+    for (std::size_t s = best * block_size;; ++s) {
+      if ((*this)[s] == blocks_[best].highest) return s;
+    }
+  }
+
+ private:
+  static constexpr double lowest = -std::numeric_limits<double>::max() / 4;
+
+  struct Block {
+    double offset = 0;
+    double highest = lowest;
+    double violation = 0;
+    std::uint32_t violated = 0;
+  };
+
+  [[nodiscard]] static std::size_t padded(std::size_t stages) noexcept {
+    return (stages + block_size - 1) / block_size * block_size;
+  }
+
+  void shift(std::size_t b, double bytes) noexcept {
+    Block& block = blocks_[b];
+    block.offset += bytes;
+    if (block.highest <= 0 && block.highest + bytes <= 0) {
+      block.highest += bytes;
+    } else {
+      recount(b);
+    }
+  }
+
+  void recount(std::size_t b) noexcept {
+    Block& block = blocks_[b];
+    const double* const heights = heights_.data() + b * block_size;
+    double highest = heights[0];
+    for (std::size_t i = 1; i < block_size; ++i) highest = std::max(highest, heights[i]);
+    violation_ -= block.violation;
+    violated_ -= block.violated;
+    block.violation = 0;
+    block.violated = 0;
+    block.highest = highest + block.offset;
+    if (block.highest <= 0) return;
+    for (std::size_t i = 0; i < block_size; ++i) {
+      const double height = heights[i] + block.offset;
+      block.violation += std::max(height, 0.0);
+      block.violated += height > 0 ? 1 : 0;
+    }
+    violation_ += block.violation;
+    violated_ += block.violated;
+  }
+
+  [[nodiscard]] double growth_within(std::size_t b, std::size_t first, std::size_t end,
+                                     double bytes) const noexcept {
+    const double offset = blocks_[b].offset;
+    double grown = 0;
+    for (std::size_t s = first; s < end; ++s) {
+      const double height = heights_[s] + offset;
+      grown += std::max(height + bytes, 0.0) - std::max(height, 0.0);
+    }
+    return grown;
+  }
+
+  std::size_t stages_;
+  std::vector<double> heights_;
+  std::vector<Block> blocks_;
+  double violation_ = 0;
+  std::size_t violated_ = 0;
+};
+
+}  // namespace reprise::inline v0

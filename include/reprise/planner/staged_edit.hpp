@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What changes of a plan by stages have in common.
+
+#include <algorithm>
+#include <cstddef>
+#include <reprise/planner/staged_plan.hpp>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// Takes runs away that nothing needs any more.
+class UselessRuns {
+ public:
+  /// Looks at the last run at or before a stage of a value's maker, later.
+  void suspect(const StagedPlan& plan, value_id value, stage_id stage) {
+    const operation_id maker = plan.program().maker(value);
+    const std::ptrdiff_t run = plan.run_before(maker, stage);
+    if (run >= 0) suspects_.push_back({maker, plan.runs(maker)[static_cast<std::size_t>(run)]});
+  }
+  /// Looks at one run, later.
+  void suspect(Placement run) { suspects_.push_back(run); }
+
+  /// Looks at all that are suspected, and at what the runs that went had read. Linear in those.
+  void remove_from(StagedPlan& plan) {
+    while (!suspects_.empty()) {
+      const Placement p = suspects_.back();
+      suspects_.pop_back();
+      if (!can_go(plan, p)) continue;
+      remove(plan, p);
+    }
+  }
+
+  /// Takes one run away whatever needs it; what it read is suspected.
+  void remove(StagedPlan& plan, Placement p) {
+    plan.remove(p.op, p.stage);
+    for (const value_id read : plan.program().reads(p.op)) suspect(plan, read, p.stage);
+  }
+
+ private:
+  [[nodiscard]] static bool can_go(const StagedPlan& plan, Placement p) {
+    if (plan.runs(p.op).size() < 2 || !plan.contains(p.op, p.stage)) return false;
+    if (p.stage == p.op && !plan.program().can_be_deferred(p.op)) return false;
+    return plan.is_useless(p.op, static_cast<std::size_t>(plan.run_before(p.op, p.stage)));
+  }
+
+  std::vector<Placement> suspects_;
+};
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,522 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// A plan as a set of operations placed at stages, and what it costs and needs.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <reprise/planner/stage_profile.hpp>
+#include <reprise/planner/staged_program.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// An operation at a stage.
+struct Placement {
+  operation_id op;
+  stage_id stage;
+
+  [[nodiscard]] friend constexpr bool operator==(const Placement&,
+                                                 const Placement&) noexcept = default;
+  [[nodiscard]] friend constexpr auto operator<=>(const Placement&,
+                                                  const Placement&) noexcept = default;
+};
+
+/// Where each operation of a program runs: at first everything at its own stage.
+///
+/// Within a stage operations run in program order. A value is held from each run of its maker to
+/// its last use before the next, so any set of placements in which each use has a run of its maker
+/// before it can be executed, and only memory can fail. An operation that nothing read yet may
+/// leave its own stage: it is *deferred*. Bytes are the ledger's; where a view outlives a remake of
+/// its source they may be above it within that stage.
+///
+/// `add` and `remove` cost time linear in the operation's values and the events of their storages,
+/// and in the blocks of the stages in between; both are undone by `roll_back`.
+class StagedPlan {
+ public:
+  /// What a storage holds bytes for: from the stage where it is made to its last use.
+  struct Span {
+    stage_id begin;
+    stage_id end;
+
+    [[nodiscard]] friend constexpr bool operator==(const Span&, const Span&) noexcept = default;
+  };
+
+  struct Limits {
+    double budget = 0;
+    /// Bytes that may be live just before the turn; no more than the budget.
+    double rest = std::numeric_limits<double>::infinity();
+  };
+
+  static constexpr stage_id never = std::numeric_limits<stage_id>::max();
+
+  /// @param program must outlive this
+  StagedPlan(const StagedProgram& program, Limits limits)
+      : program_(&program),
+        limits_{.budget = std::min(limits.budget, program.total_bytes()),
+                .rest = std::min(limits.rest, program.total_bytes())},
+        forced_bytes_(4 * program.total_bytes() + 1),
+        runs_(program.operation_count()),
+        uses_(program.value_count()),
+        bound_(program.value_count()),
+        spans_(program.value_count()),
+        operations_(program.stage_count()),
+        profile_(program.stage_count(), program.constant_bytes() - limits_.budget),
+        local_(program.stage_count(), 0),
+        is_dirty_(program.stage_count(), 0),
+        touched_(program.value_count()) {
+    for (operation_id op = 0; op < program.operation_count(); ++op) {
+      runs_[op].push_back(op);
+      operations_[op].push_back(op);
+      for (const value_id read : program.reads(op)) uses_[read].push_back({op, 1});
+    }
+    for (value_id v = 0; v < program.value_count(); ++v) {
+      if (program.is_needed_at_end(v)) uses_[v].push_back({program.end(), 1});
+    }
+    for (value_id v = 0; v < program.value_count(); ++v) {
+      if (!program.members(v).empty()) refresh(v);
+    }
+    for (stage_id s = 0; s < program.stage_count(); ++s) mark_dirty(s);
+    settle();
+    log_.clear();
+    settled_log_.clear();
+  }
+
+  [[nodiscard]] const StagedProgram& program() const noexcept { return *program_; }
+  [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
+  /// The cost of all runs after each operation's first.
+  [[nodiscard]] double cost() const noexcept { return cost_; }
+  /// Bytes of each stage less the budget, once `settle` was called.
+  [[nodiscard]] const StageProfile& profile() const noexcept { return profile_; }
+  [[nodiscard]] bool fits() const noexcept { return profile_.violated_count() == 0; }
+
+  /// The stages where an operation runs, in order.
+  [[nodiscard]] std::span<const stage_id> runs(operation_id op) const noexcept { return runs_[op]; }
+  /// The operations that run at a stage, in order.
+  [[nodiscard]] std::span<const operation_id> operations(stage_id stage) const noexcept {
+    return operations_[stage];
+  }
+  [[nodiscard]] bool contains(operation_id op, stage_id stage) const noexcept {
+    return std::ranges::binary_search(runs_[op], stage);
+  }
+  /// The number of the last run of an operation at or before a stage, or -1.
+  [[nodiscard]] std::ptrdiff_t run_before(operation_id op, stage_id stage) const noexcept {
+    return std::ranges::upper_bound(runs_[op], stage) - runs_[op].begin() - 1;
+  }
+  /// The stage of the first use of a value in [first, last), or `never`.
+  [[nodiscard]] stage_id first_use(value_id value, stage_id first, stage_id last) const noexcept {
+    for (const Use& use : uses_[value]) {
+      if (use.stage >= last) break;
+      if (use.stage >= first) return use.stage;
+    }
+    return never;
+  }
+  /// The stage of the last use of a value in [first, last), or `never`.
+  [[nodiscard]] stage_id last_use(value_id value, stage_id first, stage_id last) const noexcept {
+    stage_id found = never;
+    for (const Use& use : uses_[value]) {
+      if (use.stage >= last) break;
+      if (use.stage >= first) found = use.stage;
+    }
+    return found;
+  }
+  /// When a storage is there.
+  [[nodiscard]] std::span<const Span> spans(value_id storage) const noexcept {
+    return spans_[storage];
+  }
+  /// The span that a value made by the run with that number shares.
+  [[nodiscard]] const Span& span_of(value_id value, std::size_t run) const noexcept {
+    const value_id storage = program_->storage(value);
+    return spans_[storage][storage == value ? run : bound_[value][run]];
+  }
+
+  /// Runs an operation at a stage too. It must not run there yet.
+  void add(operation_id op, stage_id stage) {
+    log_.push_back({.placement = {op, stage}, .is_added = true});
+    apply({op, stage}, true);
+  }
+  /// Takes a run away; another one is left.
+  void remove(operation_id op, stage_id stage) {
+    log_.push_back({.placement = {op, stage}, .is_added = false});
+    apply({op, stage}, false);
+  }
+
+  /// Works out the bytes of stages that changed. Linear in what runs there.
+  void settle() {
+    for (const stage_id stage : dirty_) {
+      is_dirty_[stage] = 0;
+      const double local = local_bytes(stage);
+      if (local == local_[stage]) continue;
+      settled_log_.push_back({stage, local_[stage]});
+      set_local(stage, local);
+    }
+    dirty_.clear();
+  }
+
+  /// What was added and removed since the last `commit`.
+  struct Change {
+    Placement placement;
+    bool is_added;
+  };
+  [[nodiscard]] std::span<const Change> changes() const noexcept { return log_; }
+  void commit() noexcept {
+    log_.clear();
+    settled_log_.clear();
+    committed_cost_ = cost_;
+  }
+  /// Goes back to the last `commit`.
+  void roll_back() {
+    for (auto settled = settled_log_.rbegin(); settled != settled_log_.rend(); ++settled) {
+      set_local(settled->first, settled->second);
+    }
+    for (auto change = log_.rbegin(); change != log_.rend(); ++change) {
+      apply(change->placement, !change->is_added);
+    }
+    for (const stage_id stage : dirty_) is_dirty_[stage] = 0;
+    dirty_.clear();
+    log_.clear();
+    settled_log_.clear();
+    cost_ = committed_cost_;
+  }
+
+  /// True if nothing uses what a run makes.
+  [[nodiscard]] bool is_useless(operation_id op, std::size_t run) const noexcept {
+    const stage_id begin = runs_[op][run];
+    const stage_id end = next_run(op, run);
+    return std::ranges::all_of(program_->writes(op), [&](value_id written) {
+      return first_use(written, begin, end) == never;
+    });
+  }
+  /// The stage of an operation's run after that one, or `never`.
+  [[nodiscard]] stage_id next_run(operation_id op, std::size_t run) const noexcept {
+    return run + 1 < runs_[op].size() ? runs_[op][run + 1] : never;
+  }
+
+  /// All reruns, and as (op, op) all deferred operations, in order.
+  [[nodiscard]] std::vector<Placement> placements() const {
+    std::vector<Placement> list;
+    for (operation_id op = 0; op < program_->operation_count(); ++op) {
+      if (runs_[op].front() != op) list.push_back({op, op});
+      for (const stage_id stage : runs_[op]) {
+        if (stage != op) list.push_back({op, stage});
+      }
+    }
+    return list;
+  }
+  /// Takes up such a list; the plan must be a fresh one.
+  void place(std::span<const Placement> list) {
+    for (const Placement& p : list) {
+      if (p.op != p.stage) add(p.op, p.stage);
+    }
+    for (const Placement& p : list) {
+      if (p.op == p.stage) remove(p.op, p.stage);
+    }
+    settle();
+    commit();
+  }
+
+  /// True if the run leaves out the outputs that nobody reads.
+  [[nodiscard]] bool skips_output(operation_id op, std::size_t run) const noexcept {
+    if (run == 0 || !program_->step(op).can_skip_output) return false;
+    const stage_id begin = runs_[op][run];
+    const stage_id end = next_run(op, run);
+    bool makes_other = false;
+    for (const value_id written : program_->writes(op)) {
+      const bool is_used = first_use(written, begin, end) != never;
+      const bool is_output = program_->program().values()[written].kind == ValueKind::output;
+      if (is_used && is_output) return false;
+      makes_other = makes_other || is_used;
+    }
+    return makes_other;
+  }
+
+ private:
+  struct Use {
+    stage_id stage;
+    std::uint32_t count;
+  };
+  /// What a stage does to one storage while its bytes are worked out.
+  struct Touch {
+    std::uint64_t visit = 0;
+    std::uint32_t last_of_old = never;  ///< number of the last operation that touches an older span
+    std::uint32_t last_of_new = never;  ///< the same of the span that begins here
+    std::uint32_t ending = 0;           ///< older spans that end here
+    bool ends_at_once = false;          ///< the span that begins here ends here
+  };
+
+  void apply(Placement placement, bool is_added) {
+    const auto [op, stage] = placement;
+    if (is_added) {
+      insert(runs_[op], stage);
+      insert(operations_[stage], op);
+    } else {
+      erase(runs_[op], stage);
+      erase(operations_[stage], op);
+    }
+    const double cost = program_->step(op).cost;
+    cost_ += is_added ? cost : -cost;
+    mark_dirty(stage);
+    // Which run is the first decides which may skip outputs.
+    if (program_->step(op).can_skip_output && stage < runs_[op].front()) {
+      mark_dirty(runs_[op].front());
+    } else if (program_->step(op).can_skip_output && runs_[op].front() == stage &&
+               runs_[op].size() > 1) {
+      mark_dirty(runs_[op][1]);
+    }
+    stale_.clear();
+    for (const value_id read : program_->reads(op)) {
+      if (is_added ? add_use(read, stage) : remove_use(read, stage)) {
+        note_stale(program_->storage(read));
+      }
+    }
+    for (const value_id written : program_->writes(op)) note_stale(program_->storage(written));
+    for (const value_id storage : stale_) refresh(storage);
+  }
+
+  static void insert(std::vector<std::uint32_t>& sorted, std::uint32_t item) {
+    sorted.insert(std::ranges::lower_bound(sorted, item), item);
+  }
+  static void erase(std::vector<std::uint32_t>& sorted, std::uint32_t item) {
+    sorted.erase(std::ranges::lower_bound(sorted, item));
+  }
+
+  /// @returns true if the value had no use there
+  bool add_use(value_id value, stage_id stage) {
+    std::vector<Use>& uses = uses_[value];
+    const auto place = std::ranges::lower_bound(uses, stage, {}, &Use::stage);
+    if (place != uses.end() && place->stage == stage) {
+      ++place->count;
+      return false;
+    }
+    uses.insert(place, {stage, 1});
+    return true;
+  }
+  /// @returns true if the value has no use there any more
+  bool remove_use(value_id value, stage_id stage) {
+    std::vector<Use>& uses = uses_[value];
+    const auto place = std::ranges::lower_bound(uses, stage, {}, &Use::stage);
+    if (--place->count > 0) return false;
+    uses.erase(place);
+    return true;
+  }
+
+  void note_stale(value_id storage) {
+    if (std::ranges::find(stale_, storage) == stale_.end()) stale_.push_back(storage);
+  }
+
+  void mark_dirty(stage_id stage) {
+    if (stage >= program_->stage_count() || is_dirty_[stage] != 0) return;
+    is_dirty_[stage] = 1;
+    dirty_.push_back(stage);
+  }
+
+  void set_local(stage_id stage, double local) {
+    profile_.add(stage, stage + 1, local - local_[stage]);
+    local_[stage] = local;
+  }
+
+  // Works out the spans of a storage anew and changes the profile by what is different.
+  void refresh(value_id storage) {
+    fresh_.clear();
+    const std::span<const value_id> members = program_->members(storage);
+    for (const value_id member : members) bind(member, storage);
+    exchange_spans(storage);
+  }
+
+  // Each run of a value's maker binds it to a span, which lasts to its last use at least.
+  void bind(value_id value, value_id storage) {
+    const std::vector<stage_id>& runs = runs_[program_->maker(value)];
+    const std::vector<Use>& uses = uses_[value];
+    const bool is_owner = value == storage;
+    if (!is_owner) rebind(value, runs);
+    auto use = uses.begin();
+    for (std::size_t run = 0; run < runs.size(); ++run) {
+      const stage_id next = run + 1 < runs.size() ? runs[run + 1] : never;
+      stage_id last = runs[run];
+      while (use != uses.end() && use->stage < next) last = (use++)->stage;
+      if (is_owner) {
+        fresh_.push_back({runs[run], std::max(last, runs[run])});
+      } else {
+        Span& span = fresh_[bound_[value][run]];
+        span.end = std::max(span.end, last);
+      }
+    }
+  }
+
+  void rebind(value_id view, const std::vector<stage_id>& runs) {
+    const value_id source = *program_->program().values()[view].view_of;
+    const operation_id source_maker = program_->maker(source);
+    next_bound_.clear();
+    for (const stage_id stage : runs) {
+      const std::ptrdiff_t run = std::max<std::ptrdiff_t>(run_before(source_maker, stage), 0);
+      const auto number = static_cast<std::uint32_t>(run);
+      next_bound_.push_back(program_->storage(source) == source ? number : bound_[source][number]);
+    }
+    if (next_bound_ == bound_[view]) return;
+    bound_[view].swap(next_bound_);
+    for (const stage_id stage : runs) mark_dirty(stage);
+    for (const Use& use : uses_[view]) mark_dirty(use.stage);
+  }
+
+  void exchange_spans(value_id storage) {
+    std::vector<Span>& spans = spans_[storage];
+    if (fresh_ == spans) return;
+    std::size_t old = 0;
+    for (const Span& span : fresh_) {
+      while (old < spans.size() && spans[old].begin < span.begin) lose(storage, spans[old++]);
+      if (old < spans.size() && spans[old].begin == span.begin) {
+        stretch(storage, spans[old++], span.end);
+      } else {
+        gain(storage, span);
+      }
+    }
+    while (old < spans.size()) lose(storage, spans[old++]);
+    spans.swap(fresh_);
+  }
+
+  void gain(value_id storage, const Span& span) {
+    mark_dirty(span.begin);
+    mark_dirty(span.end);
+    add_bytes(storage, span, 1);
+  }
+  void lose(value_id storage, const Span& span) {
+    mark_dirty(span.begin);
+    mark_dirty(span.end);
+    add_bytes(storage, span, -1);
+  }
+  void stretch(value_id storage, const Span& span, stage_id end) {
+    if (span.end == end) return;
+    mark_dirty(span.begin);
+    mark_dirty(span.end);
+    mark_dirty(end);
+    if (program_->is_forced(storage)) {
+      add_bytes(storage, span, -1);
+      return add_bytes(storage, {span.begin, end}, 1);
+    }
+    const double bytes = program_->storage_bytes(storage);
+    const stage_id from = std::max(span.begin + 1, std::min(span.end, end));
+    profile_.add(from, std::max(span.end, end), span.end < end ? bytes : -bytes);
+  }
+
+  // Stages inside a span hold its bytes throughout; those at its ends see to it themselves.
+  void add_bytes(value_id storage, const Span& span, double sign) {
+    if (span.end <= span.begin + 1) return;
+    profile_.add(span.begin + 1, span.end, sign * program_->storage_bytes(storage));
+    const stage_id turn = program_->program().turn();
+    if (program_->is_forced(storage) && span.begin < turn && turn < span.end) {
+      profile_.add(turn, turn + 1, sign * forced_bytes_);
+    }
+  }
+
+  // The most that is live at any moment of a stage, without what is there throughout.
+  [[nodiscard]] double local_bytes(stage_id stage) {
+    const std::vector<operation_id>& operations = operations_[stage];
+    ++visit_;
+    double live = 0;
+    for (std::uint32_t i = 0; i < operations.size(); ++i) {
+      for (const value_id read : program_->reads(operations[i])) live += touch(read, stage, i);
+      for (const value_id written : program_->writes(operations[i])) {
+        live += touch(written, stage, i);
+      }
+    }
+    double most = 0;
+    for (std::uint32_t i = 0; i < operations.size(); ++i) {
+      const operation_id op = operations[i];
+      if (op == program_->program().turn()) {
+        most = std::max(most, live + limits_.budget - limits_.rest);
+      }
+      most = std::max(most, live + bytes_of_run(op, stage));
+      live += bytes_left(op, i);
+    }
+    return most;
+  }
+
+  [[nodiscard]] double bytes_of_run(operation_id op, stage_id stage) const {
+    const StagedProgram::Step& step = program_->step(op);
+    double bytes = step.written_bytes + step.extra_bytes;
+    if (step.can_skip_output) {
+      const auto run = static_cast<std::size_t>(run_before(op, stage));
+      if (skips_output(op, run)) bytes -= step.skippable_bytes;
+    }
+    for (const value_id consumed : program_->consumes(op)) {
+      bytes -= program_->storage_bytes(consumed);
+    }
+    return bytes;
+  }
+
+  // Notes which operation of a stage is the last to touch a storage.
+  // Returns the bytes of older spans that end here, once.
+  [[nodiscard]] double touch(value_id value, stage_id stage, std::uint32_t index) {
+    const value_id storage = program_->storage(value);
+    const double bytes = program_->storage_bytes(storage);
+    if (bytes == 0) return 0;
+    Touch& touch = touched_[storage];
+    double ending = 0;
+    if (touch.visit != visit_) {
+      touch = {.visit = visit_};
+      for (const Span& span : spans_[storage]) {
+        if (span.begin < stage && span.end == stage) ++touch.ending;
+        if (span.begin == stage) touch.ends_at_once = span.end == stage;
+      }
+      ending = touch.ending * bytes;
+    }
+    const auto run = static_cast<std::size_t>(run_before(program_->maker(value), stage));
+    (span_of(value, run).begin == stage ? touch.last_of_new : touch.last_of_old) = index;
+    return ending;
+  }
+
+  // By how much more is live after the operation with that number than before it.
+  [[nodiscard]] double bytes_left(operation_id op, std::uint32_t index) {
+    double change = 0;
+    for (const value_id read : program_->reads(op)) change -= bytes_ending(read, index);
+    for (const value_id written : program_->writes(op)) {
+      if (program_->storage(written) == written) change += program_->storage_bytes(written);
+      change -= bytes_ending(written, index);
+    }
+    return change;
+  }
+
+  // The bytes of a storage's spans that end with the operation with that number, once.
+  [[nodiscard]] double bytes_ending(value_id value, std::uint32_t index) {
+    const value_id storage = program_->storage(value);
+    const double bytes = program_->storage_bytes(storage);
+    if (bytes == 0) return 0;
+    Touch& touch = touched_[storage];
+    double ending = 0;
+    if (touch.last_of_old == index) {
+      ending += std::exchange(touch.ending, 0U) * bytes;
+    }
+    if (touch.last_of_new == index && std::exchange(touch.ends_at_once, false)) ending += bytes;
+    return ending;
+  }
+
+  const StagedProgram* program_;
+  Limits limits_;
+  double forced_bytes_;
+  std::vector<std::vector<stage_id>> runs_;
+  std::vector<std::vector<Use>> uses_;
+  std::vector<std::vector<std::uint32_t>> bound_;  ///< of a view: the span of each run
+  std::vector<std::vector<Span>> spans_;           ///< of a storage
+  std::vector<std::vector<operation_id>> operations_;
+  StageProfile profile_;
+  std::vector<double> local_;
+  double cost_ = 0;
+  double committed_cost_ = 0;
+  std::vector<Change> log_;
+  std::vector<std::pair<stage_id, double>> settled_log_;
+  std::vector<std::uint8_t> is_dirty_;
+  std::vector<stage_id> dirty_;
+  std::vector<value_id> stale_;
+  std::vector<Span> fresh_;
+  std::vector<std::uint32_t> next_bound_;
+  std::vector<Touch> touched_;
+  std::uint64_t visit_ = 0;
+};
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,231 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// A program as planners read it that place every rerun at a stage.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <reprise/core/error.hpp>
+#include <reprise/planner/layer_values.hpp>
+#include <reprise/planner/plan.hpp>
+#include <reprise/program/program.hpp>
+#include <span>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// The number of a stage: stage s is all that runs just before and including program operation s;
+/// the last one is what runs after all operations.
+using stage_id = std::uint32_t;
+
+/// Lists of numbers, one after another in one array.
+class FlatLists {
+ public:
+  /// Opens the next list.
+  void open() { begins_.push_back(static_cast<std::uint32_t>(items_.size())); }
+  /// Adds to the list that was opened last.
+  void add(std::uint32_t item) { items_.push_back(item); }
+  /// What was added so far to the list that was opened last.
+  [[nodiscard]] std::span<const std::uint32_t> last() const {
+    return std::span(items_).subspan(begins_.back());
+  }
+  [[nodiscard]] std::span<const std::uint32_t> operator[](std::size_t list) const noexcept {
+    const std::size_t end = list + 1 < begins_.size() ? begins_[list + 1] : items_.size();
+    return {items_.data() + begins_[list], end - begins_[list]};
+  }
+
+ private:
+  std::vector<std::uint32_t> begins_;
+  std::vector<std::uint32_t> items_;
+};
+
+/// What a planner by stages asks of a program, in flat arrays. Values that are given are left out.
+///
+/// Values that share bytes are one *storage*, named after the value that owns them; a view of what
+/// is given is a storage of no bytes. What a pinned layer makes is made once.
+class StagedProgram {
+ public:
+  /// What one operation needs and makes.
+  struct Step {
+    double cost = 0;
+    double written_bytes = 0;    ///< of all that it makes
+    double skippable_bytes = 0;  ///< of these, what a rerun for its saved state leaves out
+    double extra_bytes = 0;      ///< parts of gradients, and the transient
+    bool is_repeatable = false;
+    bool can_skip_output = false;
+  };
+
+  /// @param program must outlive this
+  /// @param overrides one a layer, or empty
+  explicit StagedProgram(const Program& program, std::span<const LayerOverride> overrides = {})
+      : program_(&program) {
+    find_storages();
+    add_steps();
+    add_readers();
+    apply(overrides);
+  }
+
+  [[nodiscard]] const Program& program() const noexcept { return *program_; }
+  [[nodiscard]] operation_id operation_count() const noexcept {
+    return static_cast<operation_id>(steps_.size());
+  }
+  [[nodiscard]] value_id value_count() const noexcept {
+    return static_cast<value_id>(storages_.size());
+  }
+  /// One for each operation, and the one after them all.
+  [[nodiscard]] stage_id stage_count() const noexcept { return operation_count() + 1; }
+  /// Where results and what stays are read: past the last stage.
+  [[nodiscard]] stage_id end() const noexcept { return stage_count(); }
+
+  [[nodiscard]] const Step& step(operation_id op) const noexcept { return steps_[op]; }
+  /// What must be present, gradients that it adds to included, each once.
+  [[nodiscard]] std::span<const value_id> reads(operation_id op) const noexcept {
+    return reads_[op];
+  }
+  [[nodiscard]] std::span<const value_id> writes(operation_id op) const noexcept {
+    return writes_[op];
+  }
+  [[nodiscard]] std::span<const value_id> consumes(operation_id op) const noexcept {
+    return program_->operations()[op].consumes;
+  }
+  [[nodiscard]] bool consumes(operation_id op, value_id value) const noexcept {
+    return std::ranges::find(consumes(op), value) != consumes(op).end();
+  }
+  /// The operations that read a value.
+  [[nodiscard]] std::span<const operation_id> readers(value_id value) const noexcept {
+    return readers_[value];
+  }
+  [[nodiscard]] operation_id maker(value_id value) const noexcept { return program_->maker(value); }
+  /// False for what is given.
+  [[nodiscard]] bool is_made(value_id value) const noexcept {
+    return maker(value) != Program::no_operation;
+  }
+  [[nodiscard]] value_id storage(value_id value) const noexcept { return storages_[value]; }
+  /// The values that share a storage, in the order in which they are made.
+  [[nodiscard]] std::span<const value_id> members(value_id storage) const noexcept {
+    return members_[storage];
+  }
+  [[nodiscard]] double storage_bytes(value_id storage) const noexcept { return bytes_[storage]; }
+  /// True if an operation may run for the first time later than the program has it.
+  [[nodiscard]] bool can_be_deferred(operation_id op) const noexcept {
+    return steps_[op].is_repeatable && op != anchor_;
+  }
+  /// Holds an operation to its own stage, so that a bound found there is one for each plan.
+  void anchor(operation_id op) noexcept { anchor_ = op; }
+  /// True if it must be there at the end.
+  [[nodiscard]] bool is_needed_at_end(value_id value) const noexcept { return at_end_[value] != 0; }
+  /// True if a forced layer's statistics say that it may not live from forward to backward.
+  [[nodiscard]] bool is_forced(value_id value) const noexcept { return is_forced_[value] != 0; }
+  [[nodiscard]] double constant_bytes() const noexcept { return constant_bytes_; }
+  [[nodiscard]] double total_cost() const noexcept { return total_cost_; }
+  /// No plan needs as much.
+  [[nodiscard]] double total_bytes() const noexcept { return total_bytes_; }
+
+ private:
+  void find_storages() {
+    const std::span<const Value> values = program_->values();
+    storages_.resize(values.size());
+    bytes_.assign(values.size(), 0);
+    at_end_.assign(values.size(), 0);
+    std::vector<std::vector<value_id>> members(values.size());
+    for (value_id v = 0; v < values.size(); ++v) {
+      value_id owner = v;
+      while (values[owner].view_of && is_made(*values[owner].view_of)) {
+        owner = *values[owner].view_of;
+      }
+      storages_[v] = owner;
+      at_end_[v] = values[v].stays && is_made(v) ? 1 : 0;
+      if (values[v].kind == ValueKind::constant) {
+        constant_bytes_ += static_cast<double>(values[v].bytes);
+      }
+      if (!is_made(v)) continue;
+      members[owner].push_back(v);
+      if (!values[v].view_of) bytes_[v] = static_cast<double>(values[v].bytes);
+    }
+    for (std::vector<value_id>& list : members) {
+      std::ranges::stable_sort(list, {}, [&](value_id v) { return maker(v); });
+      members_.open();
+      for (const value_id v : list) members_.add(v);
+    }
+    for (const value_id result : program_->results()) at_end_[result] = is_made(result) ? 1 : 0;
+  }
+
+  void add_steps() {
+    total_bytes_ = constant_bytes_;
+    for (const Operation& op : program_->operations()) {
+      Step step{.cost = op.cost,
+                .extra_bytes = static_cast<double>(op.transient_bytes),
+                .is_repeatable = op.repeatable,
+                .can_skip_output = op.can_skip_output};
+      reads_.open();
+      for (const value_id read : op.reads) add_read(read);
+      writes_.open();
+      for (const value_id written : op.writes) {
+        writes_.add(written);
+        step.written_bytes += bytes_[written];
+        if (program_->values()[written].kind == ValueKind::output) {
+          step.skippable_bytes += bytes_[written];
+        }
+      }
+      for (const value_id part : op.accumulates) {
+        if (!op.adds_in_place) {
+          step.extra_bytes += static_cast<double>(program_->values()[part].bytes);
+        }
+        if (std::ranges::find(op.writes, part) == op.writes.end()) add_read(part);
+      }
+      total_cost_ += step.cost;
+      total_bytes_ += step.written_bytes + step.extra_bytes;
+      steps_.push_back(step);
+    }
+  }
+
+  void add_read(value_id value) {
+    const auto so_far = reads_.last();
+    if (is_made(value) && std::ranges::find(so_far, value) == so_far.end()) reads_.add(value);
+  }
+
+  void add_readers() {
+    std::vector<std::vector<operation_id>> readers(value_count());
+    for (operation_id op = 0; op < operation_count(); ++op) {
+      for (const value_id read : reads(op)) readers[read].push_back(op);
+    }
+    for (const std::vector<operation_id>& list : readers) {
+      readers_.open();
+      for (const operation_id op : list) readers_.add(op);
+    }
+  }
+
+  void apply(std::span<const LayerOverride> overrides) {
+    is_forced_.assign(value_count(), 0);
+    if (overrides.empty()) return;
+    for (operation_id op = 0; op < operation_count(); ++op) {
+      const std::uint32_t layer = program_->operations()[op].layer;
+      if (overrides[layer] == LayerOverride::pinned) steps_[op].is_repeatable = false;
+    }
+    const LayerValues layers(*program_);
+    for (std::size_t layer = 0; layer < overrides.size(); ++layer) {
+      if (overrides[layer] != LayerOverride::forced) continue;
+      for (const value_id v : layers.inside(layer)) is_forced_[v] = 1;
+    }
+  }
+
+  const Program* program_;
+  std::vector<Step> steps_;
+  FlatLists reads_;
+  FlatLists writes_;
+  FlatLists readers_;
+  FlatLists members_;
+  std::vector<value_id> storages_;
+  std::vector<double> bytes_;
+  std::vector<std::uint8_t> at_end_;
+  std::vector<std::uint8_t> is_forced_;
+  operation_id anchor_ = Program::no_operation;
+  double constant_bytes_ = 0;
+  double total_cost_ = 0;
+  double total_bytes_ = 0;
+};
+
+}  // namespace reprise::inline v0
