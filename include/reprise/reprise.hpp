@@ -56,6 +56,7 @@
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/layer_chain.hpp>
 #include <reprise/planner/layer_values.hpp>
+#include <reprise/planner/max_flow.hpp>
 #include <reprise/planner/online.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/planner.hpp>
