@@ -13,6 +13,7 @@
 
 #include "corpus.hpp"
 #include "engine/threads.hpp"
+#include "failure.hpp"
 #include "options.hpp"
 #include "report.hpp"
 #include "text.hpp"
@@ -77,13 +78,6 @@ void let_waiting_threads_sleep(char** argv) {
   execv("/proc/self/exe", argv);
 }
 
-/// One line on stderr, whatever is inside the message.
-int fail(std::string message) {
-  for (char& c : message) c = c == '\n' ? ' ' : c;
-  std::fprintf(stderr, "gpt: %s\n", message.c_str());
-  return EXIT_FAILURE;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -92,7 +86,7 @@ int main(int argc, char** argv) try {
   if (options) run(*options);
   return EXIT_SUCCESS;
 } catch (const std::bad_alloc&) {
-  return fail("there is not enough memory for this model");
+  return example::fail("gpt", "there is not enough memory for this model");
 } catch (const std::exception& error) {
-  return fail(error.what());
+  return example::fail("gpt", error.what());
 }

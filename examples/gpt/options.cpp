@@ -7,11 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <iostream>
 #include <reprise/core/error.hpp>
 #include <thread>
 #include <utility>
+
+#include "output_file.hpp"
 
 namespace gpt {
 namespace {
@@ -81,18 +82,6 @@ void add_file_options(CLI::App& app, Options& options) {
   }
 }
 
-void check_folder_of(const std::string& file) {
-  if (file.empty()) return;
-  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
-  if (!std::filesystem::is_directory(folder)) {
-    throw reprise::InvalidArgument("cannot write " + file + ": there is no folder " +
-                                   folder.string());
-  }
-  if (std::filesystem::is_directory(file)) {
-    throw reprise::InvalidArgument("cannot write " + file + ": it is a folder");
-  }
-}
-
 // CLI11's ranges let through what compares with nothing.
 void check_numbers(const Options& options) {
   const std::array numbers{std::pair{"--lr", static_cast<double>(options.learning_rate)},
@@ -116,8 +105,8 @@ void check_as_a_whole(Options& options, const Written& written) {
                                    " heads do not divide " +
                                    std::to_string(options.shape.channels) + " channels");
   }
-  check_folder_of(options.save);
-  check_folder_of(options.json);
+  example::check_output_file(options.save);
+  example::check_output_file(options.json);
 }
 
 }  // namespace

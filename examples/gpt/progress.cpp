@@ -9,6 +9,8 @@
 #include <array>
 #include <reprise/core/units.hpp>
 
+#include "progress_bar.hpp"
+
 namespace gpt {
 
 Progress::Progress(std::string_view policy, std::size_t steps, std::size_t tokens_a_step)
@@ -31,10 +33,7 @@ void Progress::show(std::size_t step, const StepResult& result) {
 }
 
 void Progress::show_bar(std::size_t step, const std::string& facts) const {
-  constexpr std::size_t width = 24;
-  const std::size_t done = width * step / steps_;
-  const std::string bar = std::string(done, '#') + std::string(width - done, '.');
-  std::printf("\r%-13s [%s] %zu/%zu  %s\033[K", policy_.c_str(), bar.c_str(), step, steps_,
+  std::printf("\r%-13s %s  %s\033[K", policy_.c_str(), example::progress_bar(step, steps_).c_str(),
               facts.c_str());
   if (step == steps_) std::printf("\n");
   std::fflush(stdout);

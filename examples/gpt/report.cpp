@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
+
+#include "output_file.hpp"
 
 namespace gpt {
 namespace {
@@ -74,10 +74,7 @@ void write_json(const std::string& path, const std::vector<Result>& results,
                 const Options& options) {
   nlohmann::json list = nlohmann::json::array();
   for (const Result& result : results) list.push_back(json_of(result, options));
-  std::ofstream file(path);
-  file << list.dump(2) << '\n';
-  file.close();
-  if (!file) throw reprise::Error("cannot write " + path);
+  example::write_output_file(path, list.dump(2) + "\n");
 }
 
 }  // namespace gpt

@@ -5,73 +5,28 @@
 // that resumes.
 
 #include <doctest/doctest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstddef>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "support/program_run.hpp"
+
 namespace {
 
-namespace fs = std::filesystem;
+using reprise_test::Folder;
+using reprise_test::Outcome;
 
 const std::string tiny =
     " --layers 3 --channels 16 --heads 2 --context 16 --batch 2 --threads 1 --cadence 3";
 
-// A folder for one test case, removed at its end.
-class Folder {
- public:
-  Folder() : path_(fs::temp_directory_path() / ("reprise-gpt-" + std::to_string(getpid()))) {
-    fs::create_directories(path_);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
-  [[nodiscard]] std::string write(const std::string& name, const std::string& content) const {
-    std::ofstream(file(name), std::ios::binary) << content;
-    return file(name);
-  }
-  [[nodiscard]] std::string read(const std::string& name) const {
-    std::ifstream in(file(name), std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  }
-
- private:
-  fs::path path_;
-};
-
-struct Outcome {
-  int status;
-  std::string output;
-  std::string error;
-};
-
 Outcome run(const Folder& folder, const std::string& arguments) {
-  const std::string command = std::string(GPT_PROGRAM) + " " + arguments + " >" +
-                              folder.file("out") + " 2>" + folder.file("err") + " </dev/null";
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, folder.read("out"), folder.read("err")};
+  return reprise_test::run_program(folder, GPT_PROGRAM, arguments);
 }
 
 void check_refused(const Folder& folder, const std::string& arguments, const std::string& says) {
-  CAPTURE(arguments);
-  const Outcome outcome = run(folder, arguments);
-  CAPTURE(outcome.error);
-  CHECK(outcome.status == 1);
-  CHECK(outcome.error.starts_with("gpt: "));
-  CHECK(outcome.error.find('\n') == outcome.error.size() - 1);  // one line
-  CHECK(outcome.error.find(says) != std::string::npos);
+  reprise_test::check_refused(folder, GPT_PROGRAM, arguments, says);
 }
 
 // Varied enough that a model has something to learn.

@@ -8,14 +8,11 @@
 #include "recorded_program.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <reprise/program/ledger.hpp>
 #include <set>
 #include <string>
@@ -24,6 +21,7 @@
 
 #include "log_text.hpp"
 #include "malformed_program.hpp"
+#include "support/program_run.hpp"
 #include "support/skip.hpp"
 #include "support/traces.hpp"
 
@@ -31,6 +29,7 @@ namespace {
 
 using replay::RecordedProgram;
 using reprise::ValueKind;
+using reprise_test::Folder;
 using Ids = std::vector<std::uint32_t>;
 
 const std::string start = R"({"INSTRUCTION":"ANNOTATE","ANNOTATION":"START"})"
@@ -105,35 +104,6 @@ Ids results_of(const RecordedProgram& recorded) {
 
 const Ids& releases_of(const RecordedProgram& recorded, std::size_t op) {
   return recorded.program.operations()[op].releases;
-}
-
-class Folder {
- public:
-  Folder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("reprise-recorded-" + std::to_string(getpid()))) {
-    std::filesystem::create_directories(path_);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] std::string write(const std::string& name, const std::string& content) const {
-    const std::string file = (path_ / name).string();
-    std::ofstream(file, std::ios::binary) << content;
-    return file;
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
-std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 }  // namespace
@@ -364,7 +334,7 @@ TEST_CASE("gzip and xz give the text back, and every cut of an archive is seen")
     if (std::system((program + " -k " + plain + " 2>/dev/null").c_str()) != 0) {
       return reprise_test::skip("gzip or xz is not installed");
     }
-    const std::string archive = bytes_of(plain + ending);
+    const std::string archive = folder.read("packed.log" + ending);
     CHECK(replay::read_log_text(plain + ending) == text);
     CHECK(replay::read_log_text(folder.write("twice" + ending, archive + archive)) == text + text);
     for (std::size_t size = 0; size < archive.size(); ++size) {
