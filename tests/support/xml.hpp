@@ -161,21 +161,21 @@ inline std::vector<TextBox> text_boxes(const std::vector<XmlElement>& elements) 
   return boxes;
 }
 
-/// "this | that" for each pair of texts that overlap or text that leaves the picture.
-inline std::vector<std::string> overlaps(const std::vector<XmlElement>& elements) {
+/// A line "this | that" for each pair of texts that overlap and each text that leaves the picture.
+inline std::string overlaps(const std::vector<XmlElement>& elements) {
   const std::vector<TextBox> boxes = text_boxes(elements);
   const double width = elements.front().number("width");
   const double height = elements.front().number("height");
-  std::vector<std::string> found;
+  std::string found;
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     const TextBox& a = boxes[i];
     if (a.left < 0 || a.right > width || a.top < 0 || a.bottom > height) {
-      found.push_back(a.words + " | the edge");
+      found += a.words + " | the edge\n";
     }
     for (std::size_t j = i + 1; j < boxes.size(); ++j) {
       const TextBox& b = boxes[j];
       if (a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom) {
-        found.push_back(a.words + " | " + b.words);
+        found += a.words + " | " + b.words + "\n";
       }
     }
   }

@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "failure.hpp"
+#include "options.hpp"
+#include "output_file.hpp"
+#include "recorded_program.hpp"
+#include "replay.hpp"
+#include "report.hpp"
+#include "sweep.hpp"
+
+namespace {
+
+replay::Subject read_subject(const replay::Options& options) {
+  replay::RecordedProgram recorded = replay::read_recorded_program(options.program);
+  const reprise::byte_count baseline =
+      options.baseline ? *options.baseline : baseline_bytes(recorded);
+  const double compute = baseline_compute(recorded);
+  return {.name = replay::short_name(options.program),
+          .recorded = std::move(recorded),
+          .baseline_bytes = baseline,
+          .model_compute = compute};
+}
+
+void replay_once(const replay::Options& options, const replay::Subject& subject) {
+  const replay::Replay result = replay::replay(subject, *options.policy, options.budget);
+  print_replay(subject, result);
+  if (!options.json.empty()) example::write_output_file(options.json, to_json(subject, result));
+  if (!options.timeline.empty()) {
+    example::write_output_file(options.timeline, draw_timeline(subject, result));
+  }
+}
+
+void replay_all(const replay::Options& options, const replay::Subject& subject) {
+  const std::vector<replay::Replay> results = replay::sweep(subject);
+  print_table(subject, results);
+  if (!options.json.empty()) example::write_output_file(options.json, to_json(subject, results));
+  example::write_output_file(options.pareto, draw_pareto(subject, results));
+  std::printf("\noverhead over memory: %s\n", options.pareto.c_str());
+}
+
+void run(const replay::Options& options) {
+  const replay::Subject subject = read_subject(options);
+  print_subject(subject);
+  if (options.sweep) {
+    replay_all(options, subject);
+  } else {
+    replay_once(options, subject);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const std::optional<replay::Options> options = replay::parse_options(argc, argv);
+  if (options) run(*options);
+  return EXIT_SUCCESS;
+} catch (const std::bad_alloc&) {
+  return example::fail("replay", "there is not enough memory for this program");
+} catch (const std::exception& error) {
+  return example::fail("replay", error.what());
+}

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The policies that a program can be replayed under, by their names on the command line.
+
+#include <cstdint>
+#include <reprise/core/units.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/program/schedule.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace replay {
+
+/// How a replay ended.
+enum class Result : std::uint8_t {
+  pass,
+  oom,     ///< nothing was left to evict, and still it did not fit
+  thrash,  ///< it recomputed more than the program's own compute
+};
+
+[[nodiscard]] std::string_view name_of(Result result);
+
+/// What a policy made of a program.
+struct Outcome {
+  Result result = Result::pass;
+  reprise::Schedule schedule{};  ///< up to where it failed
+  double recomputed_cost = 0;
+  reprise::byte_count peak_bytes = 0;
+  std::uint64_t evictions = 0;
+};
+
+/// Who decides what is evicted.
+struct Policy {
+  std::string_view name;
+  bool adapts_to_budget;  ///< evicts more if there is less
+  /// @param most_recomputed_cost beyond this it thrashes
+  Outcome (*replay)(const reprise::Program&, reprise::byte_count budget,
+                    double most_recomputed_cost);
+};
+
+/// All of them. A new policy is one more line in policy.cpp.
+[[nodiscard]] std::span<const Policy> policies();
+
+/// "store-all, dtr or lru", for messages.
+[[nodiscard]] std::string policy_names();
+
+/// @throws reprise::InvalidArgument if there is no such policy.
+[[nodiscard]] const Policy& policy_named(std::string_view name);
+
+}  // namespace replay

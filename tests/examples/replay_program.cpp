@@ -1,0 +1,290 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+// labels: reference
+
+// The replay program as its user meets it: one line for what is wrong, results that add up,
+// pictures, and the published simulator's numbers.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/program_run.hpp"
+#include "support/skip.hpp"
+#include "support/traces.hpp"
+#include "support/xml.hpp"
+
+namespace {
+
+using nlohmann::json;
+using reprise_test::Folder;
+using reprise_test::Outcome;
+
+Outcome run(const Folder& folder, const std::string& arguments) {
+  return reprise_test::run_program(folder, REPLAY_PROGRAM, arguments);
+}
+
+void check_refused(const Folder& folder, const std::string& arguments, const std::string& says) {
+  reprise_test::check_refused(folder, REPLAY_PROGRAM, arguments, says);
+}
+
+std::string line(const json& object) { return object.dump() + "\n"; }
+
+const std::string start = line({{"INSTRUCTION", "ANNOTATE"}, {"ANNOTATION", "START"}});
+
+std::string memory(const std::string& name, const std::string& bytes) {
+  return line({{"INSTRUCTION", "MEMORY"}, {"NAME", name}, {"MEMORY", bytes}});
+}
+
+std::string constant(const std::string& name, const std::string& bytes) {
+  return line({{"INSTRUCTION", "CONSTANT"}, {"NAME", name}}) + memory(name, bytes);
+}
+
+std::string call(const std::vector<std::string>& arguments, const std::string& result,
+                 const std::string& bytes, const std::string& time) {
+  return line({{"INSTRUCTION", "CALL"},
+               {"NAME", "f"},
+               {"ARGS", arguments},
+               {"RESULT", {result}},
+               {"TIME", time}}) +
+         memory(result, bytes) +
+         line({{"INSTRUCTION", "ALIAS"}, {"NAME", result}, {"ALIAS", "-1"}});
+}
+
+std::string release(const std::string& name) {
+  return line({{"INSTRUCTION", "RELEASE"}, {"NAME", name}});
+}
+
+// Forward through ten layers of 10 bytes and back: 110 bytes at the turn, of which 40 could do.
+std::string sample() {
+  std::string text = start + constant("x0", "10");
+  for (int i = 1; i <= 10; ++i) {
+    text += call({"x" + std::to_string(i - 1)}, "x" + std::to_string(i), "10", "100");
+  }
+  std::string gradient = "x10";
+  for (int i = 9; i >= 0; --i) {
+    const std::string next = "g" + std::to_string(i);
+    text += call({gradient, "x" + std::to_string(i)}, next, "10", "150") + release(gradient);
+    if (i > 0 && i < 10) text += release("x" + std::to_string(i));
+    gradient = next;
+  }
+  return text;
+}
+
+json result_of(const Folder& folder, const std::string& arguments) {
+  const Outcome outcome = run(folder, arguments + " --json result.json");
+  CAPTURE(arguments);
+  CAPTURE(outcome.error);
+  REQUIRE(outcome.status == 0);
+  return json::parse(folder.read("result.json"));
+}
+
+}  // namespace
+
+TEST_CASE("bad options give one line and a failure") {
+  const Folder folder;
+  const std::string program = folder.write("sample.log", sample());
+  check_refused(folder, "", "PROGRAM");
+  check_refused(folder, "no.log", "cannot read no.log");
+  check_refused(folder, ".", "cannot read .");
+  for (const auto& [options, says] : std::vector<std::pair<std::string, std::string>>{
+           {"--policy best",
+            "there is no policy 'best'; choose store-all, dtr, dtr-eq, dtr-local, msps, lru or "
+            "largest"},
+           {"--budget much", "'much' is not a size"},
+           {"--budget ''", "is not a size"},
+           {"--budget -1", "'-1' is not a size"},
+           {"--budget 0", "no byte is too little"},
+           {"--budget 0.0", "0.0 is no ratio"},
+           {"--budget 1.5", "1.5 is no ratio"},
+           {"--budget nan", "is not a size"},
+           {"--baseline much", "'much' is not a size"},
+           {"--baseline 0", "--baseline"},
+           {"--json /no/such/folder/x", "there is no folder"},
+           {"--timeline /no/such/folder/x", "there is no folder"},
+           {"--sweep --pareto /no/such/folder/x", "there is no folder"},
+           {"--json /", "it is a folder"},
+           {"--pareto x.svg", "--sweep"},
+           {"--sweep --policy dtr", "excludes"},
+           {"--sweep --budget 0.5", "excludes"},
+           {"--sweep --timeline x.svg", "excludes"},
+           {"--unknown", "--unknown"},
+       }) {
+    check_refused(folder, program + " " + options, says);
+  }
+  CHECK(run(folder, "--help").status == 0);
+}
+
+TEST_CASE("a malformed program gives one line with its number and a failure") {
+  const Folder folder;
+  const std::string good = start + constant("w", "8");
+  for (const auto& [text, says] : std::vector<std::pair<std::string, std::string>>{
+           {"", "bad.log:1: it ends without an ANNOTATE START"},
+           {good + "{\"INSTRUCTION\":", "bad.log:4: malformed JSON"},
+           {good + line({{"INSTRUCTION", "CONSTANT"}, {"NAME", "v"}}),
+            "bad.log:4: it ends inside a record: MEMORY of v is missing"},
+           {good + call({"v"}, "a", "1", "1"), "bad.log:4: v is not defined"},
+           {good + constant("v", "-1"), "bad.log:5: MEMORY is negative: -1"},
+           {good + constant("w", "1"), "bad.log:4: w is defined a second time"},
+           {good + line({{"INSTRUCTION", "line\nbreak"}}), "bad.log:4: unknown INSTRUCTION line"},
+       }) {
+    static_cast<void>(folder.write("bad.log", text));
+    check_refused(folder, "bad.log --policy store-all", says);
+  }
+}
+
+TEST_CASE("a truncated archive gives one line and a failure") {
+  const Folder folder;
+  static_cast<void>(folder.write("sample.log", sample()));
+  for (const auto& [program, ending] :
+       {std::pair<std::string, std::string>{"gzip", ".gz"}, {"xz", ".xz"}}) {
+    if (reprise_test::run_program(folder, program, "-k sample.log").status != 0) {
+      return reprise_test::skip("gzip or xz is not installed");
+    }
+    const std::string archive = folder.read("sample.log" + ending);
+    static_cast<void>(folder.write("cut.log" + ending, archive.substr(0, archive.size() / 2)));
+    check_refused(folder, "cut.log" + ending, "the archive is truncated");
+    check_refused(folder, "cut.log" + ending, "cut.log" + ending + ":");
+    CHECK(result_of(folder, "sample.log" + ending)["program"] == "sample");
+  }
+}
+
+TEST_CASE("a result says what was asked and what it took") {
+  const Folder folder;
+  const std::string program = folder.write("sample.log", sample());
+  SUBCASE("without a budget nothing is recomputed") {
+    const json result = result_of(folder, program + " --policy store-all");
+    CHECK(result["program"] == "sample");
+    CHECK(result["policy"] == "store-all");
+    CHECK(result["budget_bytes"].is_null());
+    CHECK(result["ratio"].is_null());
+    CHECK(result["result"] == "pass");
+    CHECK(result["model_compute"] == 2500);
+    CHECK(result["remat_compute"] == 0);
+    CHECK(result["overhead"] == 1);
+    CHECK(result["peak_bytes"] == 120);
+    CHECK(result["evictions"] == 0);
+    CHECK(result["seconds"].get<double>() >= 0);
+    CHECK(result_of(folder, program + " --policy dtr")["peak_bytes"] == 120);
+  }
+  SUBCASE("a ratio is of the baseline, which is the program's own or one that is given") {
+    const json own = result_of(folder, program + " --policy dtr --budget 0.5");
+    CHECK(own["budget_bytes"] == 60);
+    CHECK(own["ratio"] == 0.5);
+    const json given = result_of(folder, program + " --budget 0.7 --baseline 100");
+    CHECK(given["budget_bytes"] == 70);
+    CHECK(given["ratio"] == 0.7);
+    CHECK(result_of(folder, program + " --budget 1.0")["budget_bytes"] == 120);
+    CHECK(result_of(folder, program + " --budget 30")["ratio"] == 0.25);
+  }
+  SUBCASE("each policy keeps its budget or says that it does not") {
+    for (const std::string policy : {"dtr", "dtr-eq", "dtr-local", "msps", "lru", "largest"}) {
+      for (const int bytes : {20, 40, 50, 60, 80, 100}) {
+        CAPTURE(policy);
+        CAPTURE(bytes);
+        const json result = result_of(
+            folder, program + " --policy " + policy + " --budget " + std::to_string(bytes) + "B");
+        if (result["result"] == "pass") {
+          CHECK(result["peak_bytes"] <= bytes);
+          CHECK(result["evictions"] > 0);
+          CHECK(result["overhead"].get<double>() ==
+                doctest::Approx(1 + result["remat_compute"].get<double>() / 2500));
+        } else {
+          CHECK(result["peak_bytes"].is_null());
+          CHECK(result["overhead"].is_null());
+          CHECK(result["remat_compute"].is_null());
+        }
+        if (bytes == 20) CHECK(result["result"] == "oom");  // an operator alone needs 30 and x0
+        if (bytes == 100) CHECK(result["result"] == "pass");
+      }
+    }
+    CHECK(result_of(folder, program + " --policy store-all --budget 119")["result"] == "oom");
+    CHECK(result_of(folder, program + " --policy store-all --budget 120")["result"] == "pass");
+  }
+}
+
+TEST_CASE("a program that does nothing is replayed too") {
+  const Folder folder;
+  const std::string program = folder.write("empty.log", start);
+  const json result = result_of(folder, program + " --budget 0.5 --timeline t.svg");
+  CHECK(result["result"] == "pass");
+  CHECK(result["overhead"] == 1);
+  CHECK(reprise_test::overlaps(reprise_test::read_xml(folder.read("t.svg"))) == "");
+  CHECK(run(folder, program + " --sweep").status == 0);
+}
+
+TEST_CASE("a timeline is drawn, of a failure too") {
+  const Folder folder;
+  const std::string program = folder.write("a & b.log", sample());
+  for (const std::string options : {"--policy dtr-eq --budget 0.5", "--budget 1"}) {
+    CAPTURE(options);
+    REQUIRE(run(folder, "'" + program + "' " + options + " --timeline t.svg").status == 0);
+    const auto picture = reprise_test::read_xml(folder.read("t.svg"));
+    CHECK(picture[1].text.starts_with("a & b under dtr"));
+    CHECK(reprise_test::overlaps(picture) == "");
+  }
+}
+
+TEST_CASE("a sweep prints, lists and draws each policy") {
+  const Folder folder;
+  static_cast<void>(folder.write("sample.log", sample()));
+  const json results = result_of(folder, "sample.log --sweep");
+  CHECK(results.size() == 1 + 6 * 9);
+  const std::string output = folder.read("out");
+  const auto picture = reprise_test::read_xml(folder.read("sample-pareto.svg"));
+  CHECK(reprise_test::overlaps(picture) == "");
+  for (const std::string policy :
+       {"store-all", "dtr", "dtr-eq", "dtr-local", "msps", "lru", "largest"}) {
+    CAPTURE(policy);
+    CHECK(output.find("\n" + policy + " ") != std::string::npos);
+    CHECK(std::ranges::any_of(picture, [&](const auto& e) { return e.text == policy; }));
+    CHECK(std::ranges::any_of(results, [&](const json& r) { return r["policy"] == policy; }));
+  }
+  CHECK(folder.read("err").empty());  // no bar where there is no terminal
+  REQUIRE(run(folder, "sample.log --sweep --pareto other.svg").status == 0);
+  CHECK(folder.read("other.svg") == folder.read("sample-pareto.svg"));
+}
+
+TEST_CASE("the published simulator's table comes out") {
+  const std::filesystem::path traces = reprise_test::traces();
+  if (!std::filesystem::exists(traces)) return reprise_test::skip("there is no shared/traces");
+  const Folder folder;
+  auto rows = reprise_test::read_table(traces / "reference.csv");
+  std::vector<std::pair<std::string, std::string>> names{{"DTR", "dtr"},
+                                                         {"DTREqClass", "dtr-eq"},
+                                                         {"DTRLocal", "dtr-local"},
+                                                         {"MSPS", "msps"},
+                                                         {"LRU", "lru"}};
+  std::size_t compared = 0;
+  for (const std::string model : {"resnet32", "unet", "transformer", "inceptionv4"}) {
+    const json results = result_of(folder, (traces / (model + ".log.xz")).string() + " --sweep");
+    for (auto& row : rows) {
+      if (row["model"] != model) continue;
+      const auto name =
+          std::ranges::find(names, row["heuristic"], &std::pair<std::string, std::string>::first);
+      REQUIRE(name != names.end());
+      const auto found = std::ranges::find_if(results, [&](const json& result) {
+        return result["policy"] == name->second && result["ratio"] == std::stod(row["ratio"]);
+      });
+      REQUIRE(found != results.end());
+      CAPTURE(model);
+      CAPTURE(name->second);
+      CAPTURE(row["ratio"]);
+      ++compared;
+      CHECK(std::to_string((*found)["budget_bytes"].get<std::size_t>()) == row["budget_bytes"]);
+      CHECK((*found)["result"] == row["result"]);
+      if (row["result"] != "pass") continue;
+      CHECK(std::to_string((*found)["remat_compute"].get<std::size_t>()) == row["remat_compute"]);
+      CHECK(std::to_string((*found)["peak_bytes"].get<std::size_t>()) == row["max_memory"]);
+      CHECK((*found)["overhead"].get<double>() ==
+            doctest::Approx(std::stod(row["overhead"])).epsilon(5e-5));
+    }
+  }
+  CHECK(compared == rows.size());
+}
