@@ -9,30 +9,23 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <istream>
 #include <memory>
-#include <ostream>
 #include <reprise/core/error.hpp>
-#include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
-#include <reprise/core/state_words.hpp>
-#include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/keep.hpp>
-#include <reprise/program/lowering.hpp>
-#include <reprise/program/profile.hpp>
-#include <reprise/program/profile_state.hpp>
-#include <reprise/program/sweep_forward.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/run/action_event.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>
 #include <reprise/run/run_report.hpp>
+#include <reprise/run/session.hpp>
+#include <reprise/run/shared_state.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <span>
-#include <string>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -80,41 +73,36 @@ concept PlanScheduler = requires(S& scheduler, std::uint64_t number, const Progr
 /// held, the tracker has not counted the step, and the next `begin_step` may follow.
 /// Borrows graph, tracker and scheduler, which must outlive it and must not move.
 template <LayerGraph G, StatisticsTracker Tracker, PlanScheduler Scheduler>
-class Checkpointed {
+class Checkpointed : public running::Session<G, running::Player<G>> {
+  using Session = running::Session<G, running::Player<G>>;
+
  public:
-  using tensor_type = typename G::tensor_type;
-  using pass_type = Pass<G>;
+  using typename Session::pass_type;
+  using typename Session::tensor_type;
 
   /// @throws InvalidGraph if the graph breaks a rule (see `check_graph`); InvalidArgument if
   /// several
   ///   passes are to be in flight over nodes that keep state in themselves.
   Checkpointed(G& graph, Tracker& tracker, Scheduler& scheduler, CheckpointedOptions options = {})
-      : graph_(&graph),
+      : Session(graph,
+                {.budget = options.budget,
+                 .seed = options.seed,
+                 .passes_in_flight = options.passes_in_flight,
+                 .input_gradients = options.input_gradients},
+                {.observer = std::move(options.observer),
+                 .reserved_bytes = std::move(options.reserved_bytes),
+                 .verify_replay = options.verify_replay}),
         tracker_(&tracker),
-        scheduler_(&scheduler),
-        options_(std::move(options)),
-        layers_(layer_count(graph)),
-        shared_(std::make_shared<running::Shared>()) {
-    check_graph(graph);
-    check_options();
-    shared_->account = std::make_shared<MemoryAccount>(options_.budget);
-    shared_->observer = options_.observer;
-    shared_->reserved_bytes = options_.reserved_bytes;
-    shared_->verify_replay = options_.verify_replay;
-    clear_report();
-  }
+        scheduler_(&scheduler) {}
 
   /// Begins an optimiser step: freezes the statistics that its plans use. A step that was begun and
   /// not ended is forgotten, with its number given to this one.
   /// @throws InvalidState if a pass is still in flight, or called by a node that runs.
   void begin_step() {
-    check_not_playing("begin_step");
-    check_none_in_flight("begin_step");
+    this->check_begin();
     tracker_->abandon_step();
-    scheduler_->begin_step(statistics_for_plans(), step_);
-    micro_batch_ = 0;
-    is_in_step_ = true;
-    clear_report();
+    scheduler_->begin_step(statistics_for_plans(), this->step());
+    this->begin();
   }
 
   /// Runs a forward pass. The inputs are borrowed: they must live until the pass's backward.
@@ -124,17 +112,17 @@ class Checkpointed {
   ///   what the engine throws.
   template <std::same_as<tensor_type>... Inputs>
   [[nodiscard]] pass_type forward(const Inputs&... inputs) {
-    check_forward("forward", sizeof...(Inputs));
-    const PlayingGuard playing(is_playing_);
+    this->check_forward("forward", sizeof...(Inputs));
+    const auto playing = this->playing();
     std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    const PassContext::Identity identity = next_identity();
-    const std::shared_ptr<const LoweredShape> shape = shape_for(pointers, identity);
+    const PassContext::Identity identity = this->next_identity();
+    const std::shared_ptr<const LoweredShape> shape = this->shape_for(pointers, identity);
     const std::shared_ptr<const Plan> plan = plan_for(*shape);
     note_plan(*plan, shape->lowered.program);
-    auto player = std::make_unique<running::Player<G>>(*graph_, shared_, shape, plan,
+    auto player = std::make_unique<running::Player<G>>(this->graph(), this->shared(), shape, plan,
                                                        std::move(pointers), identity);
     forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
-    last_signature_ = shape->signature;
+    this->note_shape(shape->signature);
     return pass_type(std::move(player));
   }
 
@@ -146,14 +134,11 @@ class Checkpointed {
   ///   `forward`.
   template <std::same_as<tensor_type>... Gradients>
   std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
-    check_not_playing("backward");
-    if (!pass) throw InvalidState("backward of a pass that backward has taken");
-    if (!pass.player()->is_of(shared_)) throw InvalidArgument("backward of another object's pass");
-    const PlayingGuard playing(is_playing_);
+    const std::unique_ptr<running::Player<G>> player = this->take(pass);
+    const auto playing = this->playing();
     std::vector<tensor_type> list;
     list.reserve(sizeof...(Gradients));
     (list.push_back(std::move(gradients)), ...);
-    const std::unique_ptr<running::Player<G>> player = pass.release();
     return forgetting_on_mismatch(player->signature(), [&] { return player->play_backward(list); });
   }
 
@@ -163,28 +148,9 @@ class Checkpointed {
   ///   and what the tracker throws.
   template <class... Scale>
   void end_step(const Scale&... scale) {
-    check_not_playing("end_step");
-    if (!is_in_step_) throw InvalidState("end_step without begin_step");
-    check_none_in_flight("end_step");
+    this->check_end();
     tracker_->end_step(scale...);
-    ++step_;
-    is_in_step_ = false;
-  }
-
-  /// A forward that keeps nothing for a backward: dropout and its like are off.
-  /// @returns the graph's outputs
-  template <std::same_as<tensor_type>... Inputs>
-  [[nodiscard]] std::vector<tensor_type> infer(const Inputs&... inputs) {
-    check_input_count(sizeof...(Inputs));
-    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    auto made = sweep_forward(
-        *graph_, std::span<tensor_type* const>(pointers),
-        PassContext({.seed = options_.seed, .step = step_}, PassMode::inference), true);
-    std::vector<tensor_type> outputs;
-    for (const Source& output : graph_->outputs()) {
-      outputs.push_back(std::move(made[output.node][output.port]));
-    }
-    return outputs;
+    this->end();
   }
 
   /// Runs one whole pass under the plan and once more with everything kept, outside the budget, and
@@ -199,274 +165,34 @@ class Checkpointed {
   /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
   template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
   void verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
-    check_forward("verify_step", sizeof...(Inputs));
-    const PlayingGuard playing(is_playing_);
+    this->check_forward("verify_step", sizeof...(Inputs));
+    const auto playing = this->playing();
     const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    const PassContext::Identity identity{.seed = options_.seed, .step = step_};
-    const std::shared_ptr<const LoweredShape> shape = shape_for(pointers, identity);
+    const PassContext::Identity identity = this->first_identity();
+    const std::shared_ptr<const LoweredShape> shape = this->shape_for(pointers, identity);
     const std::shared_ptr<const Plan> plan = plan_for(*shape);
-    const auto planned = std::make_shared<running::Shared>(*shared_);
-    const auto apart = std::make_shared<running::Shared>(*shared_);
+    const auto planned = std::make_shared<running::Shared>(*this->shared());
+    const auto apart = std::make_shared<running::Shared>(*this->shared());
     apart->account = std::make_shared<MemoryAccount>();
     apart->observer = nullptr;
     const auto play = [&](const auto& shared, std::shared_ptr<const Plan> under, PassMode mode) {
       zero_gradients();
       return forgetting_on_mismatch(shape->signature, [&] {
-        return play_whole(std::make_unique<running::Player<G>>(
-                              *graph_, shared, shape, std::move(under), pointers, identity, mode),
-                          turn);
+        return this->play_whole(
+            std::make_unique<running::Player<G>>(this->graph(), shared, shape, std::move(under),
+                                                 pointers, identity, mode),
+            turn);
       });
     };
     const auto expected = play(apart, keep_everything(shape->lowered.program), PassMode::profiling);
     const auto actual = play(planned, plan, PassMode::training);
-    compare_gradients(expected, actual);
-  }
-
-  /// Counts since the last `begin_step`.
-  [[nodiscard]] RunReport report() const {
-    RunReport report = shared_->report;
-    report.peak_bytes = shared_->account->peak_bytes();
-    return report;
-  }
-
-  /// Bytes held now by all passes in flight.
-  [[nodiscard]] byte_count live_bytes() const noexcept { return shared_->account->live_bytes(); }
-
-  /// Steps ended so far: the number of the step that runs or comes next.
-  [[nodiscard]] std::uint64_t step() const noexcept { return step_; }
-  /// Takes up training at a step: its number names the random streams.
-  void resume_at(std::uint64_t step) noexcept { step_ = step; }
-
-  /// Writes what the next steps depend on beside the tracker's and the scheduler's own state: the
-  /// step, and the profiles of the shapes seen, so that costs measured in seconds decide the same
-  /// again. Binary, the same on every machine, with a checksum. A step that has not ended is no
-  /// part of it. Linear in the nodes of all shapes.
-  /// @throws Error if the stream refuses the bytes.
-  void save(std::ostream& out) const {
-    StateWriter writer;
-    writer.word(model_fingerprint());
-    writer.word(step_);
-    writer.word(shapes_.size());
-    for (const std::uint64_t signature : known_signatures()) {
-      writer.word(signature);
-      write_profile(writer, shapes_.at(signature)->profile);
-    }
-    writer.write(out, state_format);
-  }
-
-  /// Takes up the state that `save` wrote, over the same graph; with the tracker's and the
-  /// scheduler's state loaded as well, the same steps make the same decisions. Reads no byte beyond
-  /// it.
-  /// @throws InvalidState if a pass is in flight; CorruptState if it is truncated, damaged, of
-  ///   another version or of another model. Nothing has changed then.
-  void load(std::istream& in) {
-    check_none_in_flight("load");
-    StateReader reader(in, state_format);
-    if (reader.word() != model_fingerprint()) {
-      reader.refuse("of another model than this one of " + std::to_string(graph_->size()) +
-                    " nodes");
-    }
-    const std::uint64_t step = reader.word();
-    Shapes shapes;
-    for (std::size_t left = reader.count(); left > 0; --left) {
-      const std::uint64_t signature = reader.word();
-      shapes[signature] = read_shape(reader, signature);
-    }
-    reader.expect_end();
-    shapes_ = std::move(shapes);
-    step_ = step;
-    last_signature_ = 0;
-    is_in_step_ = false;
-  }
-
-  /// The program for the shapes of the last forward.
-  /// @throws InvalidState before the first.
-  [[nodiscard]] const Program& program() const {
-    const auto found = shapes_.find(last_signature_);
-    if (found == shapes_.end()) throw InvalidState("no forward has shown its shapes yet");
-    return found->second->lowered.program;
+    this->compare_gradients(expected, actual);
   }
 
  private:
-  using Shapes = std::unordered_map<std::uint64_t, std::shared_ptr<const LoweredShape>>;
-
-  static constexpr StateFormat state_format{
-      .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 1, .name = "run state"};
-
-  // Says that nodes run, so that none of them comes back here.
-  class PlayingGuard {
-   public:
-    explicit PlayingGuard(bool& is_playing) : is_playing_(is_playing) { is_playing_ = true; }
-    PlayingGuard(const PlayingGuard&) = delete;
-    PlayingGuard& operator=(const PlayingGuard&) = delete;
-    ~PlayingGuard() { is_playing_ = false; }
-
-   private:
-    bool& is_playing_;
-  };
-
-  struct GradientChecksum {
-    std::size_t node;
-    std::size_t index;
-    std::uint64_t checksum;
-  };
-
-  template <class Turn>
-  [[nodiscard]] std::vector<GradientChecksum> play_whole(std::unique_ptr<running::Player<G>> player,
-                                                         Turn& turn) {
-    player->play_forward();
-    std::vector<const tensor_type*> outputs;
-    for (std::size_t i = 0; i < player->output_count(); ++i) outputs.push_back(&player->output(i));
-    std::vector<tensor_type> gradients = turn(std::span<const tensor_type* const>(outputs));
-    const std::vector<tensor_type> of_inputs = player->play_backward(gradients);
-    std::vector<GradientChecksum> checksums;
-    for (std::size_t node = 0; node < graph_->size(); ++node) {
-      if constexpr (requires { graph_->for_each_gradient(node, [](auto&&) {}); }) {
-        std::size_t index = 0;
-        graph_->for_each_gradient(node, [&](auto gradient) {
-          checksums.push_back({node, index++, hash_bytes(std::as_bytes(std::span(gradient)))});
-        });
-      }
-    }
-    if constexpr (ChecksummableTensor<tensor_type>) {
-      for (std::size_t i = 0; i < of_inputs.size(); ++i) {
-        checksums.push_back(
-            {graph_->size(), i, tensor_traits<tensor_type>::checksum(of_inputs[i])});
-      }
-    }
-    return checksums;
-  }
-
-  void compare_gradients(const std::vector<GradientChecksum>& expected,
-                         const std::vector<GradientChecksum>& actual) const {
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      if (expected[i].checksum == actual[i].checksum) continue;
-      const std::size_t node = expected[i].node;
-      const std::string where =
-          node == graph_->size()
-              ? "the gradient of graph input " + std::to_string(expected[i].index)
-              : layer_name(*graph_, static_cast<NodeTraits>(graph_->traits(node)).layer) +
-                    ": gradient " + std::to_string(expected[i].index) + " of node " +
-                    std::to_string(node);
-      throw ReplayMismatch(where + " differs from the one with everything kept");
-    }
-  }
-
-  void check_options() const {
-    if (options_.passes_in_flight == 0) {
-      throw InvalidArgument("0 passes in flight leave nothing to run");
-    }
-    if (options_.passes_in_flight == 1) return;
-    for (std::size_t node = 0; node < graph_->size(); ++node) {
-      if constexpr (requires { graph_->release_resident(node); }) {
-        if (static_cast<NodeTraits>(graph_->traits(node)).has_resident_state) {
-          throw InvalidArgument("node " + std::to_string(node) +
-                                " keeps state in itself: only 1 pass can be in flight, not " +
-                                std::to_string(options_.passes_in_flight));
-        }
-      }
-    }
-  }
-
-  void check_input_count(std::size_t given) const {
-    if (given != graph_->input_count()) {
-      throw InvalidArgument("forward was given " + std::to_string(given) +
-                            " inputs, the graph has " + std::to_string(graph_->input_count()));
-    }
-  }
-
-  void check_not_playing(const char* call) const {
-    if (!is_playing_) return;
-    throw InvalidState(std::string(call) +
-                       " called by a node that it runs: gradients of gradients are not supported");
-  }
-
-  void check_forward(const char* call, std::size_t inputs) const {
-    check_not_playing(call);
-    if (!is_in_step_) throw InvalidState(std::string(call) + " without begin_step");
-    check_input_count(inputs);
-    if (shared_->passes_alive >= options_.passes_in_flight) {
-      throw InvalidState(std::to_string(shared_->passes_alive) + " of " +
-                         std::to_string(options_.passes_in_flight) +
-                         " passes are in flight already");
-    }
-  }
-
-  void check_none_in_flight(const char* call) const {
-    if (shared_->passes_alive == 0) return;
-    throw InvalidState(std::string(call) + " with " + std::to_string(shared_->passes_alive) +
-                       " passes in flight");
-  }
-
-  [[nodiscard]] PassContext::Identity next_identity() {
-    return {.seed = options_.seed, .step = step_, .micro_batch = micro_batch_++};
-  }
-
-  [[nodiscard]] std::uint64_t signature_of(std::span<tensor_type* const> inputs) const {
-    std::uint64_t hash = inputs.size();
-    for (const tensor_type* input : inputs) hash = hash_combine(hash, shape_signature(*input));
-    if constexpr (requires { graph_->shape_signature(); }) {
-      hash = hash_combine(hash, graph_->shape_signature());
-    }
-    return hash;
-  }
-
-  [[nodiscard]] std::shared_ptr<const LoweredShape> shape_for(std::span<tensor_type* const> inputs,
-                                                              PassContext::Identity identity) {
-    const std::uint64_t signature = signature_of(inputs);
-    if (const auto known = shapes_.find(signature); known != shapes_.end()) return known->second;
-    Profile profile = make_profile(*graph_, inputs, identity);
-    shared_->report.profile_bytes = std::max(shared_->report.profile_bytes, profile.held_bytes);
-    const auto made = lower_shape(signature, std::move(profile));
-    shapes_.emplace(signature, made);
-    return made;
-  }
-
-  [[nodiscard]] std::shared_ptr<const LoweredShape> lower_shape(std::uint64_t signature,
-                                                                Profile profile) const {
-    LoweredGraph lowered = lower(*graph_, profile, options_.input_gradients);
-    return std::make_shared<const LoweredShape>(LoweredShape{
-        .signature = signature, .profile = std::move(profile), .lowered = std::move(lowered)});
-  }
-
-  [[nodiscard]] std::shared_ptr<const LoweredShape> read_shape(StateReader& reader,
-                                                               std::uint64_t signature) const {
-    Profile profile = read_profile(reader);
-    try {
-      check_profile(*graph_, profile);
-    } catch (const InvalidArgument& unfit) {
-      reader.refuse(unfit.what());
-    }
-    return lower_shape(signature, std::move(profile));
-  }
-
-  /// Ascending, so that the same state is the same bytes.
-  [[nodiscard]] std::vector<std::uint64_t> known_signatures() const {
-    std::vector<std::uint64_t> signatures;
-    for (const auto& [signature, shape] : shapes_) signatures.push_back(signature);
-    std::ranges::sort(signatures);
-    return signatures;
-  }
-
-  [[nodiscard]] std::uint64_t model_fingerprint() const {
-    std::uint64_t hash = hash_combine(graph_->size(), graph_->input_count());
-    const auto add_sources = [&hash](std::span<const Source> sources) {
-      hash = hash_combine(hash, sources.size());
-      for (const Source& source : sources) {
-        hash = hash_combine(hash_combine(hash, source.node), source.port);
-      }
-    };
-    for (std::size_t node = 0; node < graph_->size(); ++node) {
-      add_sources(graph_->inputs(node));
-      hash = hash_combine(hash, fingerprint(static_cast<NodeTraits>(graph_->traits(node))));
-    }
-    add_sources(graph_->outputs());
-    return hash;
-  }
-
   [[nodiscard]] std::span<const double> statistics_for_plans() const {
-    if constexpr (requires { scheduler_->wants_statistics(step_); }) {
-      if (!scheduler_->wants_statistics(step_)) return {};
+    if constexpr (requires { scheduler_->wants_statistics(std::uint64_t{}); }) {
+      if (!scheduler_->wants_statistics(this->step())) return {};
     }
     return tracker_->statistics();
   }
@@ -477,8 +203,8 @@ class Checkpointed {
   }
 
   [[nodiscard]] std::shared_ptr<const Plan> plan_for(const LoweredShape& shape) {
-    return scheduler_->plan(shape.signature, shape.lowered.program, options_.budget,
-                            options_.passes_in_flight);
+    return scheduler_->plan(shape.signature, shape.lowered.program, this->session_options().budget,
+                            this->session_options().passes_in_flight);
   }
 
   // A profile that was too small is forgotten, so that the next forward profiles anew.
@@ -487,38 +213,21 @@ class Checkpointed {
     try {
       return f();
     } catch (const ProfileMismatch&) {
-      shapes_.erase(signature);
+      this->forget(signature);
       scheduler_->forget(signature);
       throw;
     }
   }
 
-  void clear_report() {
-    shared_->report = RunReport{};
-    shared_->report.recomputes_per_layer.resize(layers_);
-    shared_->report.recomputed_cost_per_layer.resize(layers_);
-    shared_->account->reset_peak();
-  }
-
   void note_plan(const Plan& plan, const Program& program) {
-    RunReport& report = shared_->report;
+    RunReport& report = this->shared()->report;
     ++report.passes;
     report.cost_is_flops = program.cost_is_flops();
     report.predicted_peak_bytes = std::max(report.predicted_peak_bytes, plan.peak_bytes);
   }
 
-  G* graph_;
   Tracker* tracker_;
   Scheduler* scheduler_;
-  CheckpointedOptions options_;
-  std::size_t layers_;  ///< counted once: a step must not walk all nodes for it
-  std::shared_ptr<running::Shared> shared_;
-  Shapes shapes_;
-  std::uint64_t step_ = 0;
-  std::uint64_t micro_batch_ = 0;
-  std::uint64_t last_signature_ = 0;
-  bool is_in_step_ = false;
-  bool is_playing_ = false;
 };
 
 }  // namespace reprise::inline v0

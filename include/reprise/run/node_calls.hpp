@@ -1,0 +1,423 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Calls the nodes of a layer graph for one pass.
+
+#include <algorithm>
+#include <any>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <reprise/core/arguments.hpp>
+#include <reprise/core/error.hpp>
+#include <reprise/core/layer_graph.hpp>
+#include <reprise/core/pass_context.hpp>
+#include <reprise/core/saved_state.hpp>
+#include <reprise/core/tensor.hpp>
+#include <reprise/program/lowering.hpp>
+#include <reprise/program/profile.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/run/run_report.hpp>
+#include <reprise/run/shared_state.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0::running {
+
+/// What a value of a layer graph's program is: a tensor, or a node's saved state.
+template <class T, class S>
+struct Payload {
+  T tensor{};
+  S saved{};
+};
+
+/// What the one who runs a forward decides about it.
+struct ForwardRun {
+  bool is_rerun = false;
+  bool will_recompute = false;
+  bool skips_output = false;
+};
+
+/// Calls the forward and the backward of nodes in one pass: with the same context in each run, with
+/// the engine's own state as it was for the original, and refusing what breaks a node's promises.
+///
+/// Where the values lie is the caller's: anything with `at(value) -> Payload&`.
+template <LayerGraph G>
+class NodeCalls {
+ public:
+  using T = typename G::tensor_type;
+  using S = typename G::saved_type;
+
+  static constexpr bool has_resident = requires(G & g, std::size_t n) { g.release_resident(n); };
+
+  NodeCalls(G& graph, std::shared_ptr<Shared> shared, const LoweredGraph& lowered,
+            std::vector<T*> inputs, PassContext pass)
+      : graph_(graph),
+        shared_(std::move(shared)),
+        lowered_(lowered),
+        inputs_(std::move(inputs)),
+        pass_(pass),
+        uncounted_saved_(graph.size()) {
+    if constexpr (captures_state) states_.resize(graph.size());
+    if (shared_->verify_replay) checksums_.resize(program().values().size());
+  }
+
+  /// Runs a node forward and puts what `is_wanted(value)` of what it makes into its place.
+  template <class Values, class Wanted>
+  void forward(const Operation& op, const ForwardRun& run, Values& values, Wanted&& is_wanted) {
+    const std::size_t node = op.node;
+    const NodeTraits traits = graph_.traits(node);
+    pass_.enter({.node = op.node,
+                 .is_recompute = run.is_rerun,
+                 .will_recompute = run.will_recompute,
+                 .wants_parameter_gradients = !traits.is_frozen,
+                 .may_skip_output = run.skips_output});
+    arguments_.clear();
+    for (const Source& source : graph_.inputs(node)) {
+      arguments_.push_back(tensor_of(source, values));
+    }
+    outputs_.clear();
+    outputs_.resize(traits.output_count);
+    S saved{};
+    call_forward(node, run.is_rerun, saved);
+    shared_->sample_reserved();
+    check_outputs(node, traits, saved);
+    if (shared_->verify_replay) verify(node, run, saved);
+    keep_outputs(op, values, is_wanted, saved);
+    count_run(op, run.is_rerun);
+  }
+
+  /// Runs a node backward: the gradients of its inputs are made or added to in their places.
+  template <class Values>
+  void backward(const Operation& op, Values& values) {
+    const std::size_t node = op.node;
+    const NodeTraits traits = graph_.traits(node);
+    const std::span<const Source> sources = graph_.inputs(node);
+    gather_for_backward(node, traits, sources, values);
+    place_gradients(op, traits, sources, values);
+    pass_.enter({.node = op.node,
+                 .wants_parameter_gradients = !traits.is_frozen,
+                 .unwanted_input_gradients = unwanted_});
+    graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
+                    Arguments<T>(gradients_), pass_, std::span<T* const>(places_));
+    shared_->sample_reserved();
+    check_gradients(node, traits, sources);
+    accumulate_parts(sources, values);
+    for (const value_id consumed : op.consumes) values.at(consumed).tensor = T{};
+  }
+
+  /// Checks the engine's own gradients of the graph's outputs: what adds to them or reuses their
+  /// memory must touch nothing else.
+  /// @param output gives the graph's output with a number
+  template <class Output>
+  void check_given(std::span<const T> gradients, Output&& output) const {
+    const Operation& turn = program().operations()[program().turn()];
+    if (gradients.size() != turn.writes.size()) {
+      throw InvalidArgument("backward was given " + std::to_string(gradients.size()) +
+                            " gradients for " + std::to_string(turn.writes.size()) + " outputs");
+    }
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      check_size(gradients[i], turn.writes[i]);
+      check_owns_storage(gradients, i, output);
+    }
+  }
+
+ private:
+  static constexpr bool captures_state = requires(G & g, std::size_t n, const std::any& s) {
+    g.capture_state(n);
+    g.restore_state(n, s);
+  };
+
+  [[nodiscard]] const LoweredGraph& lowered() const { return lowered_; }
+  [[nodiscard]] const Program& program() const { return lowered_.program; }
+
+  template <class Values>
+  [[nodiscard]] T* tensor_of(Source source, Values& values) {
+    return source.is_graph_input() ? inputs_[source.port]
+                                   : &values.at(lowered().outputs[source.node][source.port]).tensor;
+  }
+
+  template <class Values>
+  [[nodiscard]] S& saved_of(std::size_t node, Values& values) {
+    const value_id saved = lowered().saved[node];
+    return saved == LoweredGraph::no_value ? uncounted_saved_[node] : values.at(saved).saved;
+  }
+
+  void call_forward(std::size_t node, bool is_rerun, S& saved) {
+    const auto call = [&] {
+      graph_.forward(node, Arguments<T>(arguments_), std::span<T>(outputs_), saved, pass_);
+    };
+    if constexpr (captures_state) {
+      if (!is_rerun) {
+        states_[node] = graph_.capture_state(node);
+      } else if (states_[node].has_value()) {
+        const StateGuard guard(graph_, node, states_[node]);
+        return call();
+      }
+    }
+    call();
+  }
+
+  // The engine's own state is as it was for the original while a node runs again, and goes back to
+  // what it has become since, also if the node throws.
+  class StateGuard {
+   public:
+    StateGuard(G& graph, std::size_t node, const std::any& original)
+        : graph_(graph), node_(node), current_(graph.capture_state(node)) {
+      graph.restore_state(node, original);
+    }
+    StateGuard(const StateGuard&) = delete;
+    StateGuard& operator=(const StateGuard&) = delete;
+    ~StateGuard() { graph_.restore_state(node_, current_); }
+
+   private:
+    G& graph_;
+    std::size_t node_;
+    std::any current_;
+  };
+
+  void check_size(const T& tensor, value_id value) const {
+    const byte_count bytes = program().values()[value].kind == ValueKind::gradient
+                                 ? static_cast<byte_count>(tensor_traits<T>::bytes(tensor))
+                                 : counted_bytes(tensor);
+    refuse_if_larger(bytes, value);
+  }
+
+  void refuse_if_larger(byte_count bytes, value_id value) const {
+    if (bytes <= program().values()[value].bytes) return;
+    throw ProfileMismatch(program().describe(value) + " has " + std::to_string(bytes) +
+                          " bytes, its profile says " +
+                          std::to_string(program().values()[value].bytes));
+  }
+
+  void check_outputs(std::size_t node, const NodeTraits& traits, const S& saved) const {
+    for (std::size_t port = 0; port < outputs_.size(); ++port) {
+      const value_id value = lowered().outputs[node][port];
+      check_size(outputs_[port], value);
+      if (pass_.may_skip_output()) check_skipped(node, port);
+      if (!traits.view_of) check_alone(node, traits, port);
+      check_not_saved(node, saved, tensor_traits<T>::storage(outputs_[port]), "its output");
+    }
+    for (std::size_t i = 0; i < arguments_.size(); ++i) {
+      if (static_cast<int>(i) == traits.consumes.input_index) continue;
+      if (is_persistent(*arguments_[i])) continue;
+      check_not_saved(node, saved, tensor_traits<T>::storage(*arguments_[i]), "its input");
+    }
+    const value_id saved_value = lowered().saved[node];
+    const byte_count bytes = saved_bytes(saved) + resident_bytes(graph_, node);
+    if (saved_value != LoweredGraph::no_value) {
+      refuse_if_larger(bytes, saved_value);
+    } else if (bytes > 0) {
+      throw ProfileMismatch("saved state of node " + std::to_string(node) + " has " +
+                            std::to_string(bytes) + " bytes, its profile says 0");
+    }
+  }
+
+  void check_skipped(std::size_t node, std::size_t port) const {
+    const byte_count bytes = counted_bytes(outputs_[port]);
+    if (bytes == 0) return;
+    throw InvalidGraph("node " + std::to_string(node) +
+                       " declares can_skip_output and returned output " + std::to_string(port) +
+                       " with " + std::to_string(bytes) + " bytes where it was to be skipped");
+  }
+
+  void check_alone(std::size_t node, const NodeTraits& traits, std::size_t port) const {
+    const void* const storage = tensor_traits<T>::storage(outputs_[port]);
+    if (storage == nullptr || is_persistent(outputs_[port])) return;
+    for (std::size_t i = 0; i < arguments_.size(); ++i) {
+      if (static_cast<int>(i) == traits.consumes.input_index) continue;
+      if (tensor_traits<T>::storage(*arguments_[i]) == storage) {
+        throw SharedStorage("output " + std::to_string(port) + " of node " + std::to_string(node) +
+                            " shares the memory of its input " + std::to_string(i) +
+                            ": declare view_of");
+      }
+    }
+  }
+
+  void check_not_saved(std::size_t node, const S& saved, const void* storage,
+                       const char* what) const {
+    if (storage != nullptr && holds_storage(saved, storage)) {
+      throw SharedStorage("the saved state of node " + std::to_string(node) +
+                          " shares the memory of " + what +
+                          ": declare it in backward_reads instead of saving it");
+    }
+  }
+
+  void verify(std::size_t node, const ForwardRun& run, const S& saved) {
+    const auto compare = [&](value_id value, std::uint64_t checksum) {
+      std::optional<std::uint64_t>& original = checksums_[value];
+      if (!original) original = checksum;
+      if (*original == checksum) return;
+      throw ReplayMismatch(layer_name(graph_, program().layer(value)) + ": " +
+                           program().describe(value) + " differs from its original");
+    };
+    if constexpr (ChecksummableTensor<T>) {
+      for (std::size_t port = 0; port < outputs_.size() && !run.skips_output; ++port) {
+        compare(lowered().outputs[node][port], tensor_traits<T>::checksum(outputs_[port]));
+      }
+    }
+    const value_id value = lowered().saved[node];
+    if (value == LoweredGraph::no_value) return;
+    // What will be remade may be empty until then.
+    const bool is_put_off = run.will_recompute && saved_bytes(saved) == 0;
+    if (!is_put_off) compare(value, saved_checksum(saved));
+  }
+
+  // Copies of what is present go here, at the end of the run.
+  template <class Values, class Wanted>
+  void keep_outputs(const Operation& op, Values& values, Wanted& is_wanted, S& saved) {
+    for (const value_id consumed : op.consumes) values.at(consumed).tensor = T{};
+    for (std::size_t port = 0; port < outputs_.size(); ++port) {
+      const value_id value = lowered().outputs[op.node][port];
+      if (is_wanted(value)) values.at(value).tensor = std::move(outputs_[port]);
+    }
+    outputs_.clear();
+    const value_id saved_value = lowered().saved[op.node];
+    if (saved_value == LoweredGraph::no_value) {
+      uncounted_saved_[op.node] = std::move(saved);
+    } else if (is_wanted(saved_value)) {
+      values.at(saved_value).saved = std::move(saved);
+    }
+    saved = S{};
+  }
+
+  void count_run(const Operation& op, bool is_rerun) {
+    RunReport& report = shared_->report;
+    if (!is_rerun) {
+      report.forward_cost += op.cost;
+      return;
+    }
+    report.recomputed_cost += op.cost;
+    ++report.recomputes_per_layer[op.layer];
+    report.recomputed_cost_per_layer[op.layer] += op.cost;
+  }
+
+  template <class Values>
+  void gather_for_backward(std::size_t node, const NodeTraits& traits,
+                           std::span<const Source> sources, Values& values) {
+    arguments_.clear();
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      arguments_.push_back(traits.backward_reads.has_input(i) ? tensor_of(sources[i], values)
+                                                              : nullptr);
+    }
+    reads_.clear();
+    gradients_.clear();
+    for (std::size_t port = 0; port < traits.output_count; ++port) {
+      reads_.push_back(traits.backward_reads.of_output
+                           ? &values.at(lowered().outputs[node][port]).tensor
+                           : nullptr);
+      const value_id gradient = lowered().gradients[node][port];
+      gradients_.push_back(gradient == LoweredGraph::no_value ? nullptr
+                                                              : &values.at(gradient).tensor);
+    }
+  }
+
+  [[nodiscard]] value_id gradient_of(Source source) const {
+    return source.is_graph_input() ? lowered().input_gradients[source.port]
+                                   : lowered().gradients[source.node][source.port];
+  }
+
+  // The first part of a gradient becomes it; later ones get a place of their own, unless the node
+  // adds in place.
+  template <class Values>
+  void place_gradients(const Operation& op, const NodeTraits& traits,
+                       std::span<const Source> sources, Values& values) {
+    places_.assign(sources.size(), nullptr);
+    parts_.clear();
+    parts_.resize(sources.size());
+    unwanted_ = 0;
+    begun_.clear();
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const value_id gradient = gradient_of(sources[i]);
+      if (!traits.differentiates.has_input(i) || gradient == LoweredGraph::no_value) {
+        unwanted_ |= 1U << std::min<std::size_t>(i, 31);
+        continue;
+      }
+      const bool is_first = std::ranges::find(op.writes, gradient) != op.writes.end() &&
+                            std::ranges::find(begun_, gradient) == begun_.end();
+      begun_.push_back(gradient);
+      places_[i] =
+          is_first || traits.accumulates_in_place ? &values.at(gradient).tensor : &parts_[i];
+    }
+  }
+
+  void check_gradients(std::size_t node, const NodeTraits& traits,
+                       std::span<const Source> sources) const {
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (places_[i] == nullptr) continue;
+      check_size(*places_[i], gradient_of(sources[i]));
+      const void* const storage = tensor_traits<T>::storage(*places_[i]);
+      if (storage == nullptr) continue;
+      bool is_shared = false;
+      for (const T* given : gradients_) {
+        is_shared = is_shared || (given != places_[i] && has_storage(given, storage));
+      }
+      for (std::size_t j = 0; j < i; ++j) {
+        is_shared = is_shared || (places_[j] != places_[i] && has_storage(places_[j], storage));
+      }
+      if (is_shared && !traits.consumes.of_gradient) {
+        throw SharedStorage("the gradient that node " + std::to_string(node) +
+                            " returns for its input " + std::to_string(i) +
+                            " shares memory with another gradient: return a copy");
+      }
+      const auto is_it = [storage](const T* read) { return has_storage(read, storage); };
+      if (std::ranges::any_of(arguments_, is_it) || std::ranges::any_of(reads_, is_it)) {
+        throw SharedStorage("the gradient that node " + std::to_string(node) +
+                            " returns for its input " + std::to_string(i) +
+                            " shares memory with what its backward reads: return a copy");
+      }
+    }
+  }
+
+  [[nodiscard]] static bool has_storage(const T* tensor, const void* storage) {
+    return tensor != nullptr && tensor_traits<T>::storage(*tensor) == storage;
+  }
+
+  template <class Values>
+  void accumulate_parts(std::span<const Source> sources, Values& values) {
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (places_[i] != &parts_[i]) continue;
+      tensor_traits<T>::accumulate(values.at(gradient_of(sources[i])).tensor, parts_[i]);
+      parts_[i] = T{};
+    }
+  }
+
+  template <class Output>
+  void check_owns_storage(std::span<const T> gradients, std::size_t index, Output& output) const {
+    const void* const storage = tensor_traits<T>::storage(gradients[index]);
+    if (storage == nullptr) return;
+    for (std::size_t other = 0; other < graph_.outputs().size(); ++other) {
+      const bool is_shared = has_storage(&output(other), storage) ||
+                             (other > index && has_storage(&gradients[other], storage));
+      if (!is_shared) continue;
+      throw SharedStorage("the gradient of output " + std::to_string(index) +
+                          " shares memory with output " + std::to_string(other) +
+                          " or its gradient: hand over a copy");
+    }
+  }
+
+  G& graph_;
+  std::shared_ptr<Shared> shared_;
+  const LoweredGraph& lowered_;
+  std::vector<T*> inputs_;
+  PassContext pass_;
+  std::vector<S> uncounted_saved_;
+  std::vector<std::any> states_;
+  std::vector<std::optional<std::uint64_t>> checksums_;  ///< of originals
+
+  std::vector<T*> arguments_;
+  std::vector<T*> reads_;
+  std::vector<T*> gradients_;
+  std::vector<T*> places_;
+  std::vector<T> outputs_;
+  std::vector<T> parts_;
+  std::vector<value_id> begun_;
+  std::uint32_t unwanted_ = 0;
+};
+
+}  // namespace reprise::inline v0::running
