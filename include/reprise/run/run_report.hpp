@@ -11,10 +11,10 @@
 
 namespace reprise::inline v0 {
 
-/// Counts of a `Checkpointed` since its last `begin_step`.
+/// Counts of a `Checkpointed` or a `Rematerialised` since its last `begin_step`.
 struct RunReport {
   byte_count peak_bytes = 0;            ///< the most that was live, inside operations too
-  byte_count predicted_peak_bytes = 0;  ///< the largest of the plans that ran
+  byte_count predicted_peak_bytes = 0;  ///< the largest of the plans that ran; 0 without a plan
   byte_count profile_bytes = 0;         ///< the most that a measuring forward held
   /// The most that the engine's allocator held from the system, its rounding and pool included, at
   /// the end of a node's forward or backward; 0 unless the options say how to ask it.
@@ -23,6 +23,7 @@ struct RunReport {
   double recomputed_cost = 0;  ///< of all further runs
   bool cost_is_flops = false;
   std::uint64_t passes = 0;
+  std::uint64_t evictions = 0;  ///< of values, by an online policy, to make room
   std::vector<std::uint32_t> recomputes_per_layer{};
   std::vector<double> recomputed_cost_per_layer{};
 };

@@ -107,11 +107,12 @@ requires(std::movable<Payload>) class OperationStore {
 
   /// Runs an operation, whatever it must remake and evict for it.
   /// @returns a handle for each output
-  /// @throws InvalidArgument for an empty input or one of another store, or an index that does not
-  ///   exist; BudgetExceeded if it does not fit although nothing is left to evict; ProfileMismatch
-  ///   if an output takes more than it was said to; InvalidState inside a running operation or for
-  ///   an input that is gone for good; and what the functions throw. After an exception the
-  ///   operation was not handed over, and all other values are still to be had.
+  /// @throws InvalidArgument for an empty input or one of another store, an index that does not
+  ///   exist, or a constant or kept value that it would take over; BudgetExceeded, naming what
+  ///   stays, if it does not fit although nothing is left to evict; ProfileMismatch if an output
+  ///   takes more than it was said to; InvalidState inside a running operation or for an input that
+  ///   is gone for good; and what the functions throw. After an exception the operation was not
+  ///   handed over, and all other values are still to be had.
   std::vector<Handle> run(const Request& request) {
     const operation_number op = core_->add_operation(request);
     core_->run_first(op);
@@ -278,8 +279,9 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     bool is_in_use = false;
     bool is_present = false;
     bool is_in_pool = false;
-    bool is_pinned = false;
-    bool is_stale = false;  ///< the victims' score of it is out of date
+    bool is_pinned = false;  ///< cannot be remade, or must not go
+    bool is_kept = false;    ///< a constant, or by the engine's word
+    bool is_stale = false;   ///< the victims' score of it is out of date
     bool was_released = false;
     bool is_marked = false;
   };
@@ -327,6 +329,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     const storage_id storage = take_storage();
     storages[storage].bytes = bytes;
     storages[storage].is_pinned = true;
+    storages[storage].is_kept = true;
     graph.isolate(storage);
     const value_number value = take_value(none, storage);
     values[value].payload = std::move(payload);
@@ -368,7 +371,12 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     for (const Output& output : request.outputs) {
       if (output.view_of) check_index(*output.view_of, "a view of");
     }
-    for (const std::size_t index : request.consumes) check_index(index, "consumes");
+    for (const std::size_t index : request.consumes) {
+      check_index(index, "consumes");
+      if (!storages[values[request.inputs[index].value_].storage].is_kept) continue;
+      throw InvalidArgument("an operation cannot take over input " + std::to_string(index) +
+                            ", which is a constant or was kept");
+    }
   }
 
   void add_output(operation_number op, const Output& output) {
@@ -540,6 +548,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
   void pin_for_good(value_number value) {
     const storage_id id = values[value].storage;
     Storage& storage = storages[id];
+    storage.is_kept = true;
     if (storage.is_pinned) return;
     leave_pool(id);
     storage.is_pinned = true;
@@ -649,6 +658,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     if (frame.asked < o.outputs.size()) fresh.push_back(values[o.outputs[frame.asked]].storage);
     for (std::size_t i = first_new; i < fresh.size(); ++i) join_pool(fresh[i]);
     fresh.resize(first_new);
+    made.clear();  // second copies
     notify(is_rerun ? StoreEvent::Kind::rerun : StoreEvent::Kind::run, o.number, during);
   }
 
@@ -785,6 +795,23 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     }
   }
 
+  [[nodiscard]] std::string describe_what_stays() const {
+    constexpr std::size_t most_named = 8;
+    std::string text = std::to_string(held) + " bytes are here";
+    std::size_t count = 0;
+    for (const Storage& storage : storages) {
+      if (!storage.is_present || storage.bytes == 0 || ++count > most_named) continue;
+      text += count == 1 ? " (" : ", ";
+      text += storage.is_kept ? "kept " : storage.locks > 0 ? "pinned or read " : "unrepeatable ";
+      const value_number value = storage.values.front();
+      text +=
+          values[value].op == none ? "constant" : "value " + std::to_string(values[value].number);
+      text += ": " + std::to_string(storage.bytes);
+    }
+    if (count > most_named) text += " and " + std::to_string(count - most_named) + " more";
+    return text + (count == 0 ? "" : ")");
+  }
+
   byte_count make_room(byte_count bytes) {
     const byte_count before = held;
     while (before - held < bytes) {
@@ -858,6 +885,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     Storage& storage = storages[id];
     storage.is_present = false;
     hold(held - storage.bytes);
+    for (const value_number value : storage.values) values[value].payload = Payload{};
     for (const value_number value : storage.values) undefine(value, tell);
   }
 

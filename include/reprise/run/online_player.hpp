@@ -1,0 +1,151 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// One forward and backward pass of a layer graph under an online policy.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <reprise/core/layer_graph.hpp>
+#include <reprise/core/pass_context.hpp>
+#include <reprise/eviction/eviction_policy.hpp>
+#include <reprise/program/lowering.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/run/lowered_shape.hpp>
+#include <reprise/run/node_calls.hpp>
+#include <reprise/run/shared_state.hpp>
+#include <reprise/store/online_event.hpp>
+#include <reprise/store/operation_feed.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0::running {
+
+/// Hands the operations of one pass to a store that runs them as they come.
+///
+/// The turn runs at the end of forward, which makes room for the gradients that backward will be
+/// given; the graph's outputs stay until then.
+template <LayerGraph G, EvictionPolicy P>
+class OnlinePlayer {
+ public:
+  using T = typename G::tensor_type;
+  using S = typename G::saved_type;
+
+  OnlinePlayer(G& graph, std::shared_ptr<Shared> shared, std::shared_ptr<const LoweredShape> shape,
+               P policy, std::vector<T*> inputs, PassContext::Identity identity,
+               PassMode mode = PassMode::training)
+      : graph_(graph),
+        shared_(std::move(shared)),
+        shape_(std::move(shape)),
+        calls_(graph, shared_, shape_->lowered, std::move(inputs), PassContext(identity, mode)),
+        is_resident_(NodeCalls<G>::has_resident ? graph.size() : 0, 0),
+        feed_(program(), shared_->account, std::move(policy),
+              [this](operation_id op, bool is_rerun) { call(op, is_rerun); }) {
+    feed_.observe([this](const OnlineEvent& event) { note(event); });
+    ++shared_->passes_alive;
+  }
+
+  OnlinePlayer(const OnlinePlayer&) = delete;
+  OnlinePlayer& operator=(const OnlinePlayer&) = delete;
+  OnlinePlayer(OnlinePlayer&&) = delete;
+  OnlinePlayer& operator=(OnlinePlayer&&) = delete;
+  ~OnlinePlayer() {
+    --shared_->passes_alive;
+    shared_->report.evictions += feed_.evictions();
+    for (std::size_t node = 0; node < is_resident_.size(); ++node) release_resident(node);
+  }
+
+  void play_forward() {
+    for (operation_id op = 0; op <= program().turn(); ++op) {
+      feed_.run(op);
+      if (op != program().turn()) feed_.release_after(op);
+    }
+  }
+
+  /// Whether this pass shares an account with others.
+  [[nodiscard]] bool is_of(const std::shared_ptr<Shared>& shared) const noexcept {
+    return shared_ == shared;
+  }
+
+  /// Names the shapes of this pass.
+  [[nodiscard]] std::uint64_t signature() const noexcept { return shape_->signature; }
+
+  [[nodiscard]] std::size_t output_count() const noexcept { return outputs_.size(); }
+  [[nodiscard]] const T& output(std::size_t index) const { return *outputs_[index]; }
+
+  [[nodiscard]] std::vector<T> play_backward(std::span<T> gradients) {
+    take_over(gradients);
+    for (operation_id op = program().turn() + 1; op < program().operations().size(); ++op) {
+      feed_.run(op);
+      feed_.release_after(op);
+    }
+    feed_.finish();
+    std::vector<T> result(lowered().input_gradients.size());
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      const value_id gradient = lowered().input_gradients[i];
+      if (gradient != LoweredGraph::no_value) result[i] = std::move(feed_.kept(gradient).tensor);
+    }
+    return result;
+  }
+
+ private:
+  [[nodiscard]] const LoweredGraph& lowered() const { return shape_->lowered; }
+  [[nodiscard]] const Program& program() const { return shape_->lowered.program; }
+
+  void call(operation_id op, bool is_rerun) {
+    const Operation& operation = program().operations()[op];
+    if (operation.kind == OperationKind::forward) {
+      const ForwardRun run{.is_rerun = is_rerun};
+      calls_.forward(operation, run, feed_, [](value_id) { return true; });
+      note_resident(operation.node);
+    } else if (operation.kind == OperationKind::turn) {
+      for (const Source& output : graph_.outputs()) {
+        outputs_.push_back(&feed_.at(lowered().outputs[output.node][output.port]).tensor);
+      }
+    } else {
+      calls_.backward(operation, feed_);
+    }
+  }
+
+  void take_over(std::span<T> gradients) {
+    calls_.check_given(gradients, [this](std::size_t i) -> const T& { return output(i); });
+    const Operation& turn = program().operations()[program().turn()];
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      feed_.kept(turn.writes[i]).tensor = std::move(gradients[i]);
+    }
+    outputs_.clear();
+    feed_.release_after(program().turn());
+  }
+
+  void note(const OnlineEvent& event) {
+    if (event.kind == OnlineEvent::Kind::drop) {
+      const Value& value = program().values()[event.index];
+      if (value.kind == ValueKind::saved && !is_resident_.empty()) release_resident(value.node);
+    }
+    if (shared_->online_observer) shared_->online_observer(event);
+  }
+
+  void note_resident(std::size_t node) {
+    if (is_resident_.empty() || lowered().saved[node] == LoweredGraph::no_value) return;
+    is_resident_[node] = 1;
+  }
+
+  void release_resident([[maybe_unused]] std::size_t node) {
+    if constexpr (NodeCalls<G>::has_resident) {
+      if (std::exchange(is_resident_[node], std::uint8_t{0}) != 0) graph_.release_resident(node);
+    }
+  }
+
+  G& graph_;
+  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<const LoweredShape> shape_;
+  NodeCalls<G> calls_;
+  std::vector<std::uint8_t> is_resident_;  ///< by node: saved state that it keeps in itself
+  std::vector<const T*> outputs_;          ///< of the graph, between forward and backward
+  OperationFeed<Payload<T, S>, P> feed_;
+};
+
+}  // namespace reprise::inline v0::running

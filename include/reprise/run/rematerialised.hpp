@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Trains a layer graph within a budget without a plan: an online policy evicts as room is needed.
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <reprise/core/error.hpp>
+#include <reprise/core/layer_graph.hpp>
+#include <reprise/core/pass_context.hpp>
+#include <reprise/core/units.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/eviction/eviction_policy.hpp>
+#include <reprise/run/lowered_shape.hpp>
+#include <reprise/run/online_player.hpp>
+#include <reprise/run/pass.hpp>
+#include <reprise/run/run_report.hpp>
+#include <reprise/run/session.hpp>
+#include <reprise/run/shared_state.hpp>
+#include <reprise/store/memory_account.hpp>
+#include <reprise/store/online_event.hpp>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// How a `Rematerialised` runs.
+struct RematerialisedOptions {
+  byte_count budget = unlimited_bytes;  ///< for all passes in flight together
+  std::uint64_t seed = 0;               ///< of the nodes' random streams
+  std::size_t passes_in_flight = 1;     ///< how many passes may be between forward and backward
+  bool input_gradients = true;          ///< whether backward hands out the graph inputs' gradients
+  bool verify_replay = false;           ///< compare each recomputed value with its original
+  OnlineObserver observer{};            ///< called with each event; empty for none
+  ReservedBytes reserved_bytes{};       ///< asks the engine's allocator; empty for none
+};
+
+/// Runs an engine's layer graph operation by operation under an online eviction policy: what needs
+/// room evicts other values, what was evicted is remade when it is read, and no gradient changes by
+/// a bit.
+///
+/// Choose it over `Checkpointed` where no plan is wanted: nothing is searched, and no statistics
+/// are needed. It does what `run_online` foretells for `program()` and the same policy and budget,
+/// event for event; a pass in flight evicts its own values only. Nodes are never told that their
+/// saved state will be made again, and never to skip an output, since nobody knows beforehand.
+///
+/// Profiles, calls and exceptions are those of `Checkpointed`. A budget that turns out too small in
+/// the middle of a pass ends the pass, and nothing of it is held.
+/// Borrows the graph, which must outlive it and must not move.
+/// @tparam P chooses what goes
+template <LayerGraph G, EvictionPolicy P = DtrEqClass>
+class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
+  using Player = running::OnlinePlayer<G, P>;
+  using Session = running::Session<G, Player>;
+
+ public:
+  using typename Session::pass_type;
+  using typename Session::tensor_type;
+
+  /// @throws InvalidGraph if the graph breaks a rule (see `check_graph`); InvalidArgument if
+  ///   several passes are to be in flight over nodes that keep state in themselves.
+  explicit Rematerialised(G& graph, P policy = {}, RematerialisedOptions options = {})
+      : Session(graph,
+                {.budget = options.budget,
+                 .seed = options.seed,
+                 .passes_in_flight = options.passes_in_flight,
+                 .input_gradients = options.input_gradients},
+                {.online_observer = std::move(options.observer),
+                 .reserved_bytes = std::move(options.reserved_bytes),
+                 .verify_replay = options.verify_replay}),
+        policy_(std::move(policy)) {}
+
+  /// Begins an optimiser step. A step that was begun and not ended is forgotten, with its number
+  /// given to this one.
+  /// @throws InvalidState if a pass is still in flight, or called by a node that runs.
+  void begin_step() {
+    this->check_begin();
+    this->begin();
+  }
+
+  /// Runs a forward pass. The inputs are borrowed: they must live until the pass's backward.
+  /// @throws InvalidState outside a step, with too many passes in flight, or called by a node that
+  ///   runs; InvalidArgument for a wrong number of inputs; BudgetExceeded if it does not fit
+  ///   although nothing is left to evict; ProfileMismatch if a tensor is larger than its profile;
+  ///   SharedStorage; ReplayMismatch; and what the engine throws.
+  template <std::same_as<tensor_type>... Inputs>
+  [[nodiscard]] pass_type forward(const Inputs&... inputs) {
+    this->check_forward("forward", sizeof...(Inputs));
+    const auto playing = this->playing();
+    std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    const PassContext::Identity identity = this->next_identity();
+    const std::shared_ptr<const LoweredShape> shape = this->shape_for(pointers, identity);
+    note_pass(*shape);
+    auto player = std::make_unique<Player>(this->graph(), this->shared(), shape, policy_,
+                                           std::move(pointers), identity);
+    forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
+    this->note_shape(shape->signature);
+    return pass_type(std::move(player));
+  }
+
+  /// Runs the backward of a pass and returns the gradients of the graph's inputs, empty where they
+  /// are not wanted.
+  /// @param gradients of the graph's outputs, in their order
+  /// @throws InvalidState if the pass was taken before (a second backward needs a second forward),
+  ///   or called by a node that runs; InvalidArgument if another object made the pass; and as
+  ///   `forward`.
+  template <std::same_as<tensor_type>... Gradients>
+  std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
+    const std::unique_ptr<Player> player = this->take(pass);
+    const auto playing = this->playing();
+    std::vector<tensor_type> list;
+    list.reserve(sizeof...(Gradients));
+    (list.push_back(std::move(gradients)), ...);
+    return forgetting_on_mismatch(player->signature(), [&] { return player->play_backward(list); });
+  }
+
+  /// Ends the step: parameter gradients are final.
+  /// @throws InvalidState if no step was begun, a pass is in flight, or called by a node that runs.
+  void end_step() {
+    this->check_end();
+    this->end();
+  }
+
+  /// Runs one whole pass within the budget and once more with everything kept, outside the budget,
+  /// and compares the gradients of all parameters and graph inputs to the bit.
+  ///
+  /// Call it inside a step, before its first forward; running statistics move in the pass within
+  /// the budget only. Afterwards the parameter gradients are those of the pass within the budget.
+  /// What it recomputes is no part of the report.
+  /// @param turn makes the gradients of the graph's outputs: called with a span of pointers to
+  ///   them, returns a `std::vector<tensor_type>`
+  /// @param zero_gradients sets all parameter gradients to zero
+  /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
+  template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
+  void verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
+    this->check_forward("verify_step", sizeof...(Inputs));
+    const auto playing = this->playing();
+    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    const PassContext::Identity identity = this->first_identity();
+    const std::shared_ptr<const LoweredShape> shape = this->shape_for(pointers, identity);
+    const auto within = std::make_shared<running::Shared>(*this->shared());
+    const auto apart = std::make_shared<running::Shared>(*this->shared());
+    apart->account = std::make_shared<MemoryAccount>();
+    apart->online_observer = nullptr;
+    const auto play = [&](const auto& shared, PassMode mode) {
+      zero_gradients();
+      return forgetting_on_mismatch(shape->signature, [&] {
+        return this->play_whole(std::make_unique<Player>(this->graph(), shared, shape, policy_,
+                                                         pointers, identity, mode),
+                                turn);
+      });
+    };
+    const auto expected = play(apart, PassMode::profiling);
+    const auto actual = play(within, PassMode::training);
+    this->compare_gradients(expected, actual);
+  }
+
+ private:
+  // A profile that was too small is forgotten, so that the next forward profiles anew.
+  template <class F>
+  auto forgetting_on_mismatch(std::uint64_t signature, F&& f) {
+    try {
+      return f();
+    } catch (const ProfileMismatch&) {
+      this->forget(signature);
+      throw;
+    }
+  }
+
+  void note_pass(const LoweredShape& shape) {
+    RunReport& report = this->shared()->report;
+    ++report.passes;
+    report.cost_is_flops = shape.lowered.program.cost_is_flops();
+  }
+
+  P policy_;
+};
+
+}  // namespace reprise::inline v0
