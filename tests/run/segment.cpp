@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,6 +25,7 @@ namespace {
 using reprise::segment;
 using reprise_test::ComputationFailed;
 using reprise_test::leaf;
+using reprise_test::Saved;
 using reprise_test::Tape;
 using reprise_test::TapeTensor;
 using reprise_test::Variable;
@@ -52,7 +54,7 @@ std::vector<Numbers> gradients_of(Tape& tape, const Variable& y, std::size_t lea
 Variable block(const Variable& x) { return add(x, square(tanh(multiply(x, x)))); }
 
 /// Everything random, stateful or of a mode that a rerun must find again.
-Variable moody(const Variable& x) { return observe(jitter(dropout(tanh(jitter(dropout(x)))))); }
+Variable moody(const Variable& x) { return jitter(dropout(tanh(observe(jitter(dropout(x)))))); }
 
 struct Plain {
   template <class F, class... Inputs>
@@ -180,6 +182,48 @@ TEST_CASE("what the tape has given up is not remade") {
   const std::uint64_t before = tape.computations;
   static_cast<void>(gradients_of(tape, y));
   CHECK(tape.computations - before == 1);
+}
+
+TEST_CASE("parameters are kept, and nothing is recomputed to have them") {
+  Tape tape;
+  const Variable x = leaf(tape, width, 0.1);
+  const Variable w = leaf(tape, width, 0.7);
+  w.tensor.persist();
+  const auto f = [w](const Variable& v) {
+    const Variable first = square(v);
+    return add(first, multiply(w, w));
+  };
+  const Variable y = segment(f, x);
+  const std::uint64_t before = tape.computations;
+  static_cast<void>(gradients_of(tape, y));
+  CHECK(tape.computations == before);
+}
+
+TEST_CASE("a rerun remakes what is missing, all of it or nothing") {
+  Tape tape;
+  const Variable x = leaf(tape, width, 0.1);
+  std::array<Saved, 3> saved;
+  const auto f = [&](const Variable& v) {
+    Variable y = v;
+    for (Saved& s : saved) {
+      y = add(y, y);
+      Saved value = tape.saver.save(y.tensor);
+      if (!tape.pass.is_recompute()) s = std::move(value);
+    }
+  };
+  segment(f, x);
+  const std::uint64_t at_rest = tape.memory.live;
+  tape.fails_at = tape.computations + 2;
+  CHECK_THROWS_AS(static_cast<void>(saved[0].get()), ComputationFailed);
+  CHECK(!saved[0].is_present());
+  CHECK(tape.memory.live == at_rest);
+  CHECK(saved[0].get()[0] == 2 * x.tensor[0]);
+  CHECK(saved[2].is_present());
+  saved[1].unload();
+  CHECK(tape.memory.live == at_rest + 2 * tensor_bytes);
+  const std::uint64_t before = tape.computations;
+  CHECK(saved[1].get()[0] == 4 * x.tensor[0]);
+  CHECK(tape.computations - before == 2);
 }
 
 TEST_CASE("a segment inside a segment is remade from what the outer one saved") {
@@ -432,7 +476,7 @@ TEST_CASE("a tape that keeps its entries goes backward again") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   const auto inner = [](const Variable& v) { return moody(block(v)); };
-  const Variable y = segment([&](const Variable& v) { return block(segment(inner, v)); }, x);
+  const Variable y = segment([&](const Variable& v) { return block(segment(inner, tanh(v))); }, x);
   const std::vector<Tape::Backward> entries = tape.entries;
   const std::uint64_t at_rest = tape.memory.live;
   const std::vector<Numbers> first = gradients_of(tape, y);
@@ -453,7 +497,7 @@ TEST_CASE("without a tape that records a segment is a call") {
 }
 
 TEST_CASE("a saved value that is empty says so") {
-  const reprise_test::Saved saved;
+  const Saved saved;
   CHECK(!saved.is_present());
   CHECK_THROWS_AS(static_cast<void>(saved.get()), reprise::InvalidState);
 }

@@ -51,6 +51,9 @@ class BasicCountingTensor {
   [[nodiscard]] CountingMemory& memory() const { return buffer_->memory; }
   [[nodiscard]] const void* storage() const { return buffer_.get(); }
   [[nodiscard]] std::uint64_t version() const { return buffer_ ? buffer_->version : 0; }
+  [[nodiscard]] bool is_persistent() const { return buffer_ && buffer_->is_persistent; }
+  /// Says that the tensor is a parameter.
+  void persist() const { buffer_->is_persistent = true; }
   /// Says that elements were changed in place.
   void changed() const { ++buffer_->version; }
 
@@ -67,6 +70,7 @@ class BasicCountingTensor {
     CountingMemory& memory;
     std::vector<Number> data;
     std::uint64_t version = 0;
+    bool is_persistent = false;
   };
 
   std::shared_ptr<Buffer> buffer_;
@@ -85,6 +89,7 @@ struct reprise::tensor_traits<reprise_test::BasicCountingTensor<Number>> {
     for (std::size_t i = 0; i < into.size(); ++i) into[i] += part[i];
     if (into.size() > 0) into.changed();
   }
+  static bool is_persistent(const tensor& t) { return t.is_persistent(); }
   static std::uint64_t version(const tensor& t) { return t.version(); }
   static std::uint64_t checksum(const tensor& t) {
     return hash_bytes(std::as_bytes(std::span<const Number>(t.data(), t.size())));
