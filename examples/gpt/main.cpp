@@ -38,7 +38,10 @@ reprise::byte_count budget_of(const gpt::Options& options, const gpt::Corpus& co
 /// Store-all comes first, as the reference; only policies that adapt are held to the budget.
 std::vector<gpt::Result> compare(const gpt::Options& options, const gpt::Corpus& corpus,
                                  reprise::byte_count budget) {
-  gpt::check_feasible(options, corpus, gpt::Policy::gradient, budget);
+  for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
+    const auto policy = static_cast<gpt::Policy>(i);
+    if (gpt::adapts_to_budget(policy)) gpt::check_feasible(options, corpus, policy, budget);
+  }
   std::vector<gpt::Result> results;
   for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
     const auto policy = static_cast<gpt::Policy>(i);

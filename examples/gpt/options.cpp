@@ -56,8 +56,7 @@ void add_training_options(CLI::App& app, Options& options) {
 }
 
 void add_policy_options(CLI::App& app, Options& options, Written& written) {
-  CLI::Option* const policy = app.add_option("--policy", written.policy,
-                                             "store-all, recompute-all, every-4, sqrt or gradient");
+  CLI::Option* const policy = app.add_option("--policy", written.policy, policy_list());
   app.add_option("--alpha", options.alpha, "gradient keeps layers above alpha * median")
       ->check(CLI::Range(0.0, 1e9));
   app.add_option("--beta", options.beta, "Weight of the past in the gradient statistics")

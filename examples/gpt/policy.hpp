@@ -9,8 +9,11 @@
 #include <array>
 #include <cstddef>
 #include <reprise/core/error.hpp>
+#include <reprise/eviction/dtr.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/every_nth.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
+#include <reprise/planner/online.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/square_root.hpp>
 #include <reprise/planner/store_all.hpp>
@@ -21,11 +24,21 @@
 namespace gpt {
 
 /// Who decides what is kept.
-enum class Policy { store_all, recompute_all, every_4, square_root, gradient };
+enum class Policy { store_all, recompute_all, every_4, square_root, gradient, dtr, dtr_eq };
 
 /// Their names, in their order.
-inline constexpr std::array<std::string_view, 5> policy_names{"store-all", "recompute-all",
-                                                              "every-4", "sqrt", "gradient"};
+inline constexpr auto policy_names = std::to_array<std::string_view>(
+    {"store-all", "recompute-all", "every-4", "sqrt", "gradient", "dtr", "dtr-eq"});
+
+/// Their names in a row, for people.
+[[nodiscard]] inline std::string policy_list() {
+  std::string list;
+  for (std::size_t i = 0; i < policy_names.size(); ++i) {
+    if (i > 0) list += i + 1 < policy_names.size() ? ", " : " or ";
+    list += policy_names.at(i);
+  }
+  return list;
+}
 
 [[nodiscard]] constexpr std::string_view name_of(Policy policy) {
   return policy_names.at(static_cast<std::size_t>(policy));
@@ -36,15 +49,17 @@ inline constexpr std::array<std::string_view, 5> policy_names{"store-all", "reco
   const auto found = std::ranges::find(policy_names, name);
   if (found == policy_names.end()) {
     throw reprise::InvalidArgument("--policy: there is no policy '" + std::string(name) +
-                                   "'; choose store-all, recompute-all, every-4, sqrt or gradient");
+                                   "'; choose " + policy_list());
   }
   return static_cast<Policy>(found - policy_names.begin());
 }
 
 /// True if the policy keeps less when the budget is small; the others have one shape.
-[[nodiscard]] constexpr bool adapts_to_budget(Policy policy) { return policy == Policy::gradient; }
+[[nodiscard]] constexpr bool adapts_to_budget(Policy policy) {
+  return policy == Policy::gradient || policy == Policy::dtr || policy == Policy::dtr_eq;
+}
 
-/// Calls `f` with the policy's planner.
+/// Calls `f` with the policy's planner; of an online policy: what it would do on a known program.
 template <class F>
 auto with_planner(Policy policy, double alpha, F&& f) {
   switch (policy) {
@@ -56,6 +71,10 @@ auto with_planner(Policy policy, double alpha, F&& f) {
       return f(reprise::SquareRoot{});
     case Policy::gradient:
       return f(reprise::GradientThreshold{reprise::MedianThreshold{.alpha = alpha}});
+    case Policy::dtr:
+      return f(reprise::Online{reprise::Dtr{}, std::string(name_of(policy))});
+    case Policy::dtr_eq:
+      return f(reprise::Online{reprise::DtrEqClass{}, std::string(name_of(policy))});
     case Policy::store_all:
       break;
   }

@@ -6,15 +6,21 @@
 #include <algorithm>
 #include <cmath>
 #include <reprise/core/error.hpp>
+#include <reprise/eviction/eviction_policy.hpp>
+#include <reprise/planner/online.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/planner/planner.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint.hpp"
+#include "online_net.hpp"
+#include "planned_net.hpp"
 #include "progress.hpp"
 #include "trainer.hpp"
 
@@ -63,6 +69,36 @@ Result run_steps(Trainer& trainer, const Options& options, Policy policy) {
   return result;
 }
 
+template <class Trainer>
+Result run_all(Trainer&& trainer, const Options& options, Policy policy,
+               reprise::byte_count budget) {
+  if (!options.resume.empty()) {
+    trainer.resume(read_checkpoint(options.resume, trainer.model()));
+  }
+  Result result = run_steps(trainer, options, policy);
+  if (budget != reprise::unlimited_bytes) result.budget_bytes = budget;
+  if (!options.save.empty()) write_checkpoint(options.save, trainer.checkpoint());
+  return result;
+}
+
+template <reprise::Planner P>
+Result train_with(P planner, const Options& options, const Corpus& corpus, Policy policy,
+                  reprise::byte_count budget) {
+  return run_all(Trainer<PlannedNet<P>>(options, corpus, std::move(planner), budget), options,
+                 policy, budget);
+}
+
+/// Without a plan, what will happen is asked beforehand.
+template <reprise::EvictionPolicy P>
+Result train_with(reprise::Online<P> dry_run, const Options& options, const Corpus& corpus,
+                  Policy policy, reprise::byte_count budget) {
+  const reprise::byte_count peak = check_feasible(options, corpus, policy, budget);
+  Result result = run_all(Trainer<OnlineNet<P>>(options, corpus, dry_run.policy(), budget), options,
+                          policy, budget);
+  result.predicted_peak_bytes = peak;
+  return result;
+}
+
 }  // namespace
 
 reprise::byte_count store_all_peak(const Options& options, const Corpus& corpus) {
@@ -70,25 +106,18 @@ reprise::byte_count store_all_peak(const Options& options, const Corpus& corpus)
   return reprise::StoreAll{}(reprise::PlanRequest{.program = program}).peak_bytes;
 }
 
-void check_feasible(const Options& options, const Corpus& corpus, Policy policy,
-                    reprise::byte_count budget) {
+reprise::byte_count check_feasible(const Options& options, const Corpus& corpus, Policy policy,
+                                   reprise::byte_count budget) {
   const reprise::Program program = program_of(options, corpus);
-  with_planner(policy, options.alpha, [&](auto planner) {
-    static_cast<void>(planner(reprise::PlanRequest{.program = program, .budget = budget}));
+  return with_planner(policy, options.alpha, [&](auto planner) {
+    return planner(reprise::PlanRequest{.program = program, .budget = budget}).peak_bytes;
   });
 }
 
 Result train(const Options& options, const Corpus& corpus, Policy policy,
              reprise::byte_count budget) {
   return with_planner(policy, options.alpha, [&](auto planner) {
-    Trainer trainer(options, corpus, std::move(planner), budget);
-    if (!options.resume.empty()) {
-      trainer.resume(read_checkpoint(options.resume, trainer.model()));
-    }
-    Result result = run_steps(trainer, options, policy);
-    if (budget != reprise::unlimited_bytes) result.budget_bytes = budget;
-    if (!options.save.empty()) write_checkpoint(options.save, trainer.checkpoint());
-    return result;
+    return train_with(std::move(planner), options, corpus, policy, budget);
   });
 }
 

@@ -16,9 +16,10 @@ namespace gpt {
 /// What store-all needs for the options' model, without training.
 [[nodiscard]] reprise::byte_count store_all_peak(const Options& options, const Corpus& corpus);
 
-/// @throws reprise::BudgetInfeasible if the policy cannot meet the budget before it has statistics.
-void check_feasible(const Options& options, const Corpus& corpus, Policy policy,
-                    reprise::byte_count budget);
+/// The peak that the policy foretells within the budget before it has statistics.
+/// @throws reprise::BudgetInfeasible if it cannot meet the budget.
+reprise::byte_count check_feasible(const Options& options, const Corpus& corpus, Policy policy,
+                                   reprise::byte_count budget);
 
 /// Trains, resuming and saving as the options say.
 /// @param budget  what the policy must keep

@@ -9,13 +9,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <reprise/planner/planner.hpp>
-#include <reprise/run/checkpointed.hpp>
-#include <reprise/scheduler/checkpoint_scheduler.hpp>
-#include <reprise/scheduler/replan_every.hpp>
-#include <reprise/stats/cadence.hpp>
-#include <reprise/stats/ema.hpp>
-#include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/core/units.hpp>
+#include <reprise/run/run_report.hpp>
 #include <span>
 #include <sstream>
 #include <utility>
@@ -38,24 +33,19 @@ struct StepResult {
   reprise::RunReport report{};
 };
 
-/// A model in training under a planner and a budget.
-template <reprise::Planner P>
+/// A model in training within a budget.
+/// @tparam Net runs it: `PlannedNet`, `OnlineNet`
+template <class Net>
 class Trainer {
  public:
-  Trainer(const Options& options, const Corpus& corpus, P planner, reprise::byte_count budget)
+  /// @param decider the planner or the policy
+  template <class Decider>
+  Trainer(const Options& options, const Corpus& corpus, Decider decider, reprise::byte_count budget)
       : options_(options),
         corpus_(corpus),
         model_(options.shape, options.seed),
         optimiser_(model_.parameters(), {.learning_rate = options.learning_rate}),
-        tracker_(model_.graph(), reprise::Ema{.beta = options.beta},
-                 reprise::EverySteps{.steps = options.cadence}),
-        scheduler_(std::move(planner), reprise::ReplanEvery{.steps = options.cadence}),
-        net_(model_.graph(), tracker_, scheduler_,
-             reprise::CheckpointedOptions{
-                 .budget = budget,
-                 .seed = options.seed,
-                 .verify_replay = options.verify_replay,
-                 .reserved_bytes = [this] { return model_.memory().reserved_bytes(); }}),
+        net_(options, model_, std::move(decider), budget),
         verifies_next_step_(options.verify_replay) {}
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -67,20 +57,20 @@ class Trainer {
     const auto start = std::chrono::steady_clock::now();
     StepResult result;
     choose_batches();
-    net_.begin_step();
+    net_->begin_step();
     if (std::exchange(verifies_next_step_, false)) verify_step();
     model_.memory().reset_peak();
     model_.parameters().zero_gradients();
     const float share = 1.0F / static_cast<float>(options_.accumulate);
     for (std::size_t i = 0; i < options_.accumulate; ++i) {
-      auto pass = net_.forward();
+      auto pass = net_->forward();
       result.loss += share * *pass.output().data();
       result.live_bytes = model_.memory().live_bytes();
-      net_.backward(std::move(pass), model_.scalar(share));
+      net_->backward(std::move(pass), model_.scalar(share));
     }
-    net_.end_step();
+    net_->end_step();
     optimiser_.step();
-    result.report = net_.report();
+    result.report = net_->report();
     result.peak_bytes = peak_bytes(result.report);
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -93,20 +83,18 @@ class Trainer {
     float sum = 0;
     for (std::size_t i = 0; i < batches; ++i) {
       model_.batches().evaluation = corpus_.validation_batch(i, options_.batch);
-      sum += *net_.infer().front().data();
+      sum += *net_->infer().front().data();
     }
     return sum / static_cast<float>(batches);
   }
 
   [[nodiscard]] Checkpoint checkpoint() const {
     Checkpoint checkpoint{
-        .shape = model_.shape(), .step = net_.step(), .moments = optimiser_.moments()};
+        .shape = model_.shape(), .step = net_->step(), .moments = optimiser_.moments()};
     for (const auto& entry : model_.parameters().entries()) {
       checkpoint.parameters.push_back(entry.values);
     }
     std::ostringstream decisions;
-    tracker_.save(decisions);
-    scheduler_.save(decisions);
     net_.save(decisions);
     checkpoint.decisions = decisions.str();
     return checkpoint;
@@ -117,8 +105,6 @@ class Trainer {
   /// @throws reprise::CorruptState if what decides inside is of another model or policy.
   void resume(const Checkpoint& checkpoint) {
     std::istringstream decisions(checkpoint.decisions);
-    tracker_.load(decisions);
-    scheduler_.load(decisions);
     net_.load(decisions);
     auto& entries = model_.parameters().entries();
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -129,22 +115,18 @@ class Trainer {
   }
 
  private:
-  using Tracker =
-      reprise::GradientStatTracker<reprise::DefaultBackend, reprise::Ema, reprise::EverySteps>;
-  using Scheduler = reprise::CheckpointScheduler<P, reprise::ReplanEvery>;
-
   void choose_batches() {
     auto& batches = model_.batches().training;
     batches.clear();
     for (std::size_t i = 0; i < options_.accumulate; ++i) {
       batches.push_back(
-          corpus_.training_batch(net_.step() * options_.accumulate + i, options_.batch));
+          corpus_.training_batch(net_->step() * options_.accumulate + i, options_.batch));
     }
   }
 
   /// Compares the first micro-batch's gradients with those of keeping everything.
   void verify_step() {
-    net_.verify_step(
+    net_->verify_step(
         [this](std::span<const Tensor* const>) {
           std::vector<Tensor> gradients;
           gradients.push_back(model_.scalar(1.0F));
@@ -163,9 +145,7 @@ class Trainer {
   const Corpus& corpus_;
   Model model_;
   AdamW optimiser_;
-  Tracker tracker_;
-  Scheduler scheduler_;
-  reprise::Checkpointed<ModelGraph, Tracker, Scheduler> net_;
+  Net net_;
   bool verifies_next_step_;
 };
 

@@ -19,6 +19,7 @@
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/simulate.hpp>
+#include <string>
 #include <utility>
 
 namespace reprise::inline v0 {
@@ -35,7 +36,11 @@ class Online {
   /// Recomputation in passes of the whole program beyond which a budget counts as not met.
   static constexpr double most_recomputed_passes = 100;
 
-  explicit Online(P policy = {}) : policy_(std::move(policy)) {}
+  /// @param name in messages
+  explicit Online(P policy = {}, std::string name = "an online policy")
+      : policy_(std::move(policy)), name_(std::move(name)) {}
+
+  [[nodiscard]] const P& policy() const noexcept { return policy_; }
 
   /// @throws BudgetInfeasible naming a budget that was tried and works, found by halving: a smaller
   ///   one may work too.
@@ -45,8 +50,7 @@ class Online {
       plan->bound_bytes = bound;
       return *std::move(plan);
     }
-    throw budget_infeasible("an online policy", request.budget, smallest_budget(request, bound),
-                            bound);
+    throw budget_infeasible(name_, request.budget, smallest_budget(request, bound), bound);
   }
 
  private:
@@ -117,6 +121,7 @@ class Online {
   }
 
   P policy_;
+  std::string name_;
 };
 
 }  // namespace reprise::inline v0

@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The model under a planner.
+
+#include <istream>
+#include <ostream>
+#include <reprise/core/units.hpp>
+#include <reprise/planner/planner.hpp>
+#include <reprise/run/checkpointed.hpp>
+#include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/scheduler/replan_every.hpp>
+#include <reprise/stats/cadence.hpp>
+#include <reprise/stats/ema.hpp>
+#include <reprise/stats/gradient_stat_tracker.hpp>
+#include <utility>
+
+#include "engine/model.hpp"
+#include "options.hpp"
+
+namespace gpt {
+
+/// A model's graph with the statistics, the plans and the passes of its training.
+template <reprise::Planner P>
+class PlannedNet {
+ public:
+  PlannedNet(const Options& options, Model& model, P planner, reprise::byte_count budget)
+      : tracker_(model.graph(), reprise::Ema{.beta = options.beta},
+                 reprise::EverySteps{.steps = options.cadence}),
+        scheduler_(std::move(planner), reprise::ReplanEvery{.steps = options.cadence}),
+        net_(model.graph(), tracker_, scheduler_,
+             reprise::CheckpointedOptions{
+                 .budget = budget,
+                 .seed = options.seed,
+                 .verify_replay = options.verify_replay,
+                 .reserved_bytes = [&model] { return model.memory().reserved_bytes(); }}) {}
+  PlannedNet(const PlannedNet&) = delete;
+  PlannedNet& operator=(const PlannedNet&) = delete;
+
+  [[nodiscard]] auto* operator->() noexcept { return &net_; }
+  [[nodiscard]] const auto* operator->() const noexcept { return &net_; }
+
+  /// Writes all that decides.
+  void save(std::ostream& out) const {
+    tracker_.save(out);
+    scheduler_.save(out);
+    net_.save(out);
+  }
+  void load(std::istream& in) {
+    tracker_.load(in);
+    scheduler_.load(in);
+    net_.load(in);
+  }
+
+ private:
+  using Tracker =
+      reprise::GradientStatTracker<reprise::DefaultBackend, reprise::Ema, reprise::EverySteps>;
+  using Scheduler = reprise::CheckpointScheduler<P, reprise::ReplanEvery>;
+
+  Tracker tracker_;
+  Scheduler scheduler_;
+  reprise::Checkpointed<ModelGraph, Tracker, Scheduler> net_;
+};
+
+}  // namespace gpt
