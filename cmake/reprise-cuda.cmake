@@ -30,4 +30,5 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80 90)
 endif()
 enable_language(CUDA)
+find_package(CUDAToolkit QUIET) # cuBLAS, for the benchmarks
 set(REPRISE_HAS_CUDA TRUE)

@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/gpt2_lengths.hpp"
 #include "support/in_turn.hpp"
 
 #if REPRISE_HAS_CBLAS
@@ -33,20 +34,6 @@
 #endif
 
 namespace {
-
-// GPT-2 124M's parameters in the order in which the model lists them.
-std::vector<std::size_t> gpt2_lengths() {
-  constexpr std::size_t channels = 768;
-  std::vector<std::size_t> lengths{50257 * channels, 1024 * channels};
-  for (int block = 0; block < 12; ++block) {
-    lengths.insert(lengths.end(),
-                   {channels, channels, channels * 3 * channels, 3 * channels, channels * channels,
-                    channels, channels, channels, channels * 4 * channels, 4 * channels,
-                    4 * channels * channels, channels});
-  }
-  lengths.insert(lengths.end(), {channels, channels});
-  return lengths;
-}
 
 // The gradients of GPT-2 with elements of type T; a layer for each block, embeddings with the
 // first.
@@ -64,7 +51,7 @@ struct Gradients {
  private:
   Gradients() {
     const std::vector<T> pattern = numbers_around_zero();
-    for (const std::size_t length : gpt2_lengths()) {
+    for (const std::size_t length : reprise_bench::gpt2_lengths()) {
       const std::size_t i = tensors.size();
       std::vector<T>& tensor = tensors.emplace_back(length);
       for (std::size_t at = 0; at < length; at += pattern.size()) {
