@@ -247,6 +247,7 @@ Way reduce_segments(const List<T>& list, const Machine& machine) {
   auto last = std::make_shared<CudaBuffer<std::int64_t>>(count, machine.memory, machine.stream);
   first->copy_from(begins);
   last->copy_from(ends);
+  machine.stream.synchronize();
   auto sums = std::make_shared<CudaBuffer<float>>(count, machine.memory, machine.stream);
   const auto call = [=, &list, &machine](void* memory, std::size_t& bytes) {
     check_cuda(cub::DeviceSegmentedReduce::Sum(memory, bytes, squares(list.data()), sums->data(),

@@ -7,12 +7,14 @@
 #include <cuda_runtime.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <reprise/backend/cuda.cuh>
 #include <reprise/backend/gradient_view.hpp>
@@ -131,6 +133,21 @@ TEST_CASE("a tensor or stream of another device is refused") {
   check_cuda(cudaStreamDestroy(stream), "cudaStreamDestroy");
 }
 
+TEST_CASE("a table that fills many kernels' parameters arrives whole") {
+  constexpr std::size_t size = 10'007;
+  const CudaStream stream;
+  reprise::CudaBuffer<std::uint32_t> buffer(size, CudaMemory{}, stream);
+  std::vector<std::uint32_t> table(size);
+  std::iota(table.begin(), table.end(), 0U);
+  const std::vector<std::uint32_t> expected = table;
+  upload_cuda(stream, std::span<const std::uint32_t>(table), buffer.data());
+  std::fill(table.begin(), table.end(), 7U);
+  std::vector<std::uint32_t> found(size);
+  buffer.copy_to(found);
+  stream.synchronize();
+  CHECK(found == expected);
+}
+
 TEST_CASE("steps allocate nothing") {
   REPRISE_SEEDED(random);
   CountingResource resource;
@@ -150,6 +167,7 @@ TEST_CASE("steps allocate nothing") {
 TEST_CASE("steps that a graph repeats are those that were enqueued one by one") {
   REPRISE_SEEDED(random);
   Gradients gradients;
+  gradients.tracker().end_step();  // loads the kernels
   Tracker eager = gradients.tracker();
   // A stream that blocks on the default stream, and the strictest capture: work anywhere else, and
   // any wait, is an error.

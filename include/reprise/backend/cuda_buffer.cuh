@@ -54,8 +54,8 @@ requires(std::is_trivially_copyable_v<T>) class CudaBuffer {
                "cudaMemsetAsync");
   }
 
-  /// Replaces the first elements, in stream order; the host's may change after the call unless they
-  /// are pinned. @throws CudaError
+  /// Replaces the first elements, in stream order; the host's must stay until then. @throws
+  /// CudaError
   void copy_from(std::span<const T> host) {
     if (host.empty()) return;
     check_cuda(cudaMemcpyAsync(data_, host.data(), host.size_bytes(), cudaMemcpyHostToDevice,

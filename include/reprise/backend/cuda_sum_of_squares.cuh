@@ -14,7 +14,8 @@
 #include <reprise/backend/cuda_launch.cuh>
 #include <reprise/backend/cuda_memory.cuh>
 #include <reprise/backend/cuda_stream.cuh>
-#include <utility>
+#include <reprise/backend/cuda_upload.cuh>
+#include <span>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -63,8 +64,8 @@ class CudaSumOfSquares {
         chunks_(table.chunks.size(), memory, stream),
         first_chunk_(table.first_chunk.size(), memory, stream),
         chunk_sums_(table.chunks.size(), memory, stream) {
-    chunks_.copy_from(table.chunks);
-    first_chunk_.copy_from(table.first_chunk);
+    upload_cuda(stream, std::span<const Chunk>(table.chunks), chunks_.data());
+    upload_cuda(stream, std::span<const std::uint32_t>(table.first_chunk), first_chunk_.data());
   }
 
   /// Layers, those without gradients included.

@@ -81,10 +81,11 @@ requires(std::is_trivially_copyable_v<T>) class CudaTensor {
                            [&state](const CudaEvent& end) { state.await(end); });
   }
 
-  /// Replaces all elements, in the order of its stream. @throws CudaError
+  /// Replaces the first elements. Waits for its stream. @throws CudaError
   void copy_from(std::span<const T> host) {
     state().await_readers();
     state().buffer.copy_from(host);
+    state().home.synchronize();
   }
 
   /// The elements, on the host. Waits for its stream. @throws CudaError

@@ -173,6 +173,7 @@ class GradientStatTracker {
   /// counts as the first launch. For backends that have graphs, registered gradients and a cadence
   /// of every step. A graph must hold `delay` steps or a multiple of that, or as many graphs be
   /// launched in turn; scale and smoothing are those that were captured.
+  /// Launch before asking for statistics.
   void note_replays(std::uint64_t steps) {
     backend_.note_replays(readback_, steps);
     steps_ += steps;
