@@ -28,12 +28,14 @@ class RandomReversal {
 
   reprise::byte_count draw(std::uint32_t first, std::uint32_t last) {
     if (first == last) return chain_.need_to_end(last);
-    if (chain_.link(last).is_free) {
+    std::uint32_t& choice = choice_[first * chain_.links().size() + last];
+    if (chain_.link(last).is_free && random_() % 2 == 0) {
+      choice = last + 1;
       return std::max(chain_.need_to_pass(first, last), draw(first, last - 1));
     }
     auto split = static_cast<std::uint32_t>(first + random_() % (last - first + 1));
     if (split <= chain_.first_bound(first)) split = first;
-    choice_[first * chain_.links().size() + last] = split;
+    choice = split;
     if (split == first) {
       return std::max(chain_.need_to_save(first, last),
                       chain_.link(first).saved_bytes + draw(first + 1, last));

@@ -76,6 +76,7 @@ struct Binomial {
   [[nodiscard]] static ChainChoice choose(const LayerChain& chain, const ChainOverrides& overrides,
                                           const ChainSegment& segment) {
     const auto [first, last, states] = segment;
+    if (chain.link(last).is_free) return {.split = last + 1, .room_before = states};
     const bool is_first_pass = last == chain.turn();
     const bool is_last = is_first_pass && first + 1 == last;
     const bool is_pinned = is_first_pass && overrides.last_split(first) == first;

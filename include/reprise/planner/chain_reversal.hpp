@@ -27,14 +27,15 @@ struct ChainSegment {
   std::uint32_t room = 0;
 };
 
-/// How a segment is reversed (see `LayerChain`): `split` is `first` if its first link saves.
+/// How a segment is reversed (see `LayerChain`): `split` is `first` if its first link saves, and
+/// `last + 1` if its last link goes backward before anything runs again.
 struct ChainChoice {
   std::uint32_t split = 0;
   std::uint32_t room_after = 0;   ///< for the segment that begins at the split, or after `first`
-  std::uint32_t room_before = 0;  ///< for the one that ends before the split
+  std::uint32_t room_before = 0;  ///< for the one that ends before the split, or before `last`
 };
 
-/// A callable that says how to reverse a segment of more than one link whose last is not free.
+/// A callable that says how to reverse a segment of more than one link.
 template <class F>
 concept ChoosesSplit = requires(F& choose, const ChainSegment& segment) {
   { choose(segment) } -> std::same_as<ChainChoice>;
@@ -59,23 +60,29 @@ template <ChoosesSplit F>
     tasks.pop_back();
     if (is_backward) {
       append(chain.link(first).backward);
-    } else if (first == last || chain.link(last).is_free) {
+    } else if (first == last) {
       append(chain.link(last).remake);
       append(chain.link(last).backward);
-      if (first < last) {
-        tasks.push_back({.segment = {.first = first, .last = last - 1, .room = segment.room}});
-      }
     } else {
       const ChainChoice choice = choose(segment);
-      const std::uint32_t advanced = std::max(choice.split, first + 1);
-      for (std::uint32_t link = first; link < advanced; ++link) append(chain.link(link).forward);
-      if (choice.split == first) {
+      const auto push = [&](std::uint32_t begin, std::uint32_t end, std::uint32_t its_room) {
+        tasks.push_back({.segment = {.first = begin, .last = end, .room = its_room}});
+      };
+      if (choice.split > last) {
+        append(chain.link(last).backward);
+        push(first, last - 1, choice.room_before);
+      } else if (choice.split == first) {
+        const bool remakes = chain.is_rest_free(first, last);
+        append(remakes ? chain.link(first).remake : chain.link(first).forward);
         tasks.push_back({.segment = segment, .is_backward = true});
+        push(first + 1, last, choice.room_after);
       } else {
-        tasks.push_back(
-            {.segment = {.first = first, .last = choice.split - 1, .room = choice.room_before}});
+        for (std::uint32_t link = first; link < choice.split; ++link) {
+          append(chain.link(link).forward);
+        }
+        push(first, choice.split - 1, choice.room_before);
+        push(choice.split, last, choice.room_after);
       }
-      tasks.push_back({.segment = {.first = advanced, .last = last, .room = choice.room_after}});
     }
   }
   return runs;

@@ -357,14 +357,14 @@ class LinkProgram {
 /// that a segment of links [first, last] has: its input, all gradients and all that it makes. Each
 /// value goes right after its last reader.
 /// - A segment of one link is remade and goes backward: needs `need_to_end(last)`.
-/// - A segment whose last link is free goes backward there and is then [first, last - 1] in m:
-/// needs
-///   `need_to_pass(first, last)`.
-/// - Any other one is reversed in one of two ways. Its first link runs and saves, the rest is
-///   reversed in m less the saved bytes of `first`, and `first` goes backward: needs
-///   `need_to_save(first, last)`. Or links [first, split) run and save nothing, [split, last] is
-///   reversed in m less the bytes of the input, then [first, split - 1] in m: needs
-///   `need_to_advance(first, split, last)`; not all of [first, split) are free.
+/// - The first link of a longer one runs and saves, the rest is reversed in m less the saved bytes
+///   of `first`, and `first` goes backward: needs `need_to_save(first, last)`. If all of the rest
+///   is free, the first is but remade.
+/// - Or links [first, split) run and save nothing, [split, last] is reversed in m less the bytes of
+///   the input, then [first, split - 1] in m: needs `need_to_advance(first, split, last)`. Not all
+///   of [first, split) are free.
+/// - Or the last link, if it is free, goes backward at once, then [first, last - 1] is reversed in
+///   m: needs `need_to_pass(first, last)`.
 ///
 /// The peak so predicted is the ledger's, or above it where the backward of a link reads the output
 /// of the link itself and that of the next link does not, or where links are of several operations.
@@ -424,10 +424,21 @@ class LayerChain {
   [[nodiscard]] byte_count need_to_pass(std::uint32_t first, std::uint32_t last) const noexcept {
     return links_[last].backward_peak + (first_bound(first) < last ? input_bytes(first) : 0);
   }
+  /// True if all links of a segment but the first are free.
+  [[nodiscard]] bool is_rest_free(std::uint32_t first, std::uint32_t last) const noexcept {
+    return first == last || first_bound(first + 1) > last;
+  }
   /// Bytes in which the first link of a segment runs and saves, and later goes backward.
   [[nodiscard]] byte_count need_to_save(std::uint32_t first, std::uint32_t last) const noexcept {
-    const byte_count forward = links_[first].saving_peak + links_[last].gradient_bytes;
-    return std::max(forward, links_[first].backward_peak);
+    const ChainLink& link = links_[first];
+    const byte_count forward = is_rest_free(first, last) ? link.remake_peak : link.saving_peak;
+    return std::max(forward + links_[last].gradient_bytes, link.backward_peak);
+  }
+  /// The cost of that run beyond the link's own forward: it is negative where only a part of it
+  /// runs.
+  [[nodiscard]] double cost_to_save(std::uint32_t first, std::uint32_t last) const noexcept {
+    const ChainLink& link = links_[first];
+    return is_rest_free(first, last) ? link.remake_cost - link.forward_cost : 0.0;
   }
   /// Bytes in which links [first, split) of a segment run, the input of `first` being held. Linear
   /// in their number.
