@@ -15,8 +15,15 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/philox.hpp>
+#include <reprise/eviction/dtr.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/planner/online.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/program/lowering.hpp>
+#include <reprise/program/profile.hpp>
 #include <reprise/run/checkpointed.hpp>
+#include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
 #include <span>
@@ -165,12 +172,67 @@ TEST_CASE("every policy trains with the bits of the hand-written loop, ledger = 
   }
 }
 
+namespace {
+
+// The model run operation by operation: within the budget, as the policy's dry run says.
+template <class P>
+Trace train_online(const reprise::Online<P>& dry_run, float dropout, double share) {
+  gpt::Model model(shape_with(dropout), seed);
+  fill_batches(model.batches());
+  gpt::AdamW optimiser(model.parameters(), {});
+  const reprise::Program program =
+      reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
+  const reprise::byte_count all = reprise::StoreAll{}({.program = program}).peak_bytes;
+  const auto budget = static_cast<reprise::byte_count>(share * static_cast<double>(all));
+  const reprise::Plan foretold = dry_run({.program = program, .budget = budget});
+  reprise::Rematerialised net(model.graph(), dry_run.policy(),
+                              reprise::RematerialisedOptions{.budget = budget, .seed = seed});
+  Trace trace;
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    net.begin_step();
+    model.parameters().zero_gradients();
+    model.memory().reset_peak();
+    for (std::uint64_t i = 0; i < micro_batches; ++i) {
+      auto pass = net.forward();
+      trace.losses.push_back(*pass.output().data());
+      net.backward(std::move(pass), model.scalar(0.5F));
+    }
+    net.end_step();
+    optimiser.step();
+    const reprise::RunReport report = net.report();
+    CHECK(report.peak_bytes == foretold.peak_bytes);
+    // The first step measures, too.
+    if (step > 0) CHECK(model.memory().peak_bytes() == foretold.peak_bytes);
+    CHECK(report.recomputed_cost == micro_batches * foretold.recomputed_cost);
+    CHECK(report.peak_bytes <= budget);
+    CHECK((report.evictions > 0) == (share < 1));
+  }
+  CHECK(model.memory().live_bytes() == 0);
+  trace.finish(model);
+  return trace;
+}
+
+}  // namespace
+
+TEST_CASE("run operation by operation the model keeps its budget and every bit") {
+  gpt::set_threads(1);
+  for (const float dropout : {0.0F, 0.2F}) {
+    const Trace expected = train_by_hand(dropout);
+    for (const double share : {1.0, 0.7, 0.5}) {
+      CAPTURE(dropout);
+      CAPTURE(share);
+      CHECK(train_online(reprise::Online<reprise::Dtr>{}, dropout, share) == expected);
+      CHECK(train_online(reprise::Online<reprise::DtrEqClass>{}, dropout, share) == expected);
+    }
+  }
+}
+
 TEST_CASE("a policy trains with the smallest budget that it names") {
   gpt::set_threads(1);
   constexpr float dropout = 0.1F;
   const Trace expected = train_by_hand(dropout);
   for (const auto policy : {gpt::Policy::store_all, gpt::Policy::recompute_all,
-                            gpt::Policy::square_root, gpt::Policy::gradient}) {
+                            gpt::Policy::square_root, gpt::Policy::gradient, gpt::Policy::dtr_eq}) {
     const std::string name(name_of(policy));
     CAPTURE(name);
     gpt::with_planner(policy, 1.0, [&](auto planner) {

@@ -9,8 +9,10 @@
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "policy.hpp"
 #include "support/program_run.hpp"
 
 namespace {
@@ -113,7 +115,8 @@ TEST_CASE("bad text gives one line and a failure") {
 TEST_CASE("a budget that cannot be met is refused, and the one that is named works") {
   const Folder folder;
   const std::string common = arguments_for(folder.write("text", sample_text()));
-  for (const std::string policy : {"store-all", "recompute-all", "every-4", "sqrt", "gradient"}) {
+  for (const std::string_view name : gpt::policy_names) {
+    const std::string policy(name);
     CAPTURE(policy);
     const std::string arguments = common + " --steps 4 --policy " + policy + " --budget ";
     const Outcome refused = run(folder, arguments + "1KiB");
@@ -130,7 +133,7 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
   const std::string arguments =
       common + " --compare --steps 5 --accumulate 2 --budget 50% --verify-replay";
   const auto results = results_of(folder, arguments);
-  REQUIRE(results.size() == 5);
+  REQUIRE(results.size() == gpt::policy_names.size());
   const auto store_all_peak = results[0]["peak_activation_bytes"].get<std::size_t>();
   for (const auto& result : results) {
     CAPTURE(result.dump());
@@ -148,25 +151,34 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
   CHECK(results[0]["policy"] == "store-all");
   CHECK(results[0]["recomputed_flops_per_step"] == 0);
   CHECK(results[0]["budget_bytes"].is_null());
-  CHECK(results[4]["policy"] == "gradient");
-  CHECK(results[4]["budget_bytes"] == store_all_peak / 2);
-  CHECK(results[4]["within_budget"] == true);
-  CHECK(results_of(folder, arguments)[4]["train_losses"] == results[4]["train_losses"]);
+  const auto again = results_of(folder, arguments);
+  for (const auto policy : {gpt::Policy::gradient, gpt::Policy::dtr, gpt::Policy::dtr_eq}) {
+    const auto i = static_cast<std::size_t>(policy);
+    CAPTURE(results[i].dump());
+    CHECK(results[i]["policy"] == name_of(policy));
+    CHECK(results[i]["budget_bytes"] == store_all_peak / 2);
+    CHECK(results[i]["within_budget"] == true);
+    CHECK(results[i]["recomputed_flops_per_step"] > 0);
+    CHECK(again[i]["train_losses"] == results[i]["train_losses"]);
+  }
 }
 
 TEST_CASE("verification changes no number of the training that it verifies") {
   const Folder folder;
-  const std::string arguments = arguments_for(folder.write("text", sample_text())) +
-                                " --steps 4 --accumulate 2 --policy gradient --budget 60%";
-  const auto plain = results_of(folder, arguments);
-  const auto verified = results_of(folder, arguments + " --verify-replay");
-  CHECK(plain[0]["verified"] == false);
-  CHECK(verified[0]["verified"] == true);
-  for (const char* const number :
-       {"train_losses", "val_loss", "recomputed_flops", "forward_flops_per_step",
-        "peak_activation_bytes", "predicted_peak_bytes", "reserved_bytes"}) {
-    CAPTURE(number);
-    CHECK(verified[0][number] == plain[0][number]);
+  const std::string common = arguments_for(folder.write("text", sample_text())) +
+                             " --steps 4 --accumulate 2 --budget 60% --policy ";
+  for (const std::string policy : {"gradient", "dtr-eq"}) {
+    CAPTURE(policy);
+    const auto plain = results_of(folder, common + policy);
+    const auto verified = results_of(folder, common + policy + " --verify-replay");
+    CHECK(plain[0]["verified"] == false);
+    CHECK(verified[0]["verified"] == true);
+    for (const char* const number :
+         {"train_losses", "val_loss", "recomputed_flops", "forward_flops_per_step",
+          "peak_activation_bytes", "predicted_peak_bytes", "reserved_bytes"}) {
+      CAPTURE(number);
+      CHECK(verified[0][number] == plain[0][number]);
+    }
   }
 }
 
@@ -200,6 +212,19 @@ TEST_CASE("resumed training is training that never stopped") {
     }
     CHECK(rest[0]["val_loss"] == whole[0]["val_loss"]);
   }
+}
+
+TEST_CASE("training under an online policy resumes, and refuses another policy's checkpoint") {
+  const Folder folder;
+  const std::string common = arguments_for(folder.write("text", sample_text())) + " --budget 60%";
+  const std::string saved = folder.file("checkpoint");
+  const auto whole = results_of(folder, common + " --policy dtr --steps 6");
+  static_cast<void>(results_of(folder, common + " --policy dtr --steps 4 --save " + saved));
+  const std::string resume = " --steps 2 --resume " + saved;
+  const auto rest = results_of(folder, common + " --policy dtr" + resume);
+  CHECK(rest[0]["train_losses"][1] == whole[0]["train_losses"][5]);
+  CHECK(rest[0]["val_loss"] == whole[0]["val_loss"]);
+  check_refused(folder, common + " --policy gradient" + resume, "tracker state: it does not start");
 }
 
 TEST_CASE("training resumes with other batches, which are other shapes") {

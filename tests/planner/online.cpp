@@ -34,6 +34,8 @@ void check_on(const reprise::Program& program, std::size_t passes) {
     FAIL("a budget of no byte was accepted");
   } catch (const reprise::BudgetInfeasible& refused) {
     CHECK(refused.bound_bytes() <= refused.planner_bytes());
+    request.budget = refused.planner_bytes() - 1;
+    CHECK_THROWS_AS(static_cast<void>(planner(request)), reprise::BudgetInfeasible);
     request.budget = refused.planner_bytes();
   }
   const reprise::byte_count stride =

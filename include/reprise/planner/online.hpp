@@ -108,6 +108,7 @@ class Online {
   [[nodiscard]] byte_count smallest_budget(const PlanRequest& request, byte_count bound) const {
     byte_count works = run(request, unlimited_bytes)->peak_bytes;
     byte_count fails = std::min(bound, works);
+    if (fails > 0) --fails;  // the bound itself may work
     while (works - fails > 1) {
       const byte_count middle = fails + (works - fails) / 2;
       const std::optional<Plan> plan = within(request, middle);
