@@ -27,8 +27,8 @@ class InvalidGraph : public Error {
   using Error::Error;
 };
 
-/// A program that is no chain of layers, for a planner that plans chains only. The message names the
-/// first layer or value that breaks the chain.
+/// A program that is no chain of layers, for a planner that plans chains only. The message names
+/// the first layer or value that breaks the chain.
 class NotAChain : public Error {
   using Error::Error;
 };

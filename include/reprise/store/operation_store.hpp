@@ -143,7 +143,7 @@ requires(std::movable<Payload>) class OperationStore {
 
   /// Makes a value present and never evicts it again: a result, a parameter. Its function and what
   /// only that needs are forgotten.
-  /// @throws as `run`
+  /// @throws as `run`; InvalidState if an operation that may run again takes over its memory.
   void keep(const Handle& handle) {
     core_->check(handle);
     core_->materialise(handle.value_);
@@ -274,7 +274,9 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     std::uint64_t joined = 0;
     std::size_t references = 0;  ///< handles to any of its values
     std::size_t needs = 0;
-    std::size_t locks = 0;
+    std::size_t locks = 0;  ///< by pins and by operations that are about to read it
+    std::size_t pins = 0;
+    std::size_t consumers = 0;  ///< operations that may run again and take over its memory
     std::vector<value_number> values{};
     bool is_in_use = false;
     bool is_present = false;
@@ -356,6 +358,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
       o.inputs.push_back(input.value_);
       need(input.value_);
     }
+    for (const std::size_t index : o.consumes) ++consumed_storage(o, index).consumers;
     for (const Output& output : request.outputs) add_output(op, output);
     link(op);
     return op;
@@ -373,9 +376,20 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     }
     for (const std::size_t index : request.consumes) {
       check_index(index, "consumes");
-      if (!storages[values[request.inputs[index].value_].storage].is_kept) continue;
-      throw InvalidArgument("an operation cannot take over input " + std::to_string(index) +
-                            ", which is a constant or was kept");
+      if (storages[values[request.inputs[index].value_].storage].is_kept) {
+        throw InvalidArgument("an operation cannot take over input " + std::to_string(index) +
+                              ", which is a constant or was kept");
+      }
+      check_read_once(request, index);
+    }
+  }
+
+  void check_read_once(const Request& request, std::size_t consumed) const {
+    const storage_id storage = values[request.inputs[consumed].value_].storage;
+    for (std::size_t i = 0; i < request.inputs.size(); ++i) {
+      if (i == consumed || values[request.inputs[i].value_].storage != storage) continue;
+      throw InvalidArgument("an operation cannot take over input " + std::to_string(consumed) +
+                            " and read it as input " + std::to_string(i) + " too");
     }
   }
 
@@ -540,14 +554,24 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
   void forget_recipe(operation_number op) {
     Operation& o = operations[op];
     if (!std::exchange(o.has_recipe, false)) return;
+    for (const std::size_t index : o.consumes) --consumed_storage(o, index).consumers;
     unneeded.insert(unneeded.end(), o.inputs.begin(), o.inputs.end());
     const Function forgotten = std::move(o.function);
     drain();
   }
 
+  [[nodiscard]] Storage& consumed_storage(const Operation& o, std::size_t index) {
+    return storages[values[o.inputs[index]].storage];
+  }
+
   void pin_for_good(value_number value) {
     const storage_id id = values[value].storage;
     Storage& storage = storages[id];
+    if (storage.consumers > 0) {
+      throw InvalidState("value " + std::to_string(values[value].number) +
+                         " cannot be kept: " + std::to_string(storage.consumers) +
+                         " operations that may run again take over its memory");
+    }
     storage.is_kept = true;
     if (storage.is_pinned) return;
     leave_pool(id);
@@ -585,7 +609,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
       while (!locked.empty()) {
         const storage_id storage = locked.back();
         locked.pop_back();
-        unlock(storage);
+        if (storage != none) unlock(storage);
       }
       frames.clear();
       missing.clear();
@@ -606,6 +630,8 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
       }
       missing.pop_back();
       lock(values[value].storage);
+      // Remaking one input may have taken over the memory of another, an ancestor of it.
+      if (missing.size() == frame.first_missing) list_missing(frame.op);
     }
     const Frame done = frame;
     compute(done);
@@ -627,8 +653,13 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     for (const value_number input : o.inputs) {
       if (values[input].is_defined) lock(values[input].storage);
     }
-    for (std::size_t i = o.inputs.size(); i-- > 0;) {
-      if (!values[o.inputs[i]].is_defined) missing.push_back(o.inputs[i]);
+    list_missing(frame.op);
+  }
+
+  void list_missing(operation_number op) {
+    const std::vector<value_number>& inputs = operations[op].inputs;
+    for (std::size_t i = inputs.size(); i-- > 0;) {
+      if (!values[inputs[i]].is_defined) missing.push_back(inputs[i]);
     }
   }
 
@@ -649,6 +680,10 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     for (std::size_t i = 0; i < o.outputs.size(); ++i) {
       Value& value = values[o.outputs[i]];
       if (value.is_defined) continue;
+      if (!value.is_view && storages[value.storage].is_present) {
+        unwanted.push_back(value.number);  // let go of, while a view keeps the first copy's memory
+        continue;
+      }
       value.is_defined = true;
       value.payload = std::move(made[i]);
       if (storages[value.storage].is_present) continue;
@@ -660,13 +695,15 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     fresh.resize(first_new);
     made.clear();  // second copies
     notify(is_rerun ? StoreEvent::Kind::rerun : StoreEvent::Kind::run, o.number, during);
+    for (const std::uint64_t number : unwanted) notify(StoreEvent::Kind::drop, number, held);
+    unwanted.clear();
   }
 
   [[nodiscard]] byte_count consumed_bytes(const Operation& o, std::size_t index) const {
     const Storage& storage = storages[values[o.inputs[index]].storage];
-    if (storage.locks != 1) {
-      throw InvalidState("operation " + std::to_string(o.number) + " consumes input " +
-                         std::to_string(index) + ", which something else is reading");
+    if (storage.pins > 0) {
+      throw InvalidState("operation " + std::to_string(o.number) + " takes over input " +
+                         std::to_string(index) + ", which is pinned");
     }
     return storage.bytes;
   }
@@ -718,10 +755,13 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
 
   void lock_value(value_number value) {
     const storage_id id = values[value].storage;
+    ++storages[id].pins;
     if (storages[id].locks++ == 0) leave_pool(id);
   }
   void unlock_value(value_number value) {
-    if (!is_closed) unlock(values[value].storage);
+    if (is_closed) return;
+    --storages[values[value].storage].pins;
+    unlock(values[value].storage);
   }
 
   void lock(storage_id id) {
@@ -785,10 +825,11 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
       const storage_id victim = choose();
       if (victim == none) {
         const byte_count needed = account->live_bytes() - freed + extra;
-        throw BudgetExceeded(
-            name() + " needs " + std::to_string(needed) + " bytes of a budget of " +
-                std::to_string(account->budget_bytes()) + ", and nothing is left to evict",
-            account->budget_bytes(), needed);
+        throw BudgetExceeded(name() + " needs " + std::to_string(needed) +
+                                 " bytes of a budget of " +
+                                 std::to_string(account->budget_bytes()) +
+                                 ", and nothing is left to evict: " + describe_what_stays(),
+                             account->budget_bytes(), needed);
       }
       ++evictions;
       evict(victim);
@@ -864,14 +905,19 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     graph.evict(id);
   }
 
+  // A rerun for the sake of another output may make it once more: then it can be evicted.
   void free_for_good(storage_id id) {
+    storages[id].is_pinned = false;
+    storages[id].is_kept = false;
     empty(id, true);
     graph.unmake(id);
   }
 
-  // An operation took over its memory, which is no drop of its own.
+  // An operation took over its memory, which is no drop of its own. Operations further up that were
+  // about to read it find it missing again.
   void take_away(storage_id id) {
     storages[id].locks = 0;
+    std::ranges::replace(locked, id, none);
     empty(id, false);
     if (storages[id].is_pinned) {
       graph.unmake(id);
@@ -1007,8 +1053,9 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
   std::vector<std::uint32_t> free_operations{};
   std::vector<Frame> frames{};
   std::vector<value_number> missing{};
-  std::vector<storage_id> locked{};
+  std::vector<storage_id> locked{};  ///< by operations; `none` where the memory was taken over
   std::vector<storage_id> fresh{};
+  std::vector<std::uint64_t> unwanted{};
   std::vector<storage_id> stale{};
   std::vector<storage_id> changed{};
   std::vector<value_number> unneeded{};
