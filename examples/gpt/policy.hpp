@@ -11,9 +11,11 @@
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/planner/binomial.hpp>
 #include <reprise/planner/every_nth.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/online.hpp>
+#include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/square_root.hpp>
 #include <reprise/planner/store_all.hpp>
@@ -24,11 +26,22 @@
 namespace gpt {
 
 /// Who decides what is kept.
-enum class Policy { store_all, recompute_all, every_4, square_root, gradient, dtr, dtr_eq };
+enum class Policy {
+  store_all,
+  recompute_all,
+  every_4,
+  square_root,
+  gradient,
+  binomial,
+  optimal,
+  dtr,
+  dtr_eq
+};
 
 /// Their names, in their order.
-inline constexpr auto policy_names = std::to_array<std::string_view>(
-    {"store-all", "recompute-all", "every-4", "sqrt", "gradient", "dtr", "dtr-eq"});
+inline constexpr auto policy_names =
+    std::to_array<std::string_view>({"store-all", "recompute-all", "every-4", "sqrt", "gradient",
+                                     "binomial", "optimal", "dtr", "dtr-eq"});
 
 /// Their names in a row, for people.
 [[nodiscard]] inline std::string policy_list() {
@@ -55,9 +68,7 @@ inline constexpr auto policy_names = std::to_array<std::string_view>(
 }
 
 /// True if the policy keeps less when the budget is small; the others have one shape.
-[[nodiscard]] constexpr bool adapts_to_budget(Policy policy) {
-  return policy == Policy::gradient || policy == Policy::dtr || policy == Policy::dtr_eq;
-}
+[[nodiscard]] constexpr bool adapts_to_budget(Policy policy) { return policy >= Policy::gradient; }
 
 /// Calls `f` with the policy's planner; of an online policy: what it would do on a known program.
 template <class F>
@@ -71,6 +82,10 @@ auto with_planner(Policy policy, double alpha, F&& f) {
       return f(reprise::SquareRoot{});
     case Policy::gradient:
       return f(reprise::GradientThreshold{reprise::MedianThreshold{.alpha = alpha}});
+    case Policy::binomial:
+      return f(reprise::Binomial{});
+    case Policy::optimal:
+      return f(reprise::OptimalChain{});
     case Policy::dtr:
       return f(reprise::Online{reprise::Dtr{}, std::string(name_of(policy))});
     case Policy::dtr_eq:

@@ -152,7 +152,8 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
   CHECK(results[0]["recomputed_flops_per_step"] == 0);
   CHECK(results[0]["budget_bytes"].is_null());
   const auto again = results_of(folder, arguments);
-  for (const auto policy : {gpt::Policy::gradient, gpt::Policy::dtr, gpt::Policy::dtr_eq}) {
+  for (const auto policy : {gpt::Policy::gradient, gpt::Policy::binomial, gpt::Policy::optimal,
+                            gpt::Policy::dtr, gpt::Policy::dtr_eq}) {
     const auto i = static_cast<std::size_t>(policy);
     CAPTURE(results[i].dump());
     CHECK(results[i]["policy"] == name_of(policy));
