@@ -715,7 +715,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     inputs.reserve(o.inputs.size());
     for (const value_number input : o.inputs) inputs.push_back(&values[input].payload);
     PassContext pass({.seed = seed, .step = o.number}, PassMode::training);
-    pass.enter({.is_recompute = o.has_run});
+    pass.enter(PassContext::NodeFacts{.is_recompute = o.has_run});
     is_running = true;
     running_number = o.number;
     try {
