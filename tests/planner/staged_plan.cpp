@@ -84,9 +84,7 @@ TEST_CASE("a plan that was rolled back is the plan before, and one placed anew i
     reprise_test::place_random(plan, random, 3);
     plan.roll_back();
     check_equal(plan, before);
-    StagedPlan again(staged, plan.limits());
-    again.place(plan.placements());
-    check_equal(plan, again);
+    check_equal(plan, StagedPlan(staged, plan.limits(), plan.placements()));
   }
 }
 

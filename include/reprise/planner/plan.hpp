@@ -43,6 +43,7 @@ struct Plan {
   byte_count rest_bytes = 0;   ///< of one pass between forward and backward
   byte_count bound_bytes = 0;  ///< no plan of any planner needs less
   double recomputed_cost = 0;  ///< in the program's unit of cost
+  double bound_cost = 0;       ///< no exact plan recomputes for less; 0 where nothing is proven
   std::size_t dropped = 0;     ///< what the rule would have kept and the budget took
 };
 

@@ -6,10 +6,11 @@
 /// How far each stage is over its budget, under changes of whole ranges.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <reprise/planner/staged_program.hpp>
+#include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -20,12 +21,15 @@ namespace reprise::inline v0 {
 /// of all of it in constant time. Whole bytes are exact to 2^53.
 class StageProfile {
  public:
-  static constexpr std::size_t block_size = 64;
+  static constexpr std::size_t block_size = 32;
 
-  /// All stages at one height.
-  StageProfile(std::size_t stages, double height)
-      : stages_(stages), heights_(padded(stages), lowest), blocks_(padded(stages) / block_size) {
-    std::fill_n(heights_.begin(), stages, height);
+  /// All stages at height 0.
+  explicit StageProfile(std::size_t stages) : StageProfile(std::vector<double>(stages, 0.0)) {}
+  explicit StageProfile(std::vector<double> heights)
+      : stages_(heights.size()),
+        heights_(std::move(heights)),
+        blocks_(padded(stages_) / block_size) {
+    heights_.resize(padded(stages_), lowest);
     for (std::size_t b = 0; b < blocks_.size(); ++b) recount(b);
   }
 
@@ -36,7 +40,9 @@ class StageProfile {
   /// The sum of all heights above 0, but for rounding where sums pass 2^53.
   [[nodiscard]] double violation() const noexcept { return violated_ == 0 ? 0.0 : violation_; }
   /// How many stages are above 0.
-  [[nodiscard]] std::size_t violated_count() const noexcept { return violated_; }
+  [[nodiscard]] std::size_t violated_count() const noexcept {
+    return static_cast<std::size_t>(violated_);
+  }
 
   /// Adds to the stages from `first` up to, not including, `last`.
   void add(std::size_t first, std::size_t last, double bytes) noexcept {
@@ -50,6 +56,26 @@ class StageProfile {
         recount(b);
       }
       first = end;
+    }
+  }
+
+  /// Adds to one stage.
+  void add(std::size_t stage, double bytes) noexcept {
+    Block& block = blocks_[stage / block_size];
+    const double before = (*this)[stage];
+    heights_[stage] += bytes;
+    const double after = (*this)[stage];
+    const double growth = std::max(after, 0.0) - std::max(before, 0.0);
+    block.violation += growth;
+    violation_ += growth;
+    if ((after > 0) != (before > 0)) {
+      block.violated += after > 0 ? 1 : -1;
+      violated_ += after > 0 ? 1 : -1;
+    }
+    if (after >= block.highest) {
+      block.highest = after;
+    } else if (before == block.highest) {
+      recount(stage / block_size);
     }
   }
 
@@ -68,7 +94,7 @@ class StageProfile {
 
   /// The violated stage with number `index`, below `violated_count()`. Linear in blocks.
   [[nodiscard]] std::size_t violated(std::size_t index) const noexcept {
-    std::size_t left = index;
+    auto left = static_cast<std::int64_t>(index);
     std::size_t b = 0;
     while (blocks_[b].violated <= left) left -= blocks_[b++].violated;
     for (std::size_t s = b * block_size;; ++s) {
@@ -88,13 +114,14 @@ class StageProfile {
   }
 
  private:
+  static constexpr std::size_t lanes = 4;
   static constexpr double lowest = -std::numeric_limits<double>::max() / 4;
 
   struct Block {
     double offset = 0;
     double highest = lowest;
     double violation = 0;
-    std::uint32_t violated = 0;
+    std::int64_t violated = 0;
   };
 
   [[nodiscard]] static std::size_t padded(std::size_t stages) noexcept {
@@ -111,22 +138,28 @@ class StageProfile {
     }
   }
 
+  // In lanes, as the compiler may not reorder sums of doubles itself.
   void recount(std::size_t b) noexcept {
     Block& block = blocks_[b];
     const double* const heights = heights_.data() + b * block_size;
-    double highest = heights[0];
-    for (std::size_t i = 1; i < block_size; ++i) highest = std::max(highest, heights[i]);
+    std::array<double, lanes> highest{};
+    std::array<double, lanes> violation{};
+    std::array<double, lanes> violated{};
+    highest.fill(lowest);
+    for (std::size_t i = 0; i < block_size; i += lanes) {
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        const double height = heights[i + lane] + block.offset;
+        highest[lane] = std::max(highest[lane], height);
+        violation[lane] += std::max(height, 0.0);
+        violated[lane] += height > 0 ? 1.0 : 0.0;
+      }
+    }
     violation_ -= block.violation;
     violated_ -= block.violated;
-    block.violation = 0;
-    block.violated = 0;
-    block.highest = highest + block.offset;
-    if (block.highest <= 0) return;
-    for (std::size_t i = 0; i < block_size; ++i) {
-      const double height = heights[i] + block.offset;
-      block.violation += std::max(height, 0.0);
-      block.violated += height > 0 ? 1 : 0;
-    }
+    block.highest = std::max({highest[0], highest[1], highest[2], highest[3]});
+    block.violation = violation[0] + violation[1] + violation[2] + violation[3];
+    block.violated =
+        static_cast<std::int64_t>(violated[0] + violated[1] + violated[2] + violated[3]);
     violation_ += block.violation;
     violated_ += block.violated;
   }
@@ -134,19 +167,27 @@ class StageProfile {
   [[nodiscard]] double growth_within(std::size_t b, std::size_t first, std::size_t end,
                                      double bytes) const noexcept {
     const double offset = blocks_[b].offset;
-    double grown = 0;
-    for (std::size_t s = first; s < end; ++s) {
-      const double height = heights_[s] + offset;
-      grown += std::max(height + bytes, 0.0) - std::max(height, 0.0);
+    const double* const heights = heights_.data();
+    std::array<double, lanes> grown{};
+    std::size_t s = first;
+    for (; s + lanes <= end; s += lanes) {
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        const double height = heights[s + lane] + offset;
+        grown[lane] += std::max(height + bytes, 0.0) - std::max(height, 0.0);
+      }
     }
-    return grown;
+    for (; s < end; ++s) {
+      const double height = heights[s] + offset;
+      grown[0] += std::max(height + bytes, 0.0) - std::max(height, 0.0);
+    }
+    return grown[0] + grown[1] + grown[2] + grown[3];
   }
 
   std::size_t stages_;
   std::vector<double> heights_;
   std::vector<Block> blocks_;
   double violation_ = 0;
-  std::size_t violated_ = 0;
+  std::int64_t violated_ = 0;
 };
 
 }  // namespace reprise::inline v0

@@ -57,35 +57,49 @@ class StagedPlan {
   static constexpr stage_id never = std::numeric_limits<stage_id>::max();
 
   /// @param program must outlive this
-  StagedPlan(const StagedProgram& program, Limits limits)
+  /// @param placements reruns, and as (op, op) operations that are deferred. Linear in all of it.
+  StagedPlan(const StagedProgram& program, Limits limits,
+             std::span<const Placement> placements = {})
       : program_(&program),
         limits_{.budget = std::min(limits.budget, program.total_bytes()),
-                .rest = std::min(limits.rest, program.total_bytes())},
+                .rest = std::min({limits.rest, limits.budget, program.total_bytes()})},
         forced_bytes_(4 * program.total_bytes() + 1),
         runs_(program.operation_count()),
         uses_(program.value_count()),
         bound_(program.value_count()),
         spans_(program.value_count()),
         operations_(program.stage_count()),
-        profile_(program.stage_count(), program.constant_bytes() - limits_.budget),
+        profile_(program.stage_count()),
         local_(program.stage_count(), 0),
         is_dirty_(program.stage_count(), 0),
         touched_(program.value_count()) {
-    for (operation_id op = 0; op < program.operation_count(); ++op) {
-      runs_[op].push_back(op);
-      operations_[op].push_back(op);
-      for (const value_id read : program.reads(op)) uses_[read].push_back({op, 1});
-    }
-    for (value_id v = 0; v < program.value_count(); ++v) {
-      if (program.is_needed_at_end(v)) uses_[v].push_back({program.end(), 1});
-    }
-    for (value_id v = 0; v < program.value_count(); ++v) {
-      if (!program.members(v).empty()) refresh(v);
-    }
-    for (stage_id s = 0; s < program.stage_count(); ++s) mark_dirty(s);
-    settle();
-    log_.clear();
+    place(placements);
+    list_uses();
+    raise_profile();
     settled_log_.clear();
+    committed_cost_ = cost_;
+  }
+
+  /// True if placements are ones of this program with which it can run: for a list that was not
+  /// made here. Linear in both.
+  [[nodiscard]] static bool can_run(const StagedProgram& program,
+                                    std::span<const Placement> placements) {
+    std::vector<std::size_t> runs(program.operation_count(), 1);
+    for (const Placement& p : placements) {
+      if (p.op >= program.operation_count() || p.stage >= program.stage_count()) return false;
+      if (p.stage < p.op || !program.step(p.op).is_repeatable) return false;
+      runs[p.op] += p.stage == p.op ? std::size_t(-1) : 1;
+    }
+    if (std::ranges::find(runs, 0U) != runs.end()) return false;
+    const StagedPlan plan(program, {}, placements);
+    for (stage_id stage = 0; stage < program.stage_count(); ++stage) {
+      for (const operation_id op : plan.operations(stage)) {
+        for (const value_id read : program.reads(op)) {
+          if (!plan.has_for_run(read, op, stage)) return false;
+        }
+      }
+    }
+    return true;
   }
 
   [[nodiscard]] const StagedProgram& program() const noexcept { return *program_; }
@@ -209,18 +223,6 @@ class StagedPlan {
     }
     return list;
   }
-  /// Takes up such a list; the plan must be a fresh one.
-  void place(std::span<const Placement> list) {
-    for (const Placement& p : list) {
-      if (p.op != p.stage) add(p.op, p.stage);
-    }
-    for (const Placement& p : list) {
-      if (p.op == p.stage) remove(p.op, p.stage);
-    }
-    settle();
-    commit();
-  }
-
   /// True if the run leaves out the outputs that nobody reads.
   [[nodiscard]] bool skips_output(operation_id op, std::size_t run) const noexcept {
     if (run == 0 || !program_->step(op).can_skip_output) return false;
@@ -237,6 +239,13 @@ class StagedPlan {
   }
 
  private:
+  // What a rerun consumes must be remade for it alone.
+  [[nodiscard]] bool has_for_run(value_id read, operation_id op, stage_id stage) const noexcept {
+    const operation_id maker = program_->maker(read);
+    const bool is_alone = stage != op && program_->consumes(op, read);
+    return is_alone ? contains(maker, stage) : run_before(maker, stage) >= 0;
+  }
+
   struct Use {
     stage_id stage;
     std::uint32_t count;
@@ -249,6 +258,71 @@ class StagedPlan {
     std::uint32_t ending = 0;           ///< older spans that end here
     bool ends_at_once = false;          ///< the span that begins here ends here
   };
+
+  void place(std::span<const Placement> placements) {
+    for (operation_id op = 0; op < program_->operation_count(); ++op) runs_[op].push_back(op);
+    for (const Placement& p : placements) {
+      if (p.op == p.stage) {
+        std::erase(runs_[p.op], p.op);
+      } else {
+        runs_[p.op].push_back(p.stage);
+      }
+    }
+    for (operation_id op = 0; op < program_->operation_count(); ++op) {
+      std::ranges::sort(runs_[op]);
+      for (const stage_id stage : runs_[op]) operations_[stage].push_back(op);
+      cost_ += static_cast<double>(runs_[op].size() - 1) * program_->step(op).cost;
+    }
+  }
+
+  void list_uses() {
+    for (stage_id stage = 0; stage < program_->stage_count(); ++stage) {
+      for (const operation_id op : operations_[stage]) {
+        for (const value_id read : program_->reads(op)) {
+          std::vector<Use>& uses = uses_[read];
+          if (!uses.empty() && uses.back().stage == stage) {
+            ++uses.back().count;
+          } else {
+            uses.push_back({stage, 1});
+          }
+        }
+      }
+    }
+    for (value_id v = 0; v < program_->value_count(); ++v) {
+      if (program_->is_needed_at_end(v)) uses_[v].push_back({program_->end(), 1});
+    }
+  }
+
+  // The profile from nothing: the differences from stage to stage, and then their sums.
+  void raise_profile() {
+    std::vector<double> heights(program_->stage_count() + 1, 0);
+    heights[0] = program_->constant_bytes() - limits_.budget;
+    const stage_id turn = program_->program().turn();
+    for (value_id storage = 0; storage < program_->value_count(); ++storage) {
+      fresh_.clear();
+      for (const value_id member : program_->members(storage)) bind(member, storage);
+      spans_[storage] = fresh_;
+      for (const Span& span : fresh_) {
+        if (span.end <= span.begin + 1) continue;
+        heights[span.begin + 1] += program_->storage_bytes(storage);
+        heights[span.end] -= program_->storage_bytes(storage);
+        if (!is_forced_across_turn(storage, span)) continue;
+        heights[turn] += forced_bytes_;
+        heights[turn + 1] -= forced_bytes_;
+      }
+    }
+    for (stage_id stage = 1; stage < program_->stage_count(); ++stage) {
+      heights[stage] += heights[stage - 1];
+    }
+    for (stage_id stage = 0; stage < program_->stage_count(); ++stage) {
+      local_[stage] = local_bytes(stage);
+      heights[stage] += local_[stage];
+      is_dirty_[stage] = 0;
+    }
+    dirty_.clear();
+    heights.pop_back();
+    profile_ = StageProfile(std::move(heights));
+  }
 
   void apply(Placement placement, bool is_added) {
     const auto [op, stage] = placement;
@@ -317,7 +391,7 @@ class StagedPlan {
   }
 
   void set_local(stage_id stage, double local) {
-    profile_.add(stage, stage + 1, local - local_[stage]);
+    profile_.add(stage, local - local_[stage]);
     local_[stage] = local;
   }
 
@@ -409,9 +483,11 @@ class StagedPlan {
     if (span.end <= span.begin + 1) return;
     profile_.add(span.begin + 1, span.end, sign * program_->storage_bytes(storage));
     const stage_id turn = program_->program().turn();
-    if (program_->is_forced(storage) && span.begin < turn && turn < span.end) {
-      profile_.add(turn, turn + 1, sign * forced_bytes_);
-    }
+    if (is_forced_across_turn(storage, span)) profile_.add(turn, sign * forced_bytes_);
+  }
+  [[nodiscard]] bool is_forced_across_turn(value_id storage, const Span& span) const noexcept {
+    const stage_id turn = program_->program().turn();
+    return program_->is_forced(storage) && span.begin < turn && turn < span.end;
   }
 
   // The most that is live at any moment of a stage, without what is there throughout.

@@ -59,7 +59,7 @@ class StagedProgram {
   };
 
   /// @param program must outlive this
-  /// @param overrides one a layer, or empty
+  /// @param overrides of the first layers; the others have none
   explicit StagedProgram(const Program& program, std::span<const LayerOverride> overrides = {})
       : program_(&program) {
     find_storages();
@@ -119,6 +119,9 @@ class StagedProgram {
   [[nodiscard]] bool is_needed_at_end(value_id value) const noexcept { return at_end_[value] != 0; }
   /// True if a forced layer's statistics say that it may not live from forward to backward.
   [[nodiscard]] bool is_forced(value_id value) const noexcept { return is_forced_[value] != 0; }
+  [[nodiscard]] bool has_forced() const noexcept {
+    return std::ranges::find(is_forced_, 1) != is_forced_.end();
+  }
   [[nodiscard]] double constant_bytes() const noexcept { return constant_bytes_; }
   [[nodiscard]] double total_cost() const noexcept { return total_cost_; }
   /// No plan needs as much.
@@ -203,7 +206,8 @@ class StagedProgram {
     if (overrides.empty()) return;
     for (operation_id op = 0; op < operation_count(); ++op) {
       const std::uint32_t layer = program_->operations()[op].layer;
-      if (overrides[layer] == LayerOverride::pinned) steps_[op].is_repeatable = false;
+      if (layer < overrides.size() && overrides[layer] == LayerOverride::pinned)
+        steps_[op].is_repeatable = false;
     }
     const LayerValues layers(*program_);
     for (std::size_t layer = 0; layer < overrides.size(); ++layer) {

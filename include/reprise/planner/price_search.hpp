@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The price of a byte at which an instant's choice just fits.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <reprise/planner/instant_cut.hpp>
+#include <reprise/planner/search_random.hpp>
+#include <reprise/planner/staged_plan.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// What was found at one instant.
+struct InstantChoice {
+  /// The reruns of the cheapest choice seen that fits, latest operation first; empty without one.
+  std::vector<Placement> reruns{};
+  bool fits = false;
+  double cost = std::numeric_limits<double>::infinity();  ///< by the measure of the cut
+  /// The best proof of what any plan costs, see `InstantCut::bound`.
+  double bound = 0;
+};
+
+/// Finds what to keep at one instant of a plan.
+///
+/// First it halves the range of prices, on a logarithmic scale, until two neighbours are left: at
+/// one too much is kept, at the other perhaps too little, as a whole row of equal layers goes at
+/// one price. Then a part of the storages gets the higher price, in several orders, and that part
+/// is as small as it can be.
+class PriceSearch {
+ public:
+  /// @param plan must outlive this
+  PriceSearch(const StagedPlan& plan, stage_id instant) : cheap_(plan, instant) {
+    capacity_ = cheap_.capacity();
+    if (capacity_ < 0 || cheap_.size() == 0) return;
+    bracket();
+  }
+
+  /// True if a choice fits.
+  [[nodiscard]] bool fits() const noexcept { return best_.fits; }
+  /// @param order of storages by their number: those at its front are given up first
+  void refine(std::span<const std::uint32_t> order) {
+    if (!is_open_) return;
+    InstantCut below = cheap_;
+    std::size_t few = 0;
+    std::size_t many = order.size();
+    while (few + 1 < many) {
+      const std::size_t middle = (few + many) / 2;
+      InstantCut cut = below;
+      cut.solve(low_, order.first(middle), high_);
+      if (consider(cut)) {
+        many = middle;
+      } else {
+        few = middle;
+        below = std::move(cut);
+      }
+    }
+  }
+  [[nodiscard]] std::size_t priced_count() const noexcept { return cheap_.priced_count(); }
+  [[nodiscard]] const InstantChoice& best() const noexcept { return best_; }
+
+ private:
+  static constexpr double widest = 1e6;
+  static constexpr int halvings = 18;
+
+  void bracket() {
+    low_ = cheap_.typical_price() / widest;
+    high_ = cheap_.typical_price() * widest;
+    cheap_.solve(low_);
+    if (note(cheap_)) return;
+    for (int i = 0; i <= halvings; ++i) {
+      const double price = i == 0 ? high_ : std::sqrt(low_ * high_);
+      InstantCut cut = cheap_;
+      cut.solve(price);
+      if (note(cut)) {
+        high_ = price;
+      } else if (i == 0) {
+        return;
+      } else {
+        low_ = price;
+        cheap_ = std::move(cut);
+      }
+    }
+    is_open_ = true;
+  }
+
+  bool note(const InstantCut& cut) {
+    best_.bound = std::max(best_.bound, cut.bound());
+    return consider(cut);
+  }
+  bool consider(const InstantCut& cut) {
+    if (cut.kept_bytes() > capacity_) return false;
+    const double cost = cut.remade_cost();
+    if (cost >= best_.cost) return true;
+    best_.cost = cost;
+    best_.reruns = cut.reruns();
+    best_.fits = true;
+    return true;
+  }
+
+  InstantCut cheap_;
+  double capacity_ = 0;
+  double low_ = 0;
+  double high_ = 0;
+  bool is_open_ = false;
+  InstantChoice best_;
+};
+
+/// The best choice at an instant with storages given up from the first on, from the last on, and in
+/// some random orders.
+[[nodiscard]] inline InstantChoice choose_at(const StagedPlan& plan, stage_id instant,
+                                             int random_orders = 2) {
+  PriceSearch search(plan, instant);
+  std::vector<std::uint32_t> order(search.priced_count());
+  std::iota(order.begin(), order.end(), 0U);
+  search.refine(order);
+  std::ranges::reverse(order);
+  search.refine(order);
+  SearchRandom random(instant);
+  for (int i = 0; i < random_orders; ++i) {
+    shuffle(order, random);
+    search.refine(order);
+  }
+  return search.best();
+}
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <reprise/planner/balanced.hpp>
+#include <vector>
+
+#include "support/search_conformance.hpp"
+#include "support/seed.hpp"
+
+using reprise::Balanced;
+
+TEST_CASE("Balanced conforms") { reprise_test::check_search(Balanced{{.tries = 2000}}); }
+
+TEST_CASE("Balanced is close to exhaustive search, and never below it or its bound") {
+  REPRISE_SEEDED(random);
+  CHECK(reprise_test::median_over_optimum(Balanced{{.tries = 4000}}, random, 40) <= 1.02);
+}
+
+TEST_CASE("a replan is never worse than the plan before it") {
+  REPRISE_SEEDED(random);
+  for (int i = 0; i < 20; ++i) {
+    CAPTURE(i);
+    const reprise::Program program = reprise_test::random_recorded_program(random, 60);
+    const reprise::byte_count least = reprise::lower_bound_bytes(program);
+    const reprise::byte_count all =
+        reprise::LocalSearch{{.tries = 1}}({.program = program}).peak_bytes;
+    reprise::PlanRequest request{.program = program, .budget = (least + all) / 2};
+    Balanced planner{{.tries = 50}};
+    double cost = std::numeric_limits<double>::infinity();
+    for (request.step = 0; request.step < 10; ++request.step) {
+      try {
+        const reprise::Plan plan = planner(request);
+        reprise_test::check_plan(request, plan);
+        CHECK(plan.recomputed_cost <= cost);
+        cost = plan.recomputed_cost;
+      } catch (const reprise::BudgetInfeasible&) {
+        CHECK(cost == std::numeric_limits<double>::infinity());
+      }
+    }
+  }
+}
+
+TEST_CASE("asked again for the step that it planned last it gives the same plan, restored too") {
+  const reprise::Program program = reprise_test::chain_program(60);
+  reprise::PlanRequest request{.program = program, .budget = 200, .step = 7};
+  Balanced planner{{.tries = 500}};
+  const reprise::Plan plan = planner(request);
+  CHECK(plan.recomputed_cost > 0);
+  CHECK(planner(request).schedule == plan.schedule);
+  Balanced other{{.tries = 1, .seed = 99}};
+  other.restore(planner.state());
+  const reprise::Plan again = other(request);
+  CHECK(again.schedule == plan.schedule);
+  CHECK(again.bound_cost == plan.bound_cost);
+  CHECK(other.state() == planner.state());
+}
+
+TEST_CASE("a state that no plan has is refused, and one of another program is not used") {
+  const reprise::Program program = reprise_test::chain_program(60);
+  const reprise::PlanRequest request{.program = program, .budget = 200};
+  Balanced planner{{.tries = 500}};
+  const reprise::Plan plan = planner(request);
+  const std::vector<std::uint64_t> state = planner.state();
+  CHECK_THROWS_AS(planner.restore({}), reprise::CorruptState);
+  std::vector<std::uint64_t> backwards = state;
+  backwards.push_back(state.back());
+  CHECK_THROWS_AS(planner.restore(backwards), reprise::CorruptState);
+  CHECK(planner.state() == state);
+
+  // Operations and stages that the program does not have, in an order that could be.
+  std::vector<std::uint64_t> foreign = state;
+  foreign.push_back(std::uint64_t{0xFFFFFFF0U} << 32U | 0xFFFFFFF1U);
+  planner.restore(foreign);
+  reprise_test::check_plan(request, planner(request));
+}
+
+TEST_CASE("shares and times that are none are refused") {
+  CHECK_THROWS_AS(Balanced({.share = 1.5}), reprise::InvalidArgument);
+  CHECK_THROWS_AS(Balanced({.first_seconds = -1}), reprise::InvalidArgument);
+}
