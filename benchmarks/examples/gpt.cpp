@@ -6,9 +6,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <reprise/backend/host.hpp>
 #include <reprise/core/graph.hpp>
@@ -66,8 +66,9 @@ gpt::Options small_model() {
   return options;
 }
 
-// Forward and backward, everything kept.
-void checkpointed_by_hand(benchmark::State& state, const gpt::Options& defaults) {
+// Forward and backward, everything kept; in processor time or in that of the clock on the wall.
+void checkpointed_by_hand(benchmark::State& state, const gpt::Options& defaults,
+                          reprise_bench::InTurn::Clock clock) {
   const gpt::Options options = with_threads(defaults, state.range(0));
   gpt::Model model(options.shape, options.seed);
   model.batches().training.push_back(random_batch(options.shape, options.batch));
@@ -88,32 +89,31 @@ void checkpointed_by_hand(benchmark::State& state, const gpt::Options& defaults)
     net.backward(std::move(pass), model.scalar(1));
     net.end_step();
   };
-  reprise_bench::InTurn in_turn({{"by_hand", by_hand}, {"checkpointed", checkpointed}});
+  reprise_bench::InTurn in_turn({{"by_hand", by_hand}, {"checkpointed", checkpointed}}, clock);
   in_turn.run(state);
   in_turn.for_each_ratio(
       [&](const std::string& name, double ratio) { state.counters[name] = ratio; });
 }
 
-// Adds up the time that calls take.
+// Adds up the processor time that calls take.
 class Stopwatch {
  public:
   template <class F>
   decltype(auto) operator()(F&& f) {
-    const Stop stop{*this, std::chrono::steady_clock::now()};
+    const Stop stop{*this, std::clock()};
     return f();
   }
-  [[nodiscard]] double seconds() const { return std::chrono::duration<double>(total_).count(); }
-  void reset() { total_ = {}; }
+  [[nodiscard]] double seconds() const { return static_cast<double>(total_) / CLOCKS_PER_SEC; }
+  void reset() { total_ = 0; }
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Stop {
     Stopwatch& watch;
-    Clock::time_point start;
-    ~Stop() { watch.total_ += Clock::now() - start; }
+    std::clock_t start;
+    ~Stop() { watch.total_ += std::clock() - start; }
   };
 
-  Clock::duration total_{};
+  std::clock_t total_ = 0;
 };
 
 template <reprise::StatisticsTracker T>
@@ -152,8 +152,8 @@ reprise::byte_count budget_for(gpt::Model& model, double share) {
   return static_cast<reprise::byte_count>(share * peak);
 }
 
-// Whole steps under the gradient rule. The counters are shares of their time: of reading the
-// gradients into the statistics, of making plans, and of both.
+// Whole steps under the gradient rule. The counters are shares of their processor time: of reading
+// the gradients into the statistics, of making plans, and of both.
 void tracking_and_planning(benchmark::State& state, double budget_share) {
   const gpt::Options options = with_threads({}, state.range(0));
   const auto cadence = static_cast<std::uint64_t>(state.range(1));
@@ -188,7 +188,7 @@ void tracking_and_planning(benchmark::State& state, double budget_share) {
   double seconds = 0;
   for (auto _ : state) {
     // A round from one plan to the next, so that plans count with the share that they have.
-    for (std::uint64_t i = 0; i < cadence; ++i) seconds += reprise_bench::seconds_of(step);
+    for (std::uint64_t i = 0; i < cadence; ++i) seconds += reprise_bench::cpu_seconds_of(step);
   }
   state.counters["tracking_percent"] = 100 * timed_tracker.watch.seconds() / seconds;
   state.counters["planning_percent"] = 100 * timed_scheduler.watch.seconds() / seconds;
@@ -211,7 +211,11 @@ void each_cadence(benchmark::internal::Benchmark* benchmark) {
 
 }  // namespace
 
-BENCHMARK_CAPTURE(checkpointed_by_hand, demo, demo)->Apply(each_number_of_threads);
-BENCHMARK_CAPTURE(checkpointed_by_hand, small, small_model())->Apply(each_number_of_threads);
+BENCHMARK_CAPTURE(checkpointed_by_hand, demo, demo, reprise_bench::seconds_of)
+    ->Apply(each_number_of_threads);
+BENCHMARK_CAPTURE(checkpointed_by_hand, demo_cpu, demo, reprise_bench::cpu_seconds_of)
+    ->Apply(each_number_of_threads);
+BENCHMARK_CAPTURE(checkpointed_by_hand, small_cpu, small_model(), reprise_bench::cpu_seconds_of)
+    ->Apply(each_number_of_threads);
 BENCHMARK_CAPTURE(tracking_and_planning, half_of_store_all, 0.5)->Apply(each_cadence);
 BENCHMARK_CAPTURE(tracking_and_planning, no_budget, no_budget)->Apply(each_cadence);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <utility>
@@ -27,6 +28,14 @@ inline double seconds_of(const std::function<void()>& run) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// The same of the processor time of all threads, which other programs on the machine do not add
+/// to.
+inline double cpu_seconds_of(const std::function<void()>& run) {
+  const std::clock_t start = std::clock();
+  run();
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+}
+
 /// One way to do something.
 struct Way {
   std::string name;
@@ -38,7 +47,10 @@ struct Way {
 /// benchmark that has these for its body needs `UseManualTime()`, which shows the first way's time.
 class InTurn {
  public:
-  explicit InTurn(std::vector<Way> ways) : ways_(std::move(ways)), ratios_(ways_.size()) {}
+  using Clock = double (*)(const std::function<void()>&);
+
+  explicit InTurn(std::vector<Way> ways, Clock clock = seconds_of)
+      : ways_(std::move(ways)), ratios_(ways_.size()), clock_(clock) {}
 
   void run(benchmark::State& state) {
     for (const Way& way : ways_) way.run();  // what is cold costs the first round only
@@ -47,7 +59,7 @@ class InTurn {
     for (auto _ : state) {
       for (std::size_t i = 0; i < ways_.size(); ++i) {
         const std::size_t way = (first + i) % ways_.size();
-        seconds[way] = seconds_of(ways_[way].run);
+        seconds[way] = clock_(ways_[way].run);
       }
       first = (first + 1) % ways_.size();  // none is always behind the same one
       for (std::size_t i = 0; i < ways_.size(); ++i) ratios_[i].push_back(seconds[i] / seconds[0]);
@@ -65,6 +77,7 @@ class InTurn {
  private:
   std::vector<Way> ways_;
   std::vector<std::vector<double>> ratios_;
+  Clock clock_;
 };
 
 }  // namespace reprise_bench
