@@ -84,6 +84,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/keep.hpp>
+#include <reprise/program/layout.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/output_lifetimes.hpp>
