@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -80,7 +81,7 @@ void check_chain_training(const P& planner) {
         static_cast<void>(run_step_with(layers, planner, {.budget = smallest - 1, .seed = seed})),
         reprise::BudgetInfeasible);
     const reprise::byte_count most = std::max(all, smallest);
-    for (int part = 0; part < 4; ++part) {
+    for (reprise::byte_count part = 0; part < 4; ++part) {
       CAPTURE(part);
       const reprise::byte_count budget = smallest + (most - smallest) * part / 3;
       CountingMemory& memory = layers.world->memory;
