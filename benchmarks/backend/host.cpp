@@ -20,6 +20,7 @@
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host.hpp>
+#include <reprise/backend/sum_of_squares.hpp>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -161,6 +162,12 @@ std::function<void()> reprise_sums() {
   };
 }
 
+// Without instructions that not every machine of the build's kind has.
+template <class T>
+double of_build(std::span<const T> piece) {
+  return reprise::sum_of_squares<T, reprise::Instructions::of_build>(piece.data(), piece.size());
+}
+
 template <class T>
 double eigen_squared_norm(std::span<const T> piece) {
   const auto size = static_cast<Eigen::Index>(piece.size());
@@ -210,6 +217,7 @@ void sum_of_squares(benchmark::State& state) {
       {"reprise", reprise_sums<System, T>()},
       {"eigen", eigen_pieces<System, T>()},
   };
+  if constexpr (sizeof(T) == 2) ways.push_back({"of_build", over_pieces<System, T>(of_build<T>)});
 #if REPRISE_HAS_CBLAS
   if constexpr (sizeof(T) > 2) ways.push_back({"blas", blas_tensors<T>});
 #endif
