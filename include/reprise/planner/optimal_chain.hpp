@@ -149,8 +149,8 @@ class LeastCost {
 /// Memory is counted in slots, rounded up, so that the real peak never passes the budget. Where
 /// every size is a multiple of a slot the plan is optimal; otherwise it is for sizes a little
 /// larger, so that deep chains want several slots a layer. Plans do not depend on the budget but by
-/// what fits: tables are made for store-all's peak, a half of it, a quarter and so on, the one above
-/// the budget and those below it that may hold a cheaper plan.
+/// what fits: tables are made for store-all's peak, a half of it, a quarter and so on, the one
+/// above the budget and those below it that may hold a cheaper plan.
 ///
 /// A table takes time cubic in the layers and linear in the slots, and 4 bytes for each pair of
 /// layers and slot: 1,000 layers and 500 slots are 1 GiB.
