@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The planners by stages, and a layout, at 10 to 10,000 layers (the searches to 100,000
+// operations): how time grows. A program has three times as many operations as layers, and a bit.
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <reprise/planner/instant_cut.hpp>
+#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/staged_request.hpp>
+#include <reprise/planner/staged_search.hpp>
+#include <reprise/program/layout.hpp>
+#include <reprise/program/program.hpp>
+#include <utility>
+#include <vector>
+
+namespace {
+
+/// A recorded net: each layer reads the one before it, every fifth one of the ten before it too,
+/// and makes a mask for backward; sizes and costs are random.
+reprise::Program random_net(std::size_t layers) {
+  std::mt19937_64 random(1);
+  std::vector<reprise::Value> values{{.kind = reprise::ValueKind::input}};
+  std::vector<reprise::Operation> operations;
+  std::vector<reprise::value_id> outputs{0};
+  std::vector<reprise::value_id> masks{0};
+  const auto add = [&](std::vector<reprise::value_id> reads, reprise::byte_count bytes,
+                       double cost) {
+    const auto node = static_cast<std::uint32_t>(operations.size());
+    const auto value = static_cast<reprise::value_id>(values.size());
+    values.push_back({.node = node, .bytes = bytes});
+    operations.push_back({.node = node,
+                          .reads = std::move(reads),
+                          .writes = {value},
+                          .cost = cost,
+                          .repeatable = true});
+    return value;
+  };
+  for (std::size_t layer = 1; layer <= layers; ++layer) {
+    std::vector<reprise::value_id> reads{outputs.back()};
+    if (layer > 10 && random() % 5 == 0) reads.push_back(outputs[layer - 2 - random() % 8]);
+    masks.push_back(add({outputs.back()}, 500 + random() % 500, 1));
+    outputs.push_back(
+        add(std::move(reads), 1000 + random() % 4000, 1.0 + static_cast<double>(random() % 100)));
+  }
+  reprise::value_id gradient = add({outputs.back()}, 100, 1);
+  for (std::size_t layer = layers; layer > 0; --layer) {
+    gradient = add({gradient, outputs[layer - 1], outputs[layer], masks[layer]}, 2000, 150);
+  }
+  return {std::move(values), std::move(operations), reprise::Program::no_operation, 1, true,
+          {gradient}};
+}
+
+reprise::byte_count most_of_all(const reprise::Program& program) {
+  return reprise::MinCut{}({.program = program}).peak_bytes * 3 / 4;
+}
+
+void cut_once(benchmark::State& state) {
+  const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
+  const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
+  reprise::StagedRequest staged(request);
+  const reprise::StagedPlan base = staged.base();
+  const auto instant = static_cast<reprise::stage_id>(base.profile().highest());
+  staged.anchor(instant);
+  for (auto _ : state) {
+    reprise::InstantCut cut(base, instant);
+    cut.solve(cut.typical_price());
+    benchmark::DoNotOptimize(cut.bound());
+  }
+  state.SetItemsProcessed(state.iterations() * staged.program().operation_count());
+}
+
+void min_cut(benchmark::State& state) {
+  const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
+  const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
+  for (auto _ : state) benchmark::DoNotOptimize(reprise::MinCut{}(request));
+  state.SetItemsProcessed(state.iterations() *
+                          static_cast<std::int64_t>(program.operations().size()));
+}
+
+/// Items are tries.
+void search_tries(benchmark::State& state) {
+  constexpr std::uint64_t tries = 1000;
+  const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
+  const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
+  const reprise::StagedRequest staged(request);
+  reprise::StagedSearch search(staged.base(), {});
+  for (auto _ : state) search.run(tries, 0.5);
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(tries));
+}
+
+void layout(benchmark::State& state) {
+  const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
+  const reprise::Plan plan =
+      reprise::MinCut{}({.program = program, .budget = most_of_all(program)});
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(reprise::layout(program, plan.schedule, {.tries = 1}));
+  }
+  state.SetItemsProcessed(state.iterations() *
+                          static_cast<std::int64_t>(program.operations().size()));
+}
+
+void layers(benchmark::internal::Benchmark* benchmark) {
+  benchmark->RangeMultiplier(10)->Range(10, 3'333)->Unit(benchmark::kMillisecond);
+}
+
+}  // namespace
+
+BENCHMARK(cut_once)->Apply(layers);
+BENCHMARK(min_cut)->Apply(layers);
+BENCHMARK(search_tries)->Apply(layers)->Arg(33'333);
+BENCHMARK(layout)->Apply(layers);
