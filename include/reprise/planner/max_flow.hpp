@@ -37,7 +37,7 @@ class MaxFlow {
   /// @returns its number
   /// @throws InvalidArgument if a node does not exist or the capacity is negative
   std::uint32_t add_arc(std::uint32_t from, std::uint32_t to, capacity_type capacity) {
-    check(from, to, capacity);
+    if (from >= node_count() || to >= node_count() || capacity < 0) refuse(from, to, capacity);
     const auto number = static_cast<std::uint32_t>(arcs_.size());
     arcs_.push_back({.to = to, .next = first_[from], .residual = capacity});
     first_[from] = number;
@@ -74,12 +74,10 @@ class MaxFlow {
     capacity_type residual;
   };
 
-  void check(std::uint32_t from, std::uint32_t to, capacity_type capacity) const {
-    if (from >= node_count() || to >= node_count() || capacity < 0) {
-      throw InvalidArgument("an arc from " + std::to_string(from) + " to " + std::to_string(to) +
-                            " of capacity " + std::to_string(capacity) + " among " +
-                            std::to_string(node_count()) + " nodes");
-    }
+  [[noreturn]] void refuse(std::uint32_t from, std::uint32_t to, capacity_type capacity) const {
+    throw InvalidArgument("an arc from " + std::to_string(from) + " to " + std::to_string(to) +
+                          " of capacity " + std::to_string(capacity) + " among " +
+                          std::to_string(node_count()) + " nodes");
   }
 
   // Breadth first over what has capacity left; all of it, so that the cut can be read off.
