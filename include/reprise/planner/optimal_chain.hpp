@@ -89,7 +89,8 @@ class Grids {
     constexpr std::size_t most = 16;
     std::vector<std::pair<std::size_t, byte_count>> counted;
     for (const byte_count size : sizes_) {
-      if (counted.empty() || counted.back().second != size) counted.push_back({0, size});
+      if (counted.empty() || counted.back().second != size)
+        counted.emplace_back(std::size_t{0}, size);
       ++counted.back().first;
     }
     std::ranges::sort(counted, std::ranges::greater());

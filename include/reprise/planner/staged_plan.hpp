@@ -24,8 +24,11 @@ struct Placement {
 
   [[nodiscard]] friend constexpr bool operator==(const Placement&,
                                                  const Placement&) noexcept = default;
+  // A comparison with 0 that the compiler writes, not we.
+  // NOLINTBEGIN(modernize-use-nullptr)
   [[nodiscard]] friend constexpr auto operator<=>(const Placement&,
                                                   const Placement&) noexcept = default;
+  // NOLINTEND(modernize-use-nullptr)
 };
 
 /// Where each operation of a program runs: at first everything at its own stage.
@@ -167,7 +170,7 @@ class StagedPlan {
       is_dirty_[stage] = 0;
       const double local = local_bytes(stage);
       if (local == local_[stage]) continue;
-      settled_log_.push_back({stage, local_[stage]});
+      settled_log_.emplace_back(stage, local_[stage]);
       set_local(stage, local);
     }
     dirty_.clear();
@@ -186,12 +189,10 @@ class StagedPlan {
   }
   /// Goes back to the last `commit`.
   void roll_back() {
-    for (auto settled = settled_log_.rbegin(); settled != settled_log_.rend(); ++settled) {
-      set_local(settled->first, settled->second);
+    for (std::size_t i = settled_log_.size(); i-- > 0;) {
+      set_local(settled_log_[i].first, settled_log_[i].second);
     }
-    for (auto change = log_.rbegin(); change != log_.rend(); ++change) {
-      apply(change->placement, !change->is_added);
-    }
+    for (std::size_t i = log_.size(); i-- > 0;) apply(log_[i].placement, !log_[i].is_added);
     for (const stage_id stage : dirty_) is_dirty_[stage] = 0;
     dirty_.clear();
     log_.clear();

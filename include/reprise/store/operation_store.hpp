@@ -179,7 +179,7 @@ requires(std::movable<Payload>) class OperationStore {
   [[nodiscard]] const MemoryAccount& account() const noexcept { return *core_->account; }
 
   /// Calls f with each event from now on; an empty function ends that.
-  void observe(std::function<void(const StoreEvent&)> f) { core_->observer = std::move(f); }
+  void observe(const std::function<void(const StoreEvent&)>& f) { core_->observer = f; }
 
  private:
   using operation_number = std::uint32_t;
