@@ -21,10 +21,10 @@ namespace reprise::inline v0 {
 /// price of its bytes, or remade later at the cost of its maker, which needs its own arguments
 /// then.
 ///
-/// What the stage itself reads or makes is there anyway and costs nothing to keep. An operation
-/// that nothing before the instant needs may run for the first time after it, at no cost. Source:
-/// the cut is that of Jain et al. (arXiv:1910.02653) and of PyTorch's partitioner, with a price in
-/// place of a set of values that may be kept.
+/// What the widest operation of the stage reads or makes is there anyway and costs nothing to keep.
+/// An operation that nothing before the instant needs may run for the first time after it, at no
+/// cost. Source: the cut is that of Jain et al. (arXiv:1910.02653) and of PyTorch's partitioner,
+/// with a price in place of a set of values that may be kept.
 class InstantCut {
  public:
   /// @param plan must outlive this and stay as it is while it is read
@@ -146,9 +146,11 @@ class InstantCut {
   }
   void solve() { value_ = static_cast<double>(flow_.solve(source, sink)) / scale_; }
 
+  // What the widest operation of the stage, or one after it, reads or makes.
   void note_touched() {
     is_touched_.assign(program_->value_count(), 0);
-    for (const operation_id op : plan_->operations(instant_)) {
+    const std::span<const operation_id> operations = plan_->operations(instant_);
+    for (const operation_id op : operations.subspan(plan_->widest(instant_))) {
       for (const value_id read : program_->reads(op)) is_touched_[program_->storage(read)] = 1;
       for (const value_id made : program_->writes(op)) is_touched_[program_->storage(made)] = 1;
     }

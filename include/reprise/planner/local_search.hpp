@@ -9,15 +9,20 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <limits>
 #include <optional>
 #include <reprise/core/error.hpp>
+#include <reprise/core/units.hpp>
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/price_search.hpp>
 #include <reprise/planner/staged_request.hpp>
+#include <reprise/planner/staged_schedule.hpp>
 #include <reprise/planner/staged_search.hpp>
+#include <reprise/program/bounds.hpp>
+#include <reprise/program/simulate.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -41,17 +46,24 @@ struct Start {
   std::vector<Placement> placements{};
   StagedPlan::Limits limits{};
   double temperature = 0;  ///< see `StagedSearch::Options`
-  std::uint64_t seed = 0;
+  double target = 0;       ///< a cost that no plan is below
+  double price = 0;        ///< of a byte over the budget, if it is known
 };
 
-/// The cheapest plan of a search, if it has one.
+/// The cheapest plan of a search; or how far it came, if it has none.
 struct Found {
   std::vector<Placement> placements{};
   StagedPlan::Limits limits{};
   double cost = std::numeric_limits<double>::infinity();
+  double violation = std::numeric_limits<double>::infinity();
+  double price = 0;
 
   [[nodiscard]] bool is_plan() const noexcept {
     return cost < std::numeric_limits<double>::infinity();
+  }
+  /// Of equal costs the first one stays.
+  void take(Found other) {
+    if (other.cost < cost || (!is_plan() && other.violation < violation)) *this = std::move(other);
   }
 };
 
@@ -59,16 +71,15 @@ struct Found {
 class Searcher {
  public:
   Searcher(StagedRequest& staged, const SearchEffort& effort)
-      : staged_(staged), effort_(effort), base_(staged.base()) {}
+      : staged_(staged), effort_(effort), ladder_(staged), base_(staged.base()) {}
 
   /// @param known placements of an earlier plan, or empty; nothing is lost if they do not fit
   /// @throws BudgetInfeasible as `MinCut` does, if the search does not meet the budget either
   [[nodiscard]] min_cut::Choice plan(std::span<const Placement> known = {}) {
-    cut();
     consider(known);
-    if (best_.is_plan() && best_.cost <= bound_) return finish();
-    run(first_starts(), 0.5);
-    run(second_starts(), 1.0);
+    run(0.5, {[this](const Effort& own) { return search_from_cuts(own); },
+              [this](const Effort& own) { return search_from_nothing(own); }});
+    if (best_.cost > bound_) run(1.0, second_searches());
     return finish();
   }
 
@@ -80,18 +91,13 @@ class Searcher {
   static constexpr double cool = 0.02;
   static constexpr std::uint64_t batch = 64;
 
-  // MinCut's plan is the first, and its error the one that is thrown if nothing is found.
-  void cut() {
-    try {
-      min_cut::Choice choice = min_cut::Ladder(staged_).climb();
-      bound_ = choice.plan.bound_cost;
-      best_ = {.placements = std::move(choice.placements),
-               .limits = limits_at_rest(choice.plan.rest_bytes),
-               .cost = choice.plan.recomputed_cost};
-    } catch (const BudgetInfeasible& refused) {
-      refused_ = refused;
-    }
-  }
+  /// What one search may use.
+  struct Effort {
+    clock::time_point end;
+    std::uint64_t tries;
+    std::uint64_t seed;
+  };
+  using Task = std::function<Found(const Effort&)>;
 
   // One pass may have what the others, which are at rest, leave it.
   [[nodiscard]] StagedPlan::Limits limits_at_rest(byte_count rest) const {
@@ -107,126 +113,139 @@ class Searcher {
 
   void consider(std::span<const Placement> known) {
     if (known.empty()) return;
-    const StagedPlan::Limits limits = best_.is_plan() ? best_.limits : limits_of_even_shares();
-    const StagedPlan plan(staged_.program(), limits, known);
-    if (!plan.fits() || plan.cost() >= best_.cost) return;
-    best_ = {.placements = {known.begin(), known.end()}, .limits = limits, .cost = plan.cost()};
+    const Simulation played =
+        simulate(staged_.request().program,
+                 schedule_of(StagedPlan(staged_.program(), staged_.limits(), known)));
+    const StagedPlan plan(staged_.program(), limits_at_rest(played.rest_bytes), known);
+    if (!plan.fits()) return;
+    best_ = {.placements = {known.begin(), known.end()},
+             .limits = plan.limits(),
+             .cost = played.recomputed_cost};
   }
 
-  // From the best cut at one instant, which may be over the budget at others, and from nothing.
-  [[nodiscard]] std::vector<Start> first_starts() {
-    const StagedPlan::Limits limits = best_.is_plan() ? best_.limits : limits_of_even_shares();
+  // MinCut's plan, and what a search makes of the best cut at one instant, which may be over the
+  // budget at others.
+  [[nodiscard]] Found search_from_cuts(const Effort& own) {
+    Found found = cut();
+    if (found.is_plan() && found.cost <= bound_) return found;
+    const StagedPlan::Limits limits = found.is_plan() ? found.limits : limits_of_even_shares();
     const StagedPlan base(staged_.program(), limits, base_.placements());
-    const InstantChoice choice = choose_at(base, static_cast<stage_id>(base.profile().highest()));
-    bound_ = std::max(bound_, best_bound(choice));
-    std::vector<Start> starts;
-    starts.push_back({.placements = with_reruns(base, choice.reruns).placements(),
-                      .limits = limits,
-                      .temperature = cool});
-    starts.push_back(
-        {.placements = base.placements(), .limits = limits_of_even_shares(), .temperature = hot});
-    repeat(starts);
-    return starts;
+    const InstantChoice choice = choose_at(base, ladder_.instant());
+    if (is_proof()) bound_ = std::max(bound_, choice.bound);
+    const StagedPlan first = with_reruns(base, choice.reruns);
+    found.take(cut_on(first, own));
+    found.take(search(
+        {.placements = first.placements(), .limits = limits, .temperature = cool, .target = bound_},
+        own));
+    return found;
   }
 
-  // A bound is one of plans without the limits of several passes.
-  [[nodiscard]] double best_bound(const InstantChoice& choice) const {
-    const bool is_of_any_plan = staged_.request().passes_in_flight == 1;
-    return is_of_any_plan && !staged_.program().has_forced() ? choice.bound : 0;
+  [[nodiscard]] bool is_proof() const {
+    return staged_.request().passes_in_flight == 1 && !staged_.program().has_forced();
   }
 
-  [[nodiscard]] std::vector<Start> second_starts() const {
-    if (!best_.is_plan()) return second_starts_without_plan();
-    std::vector<Start> starts;
-    for (const double temperature : {cool, warm}) {
-      starts.push_back({.placements = best_.placements,
-                        .limits = best_.limits,
-                        .temperature = temperature,
-                        .seed = 1000});
+  // Its error is the one that is thrown if nothing is found.
+  [[nodiscard]] Found cut() {
+    try {
+      min_cut::Choice choice = ladder_.climb();
+      bound_ = choice.plan.bound_cost;
+      return {.placements = std::move(choice.placements),
+              .limits = limits_at_rest(choice.plan.rest_bytes),
+              .cost = choice.plan.recomputed_cost};
+    } catch (const BudgetInfeasible& refused) {
+      refused_ = refused;
+      return {};
     }
-    repeat(starts);
-    return starts;
   }
 
-  // Cuts at one instant after another; and once more from nothing.
-  [[nodiscard]] std::vector<Start> second_starts_without_plan() const {
-    constexpr int most_instants = 16;
-    const StagedPlan::Limits limits = limits_of_even_shares();
-    StagedPlan plan(staged_.program(), limits, base_.placements());
+  [[nodiscard]] Found search_from_nothing(const Effort& own) const {
+    return search(
+        {.placements = base_.placements(), .limits = limits_of_even_shares(), .temperature = hot},
+        own);
+  }
+
+  [[nodiscard]] std::vector<Task> second_searches() const {
+    const auto go_on = [this](double temperature) {
+      return [this, temperature](const Effort& own) {
+        return search({.placements = best_.placements,
+                       .limits = best_.limits,
+                       .temperature = temperature,
+                       .target = bound_,
+                       .price = best_.price},
+                      own);
+      };
+    };
+    if (best_.is_plan()) return {go_on(cool), go_on(warm)};
+    return {go_on(cool), [this](const Effort& own) { return search_from_nothing(own); }};
+  }
+
+  // Cuts at one instant after another, each where most is live after those before it.
+  [[nodiscard]] Found cut_on(StagedPlan plan, const Effort& own) const {
+    constexpr int most_instants = 32;
     for (int i = 0; i < most_instants && !plan.fits(); ++i) {
+      if (effort_.tries == 0 && clock::now() >= own.end) break;
       const auto instant = static_cast<stage_id>(plan.profile().highest());
       const InstantChoice choice = choose_at(plan, instant);
       if (choice.reruns.empty()) break;
       plan = with_reruns(plan, choice.reruns);
     }
-    std::vector<Start> starts;
-    starts.push_back({.placements = plan.placements(), .limits = limits, .temperature = warm});
-    starts.push_back({.placements = base_.placements(), .limits = limits, .temperature = hot});
-    repeat(starts);
-    for (Start& start : starts) start.seed += 1000;
-    return starts;
+    if (!plan.fits()) return {};
+    return {.placements = plan.placements(), .limits = plan.limits(), .cost = plan.cost()};
   }
 
-  // More threads than starts take them again, with other random numbers.
-  void repeat(std::vector<Start>& starts) const {
-    const std::size_t different = starts.size();
-    const std::size_t wanted = effort_.tries > 0 ? different : effort_.threads;
-    while (starts.size() < wanted) starts.push_back(starts[starts.size() - different]);
-    for (std::size_t i = 0; i < starts.size(); ++i) starts[i].seed += effort_.seed + i;
-  }
-
-  // Runs until that share of the whole effort is spent.
-  void run(const std::vector<Start>& starts, double until) {
+  // Runs tasks until that share of the whole effort is spent; more threads than tasks take them
+  // again, with other random numbers.
+  void run(double until, std::vector<Task> tasks) {
     const std::size_t threads = std::max(1U, effort_.threads);
-    const std::size_t turns = (starts.size() + threads - 1) / threads;
+    const std::size_t different = tasks.size();
+    const std::size_t wanted = effort_.tries > 0 ? different : std::max(different, threads);
+    while (tasks.size() < wanted) tasks.push_back(tasks[tasks.size() % different]);
+    const std::size_t turns = (tasks.size() + threads - 1) / threads;
     for (std::size_t turn = 0; turn < turns; ++turn) {
-      const double left = until * effort_.seconds - seconds();
-      const Effort own{.seconds = left / static_cast<double>(turns - turn),
-                       .tries = effort_.tries / (2 * starts.size()) + 1};
-      const std::size_t first = turn * threads;
-      const auto those = std::span(starts).subspan(first, std::min(threads, starts.size() - first));
-      run_side_by_side(those, own);
+      const double left = until * effort_.seconds - seconds_since(begin_);
+      const auto own = std::chrono::duration<double>(left / static_cast<double>(turns - turn));
+      const clock::time_point end = clock::now() + std::chrono::duration_cast<clock::duration>(own);
+      std::vector<std::future<Found>> running;
+      for (std::size_t i = turn * threads; i < std::min(tasks.size(), (turn + 1) * threads); ++i) {
+        const Effort effort{.end = end,
+                            .tries = effort_.tries / (2 * different),
+                            .seed = effort_.seed + ++searches_};
+        const auto policy = threads > 1 ? std::launch::async : std::launch::deferred;
+        running.push_back(std::async(policy, tasks[i], effort));
+      }
+      Found found;
+      for (std::future<Found>& one : running) found.take(one.get());
+      best_.take(std::move(found));
     }
   }
 
-  struct Effort {
-    double seconds;
-    std::uint64_t tries;
-  };
-
-  void run_side_by_side(std::span<const Start> starts, const Effort& own) {
-    std::vector<std::future<Found>> running;
-    for (std::size_t i = 1; i < starts.size(); ++i) {
-      running.push_back(std::async(std::launch::async, [&, i] { return search(starts[i], own); }));
-    }
-    Found found = search(starts[0], own);
-    if (found.cost < best_.cost) best_ = std::move(found);
-    for (std::future<Found>& one : running) {
-      found = one.get();
-      if (found.cost < best_.cost) best_ = std::move(found);
-    }
+  [[nodiscard]] static double seconds_since(clock::time_point begin) {
+    return std::chrono::duration<double>(clock::now() - begin).count();
   }
 
   [[nodiscard]] Found search(const Start& start, const Effort& own) const {
     const clock::time_point begin = clock::now();
-    StagedSearch search(
-        StagedPlan(staged_.program(), start.limits, start.placements),
-        {.seed = start.seed, .first_temperature = start.temperature, .target = bound_});
+    const double seconds = std::chrono::duration<double>(own.end - begin).count();
+    StagedSearch search(StagedPlan(staged_.program(), start.limits, start.placements),
+                        {.seed = own.seed,
+                         .first_temperature = start.temperature,
+                         .target = start.target,
+                         .first_price = start.price});
     while (search.can_improve()) {
-      const double progress =
-          effort_.tries > 0
-              ? static_cast<double>(search.tries()) / static_cast<double>(own.tries)
-              : std::chrono::duration<double>(clock::now() - begin).count() / own.seconds;
-      if (!(progress < 1)) break;
-      search.run(batch, progress);
+      const bool counts = effort_.tries > 0;
+      if (counts ? search.tries() >= own.tries : clock::now() >= own.end) break;
+      search.run(batch, counts
+                            ? static_cast<double>(search.tries()) / static_cast<double>(own.tries)
+                            : seconds_since(begin) / seconds);
     }
-    if (!search.has_plan()) return {};
     const double cost = search.best_cost();
+    if (!search.has_plan()) {
+      return {.placements = search.plan().placements(),
+              .limits = start.limits,
+              .violation = search.plan().profile().violation(),
+              .price = search.price()};
+    }
     return {.placements = std::move(search).take(), .limits = start.limits, .cost = cost};
-  }
-
-  [[nodiscard]] double seconds() const {
-    return std::chrono::duration<double>(clock::now() - begin_).count();
   }
 
   [[nodiscard]] min_cut::Choice finish() {
@@ -241,11 +260,13 @@ class Searcher {
 
   StagedRequest& staged_;
   SearchEffort effort_;
+  min_cut::Ladder ladder_;
   StagedPlan base_;
   clock::time_point begin_ = clock::now();
   Found best_;
   double bound_ = 0;
   std::optional<BudgetInfeasible> refused_;
+  std::uint64_t searches_ = 0;
 };
 
 }  // namespace local_search

@@ -45,6 +45,9 @@ class Ladder {
     staged.anchor(instant_);
   }
 
+  /// Where the first cut is.
+  [[nodiscard]] stage_id instant() const noexcept { return instant_; }
+
   [[nodiscard]] Choice climb() {
     consider(base_);
     if (best_) return finish();
@@ -175,7 +178,9 @@ class Ladder {
     const byte_count bound = lower_bound_bytes(staged_.request().program);
     if (!best_) throw budget_infeasible("min-cut", staged_.request().budget, smallest_, bound);
     best_->plan.bound_bytes = bound;
-    best_->plan.bound_cost = std::min(bound_, best_->plan.recomputed_cost);
+    // What is forced is part of the plan that the bound is one for.
+    const bool is_proof = !staged_.program().has_forced();
+    best_->plan.bound_cost = is_proof ? std::min(bound_, best_->plan.recomputed_cost) : 0;
     return *std::move(best_);
   }
 

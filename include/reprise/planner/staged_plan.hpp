@@ -213,6 +213,13 @@ class StagedPlan {
     return run + 1 < runs_[op].size() ? runs_[op][run + 1] : never;
   }
 
+  /// The place in a stage of the operation during which most is live. Linear in what runs there.
+  [[nodiscard]] std::size_t widest(stage_id stage) const {
+    std::size_t widest = 0;
+    static_cast<void>(local_bytes(stage, &widest));
+    return widest;
+  }
+
   /// All reruns, and as (op, op) all deferred operations, in order.
   [[nodiscard]] std::vector<Placement> placements() const {
     std::vector<Placement> list;
@@ -304,12 +311,13 @@ class StagedPlan {
       for (const value_id member : program_->members(storage)) bind(member, storage);
       spans_[storage] = fresh_;
       for (const Span& span : fresh_) {
+        if (is_forced_across_turn(storage, span)) {
+          heights[turn] += forced_bytes_;
+          heights[turn + 1] -= forced_bytes_;
+        }
         if (span.end <= span.begin + 1) continue;
         heights[span.begin + 1] += program_->storage_bytes(storage);
         heights[span.end] -= program_->storage_bytes(storage);
-        if (!is_forced_across_turn(storage, span)) continue;
-        heights[turn] += forced_bytes_;
-        heights[turn + 1] -= forced_bytes_;
       }
     }
     for (stage_id stage = 1; stage < program_->stage_count(); ++stage) {
@@ -481,18 +489,19 @@ class StagedPlan {
 
   // Stages inside a span hold its bytes throughout; those at its ends see to it themselves.
   void add_bytes(value_id storage, const Span& span, double sign) {
-    if (span.end <= span.begin + 1) return;
-    profile_.add(span.begin + 1, span.end, sign * program_->storage_bytes(storage));
     const stage_id turn = program_->program().turn();
     if (is_forced_across_turn(storage, span)) profile_.add(turn, sign * forced_bytes_);
+    if (span.end <= span.begin + 1) return;
+    profile_.add(span.begin + 1, span.end, sign * program_->storage_bytes(storage));
   }
   [[nodiscard]] bool is_forced_across_turn(value_id storage, const Span& span) const noexcept {
     const stage_id turn = program_->program().turn();
-    return program_->is_forced(storage) && span.begin < turn && turn < span.end;
+    // What reruns at the turn's stage does so before the turn.
+    return program_->is_forced(storage) && span.begin <= turn && turn < span.end;
   }
 
   // The most that is live at any moment of a stage, without what is there throughout.
-  [[nodiscard]] double local_bytes(stage_id stage) {
+  [[nodiscard]] double local_bytes(stage_id stage, std::size_t* widest = nullptr) const {
     const std::vector<operation_id>& operations = operations_[stage];
     ++visit_;
     double live = 0;
@@ -508,7 +517,9 @@ class StagedPlan {
       if (op == program_->program().turn()) {
         most = std::max(most, live + limits_.budget - limits_.rest);
       }
-      most = std::max(most, live + bytes_of_run(op, stage));
+      const double during = live + bytes_of_run(op, stage);
+      if (during > most && widest != nullptr) *widest = i;
+      most = std::max(most, during);
       live += bytes_left(op, i);
     }
     return most;
@@ -529,7 +540,7 @@ class StagedPlan {
 
   // Notes which operation of a stage is the last to touch a storage.
   // Returns the bytes of older spans that end here, once.
-  [[nodiscard]] double touch(value_id value, stage_id stage, std::uint32_t index) {
+  [[nodiscard]] double touch(value_id value, stage_id stage, std::uint32_t index) const {
     const value_id storage = program_->storage(value);
     const double bytes = program_->storage_bytes(storage);
     if (bytes == 0) return 0;
@@ -549,7 +560,7 @@ class StagedPlan {
   }
 
   // By how much more is live after the operation with that number than before it.
-  [[nodiscard]] double bytes_left(operation_id op, std::uint32_t index) {
+  [[nodiscard]] double bytes_left(operation_id op, std::uint32_t index) const {
     double change = 0;
     for (const value_id read : program_->reads(op)) change -= bytes_ending(read, index);
     for (const value_id written : program_->writes(op)) {
@@ -560,7 +571,7 @@ class StagedPlan {
   }
 
   // The bytes of a storage's spans that end with the operation with that number, once.
-  [[nodiscard]] double bytes_ending(value_id value, std::uint32_t index) {
+  [[nodiscard]] double bytes_ending(value_id value, std::uint32_t index) const {
     const value_id storage = program_->storage(value);
     const double bytes = program_->storage_bytes(storage);
     if (bytes == 0) return 0;
@@ -592,8 +603,9 @@ class StagedPlan {
   std::vector<value_id> stale_;
   std::vector<Span> fresh_;
   std::vector<std::uint32_t> next_bound_;
-  std::vector<Touch> touched_;
-  std::uint64_t visit_ = 0;
+  // Scratch of `local_bytes`; one thread at a time reads a plan.
+  mutable std::vector<Touch> touched_;
+  mutable std::uint64_t visit_ = 0;
 };
 
 }  // namespace reprise::inline v0

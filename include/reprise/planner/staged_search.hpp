@@ -136,7 +136,8 @@ class StagedSearch {
     std::uint64_t seed = 0;
     double first_temperature = 0.4;  ///< in units of a costly operation
     double last_temperature = 0.002;
-    double target = 0;  ///< a plan of this cost is good enough
+    double target = 0;       ///< a plan of this cost is good enough
+    double first_price = 0;  ///< of a byte over the budget; if 0, a low one
   };
 
   StagedSearch(StagedPlan start, Options options)
@@ -151,7 +152,7 @@ class StagedSearch {
     plan_.commit();
     for (const Placement& p : plan_.placements()) list(p);
     unit_ = unit_of_cost();
-    price_ = first_price();
+    price_ = options.first_price > 0 ? options.first_price : low_price();
     best_cost_ = plan_.fits() ? plan_.cost() : infinity;
   }
 
@@ -161,6 +162,10 @@ class StagedSearch {
   }
   [[nodiscard]] double best_cost() const noexcept { return best_cost_; }
   [[nodiscard]] bool has_plan() const noexcept { return best_cost_ < infinity; }
+  /// As it is now, which need not be the best.
+  [[nodiscard]] const StagedPlan& plan() const noexcept { return plan_; }
+  /// Of a byte over the budget at a stage, in the program's unit of cost.
+  [[nodiscard]] double price() const noexcept { return price_; }
   [[nodiscard]] std::uint64_t tries() const noexcept { return tries_; }
   [[nodiscard]] std::vector<Placement> take() && { return std::move(best_).best(); }
 
@@ -176,7 +181,9 @@ class StagedSearch {
 
  private:
   static constexpr double infinity = std::numeric_limits<double>::infinity();
-  static constexpr std::uint32_t unlisted = 0xFFFFFFFFU;
+  static constexpr double slow_step = 1.03;
+  static constexpr double fast_step = 1.3;
+  static constexpr double worthwhile = 0.98;
 
   [[nodiscard]] double unit_of_cost() const {
     std::vector<double> costs;
@@ -190,24 +197,32 @@ class StagedSearch {
     return *place;
   }
 
-  [[nodiscard]] double first_price() const {
+  [[nodiscard]] double low_price() const {
     return 10 * program_->total_cost() /
            (std::max(1.0, program_->total_bytes()) * program_->stage_count());
   }
 
+  // A price that rises faster than moves can follow would only make everything be remade at once.
   void adjust_price() {
-    const double step = has_plan() ? 1.03 : 1.3;
-    price_ = plan_.fits() ? price_ / step : price_ * step;
+    const double violation = plan_.profile().violation();
+    const double last = std::exchange(last_violation_, violation);
+    if (plan_.fits()) {
+      price_ /= has_plan() ? slow_step : fast_step;
+    } else if (has_plan()) {
+      price_ *= slow_step;
+    } else if (violation > worthwhile * last) {
+      price_ *= fast_step;
+    }
   }
 
   void attempt() {
     const double before = plan_.cost() + price_ * plan_.profile().violation();
-    if (random_.chance(0.5)) {
+    if (random_.chance(has_plan() ? 0.5 : 0.15)) {
       remove_one();
       if (!plan_.fits() && random_.chance(0.5)) drop_one();
     } else {
       drop_one();
-      if (plan_.fits() || random_.chance(0.5)) remove_one();
+      if (plan_.fits() || random_.chance(has_plan() ? 0.5 : 0.15)) remove_one();
     }
     useless_.remove_from(plan_);
     if (plan_.changes().empty()) return;
@@ -322,7 +337,7 @@ class StagedSearch {
 
   [[nodiscard]] bool is_held_through(value_id storage, stage_id stage) const {
     return std::ranges::any_of(plan_.spans(storage), [&](const StagedPlan::Span& span) {
-      return span.begin < stage && stage < span.end;
+      return span.begin <= stage && stage < span.end;
     });
   }
 
@@ -333,8 +348,7 @@ class StagedSearch {
       const std::ptrdiff_t run = plan_.run_before(maker, stage);
       if (run < 0) continue;
       const stage_id next = plan_.next_run(maker, static_cast<std::size_t>(run));
-      if (plan_.runs(maker)[static_cast<std::size_t>(run)] == stage) continue;
-      stage_id need = plan_.first_use(member, stage, next);
+      stage_id need = plan_.first_use(member, stage + 1, next);
       if (need == StagedPlan::never) continue;
       need = std::min(need, program_->stage_count() - 1);
       if (need == stage) continue;
@@ -477,6 +491,7 @@ class StagedSearch {
   double unit_ = 1;
   double price_ = 1;
   double temperature_ = 1;
+  double last_violation_ = infinity;
   std::uint64_t tries_ = 0;
   std::vector<Placement> listed_;
   std::unordered_map<std::uint64_t, std::uint32_t> slots_;

@@ -279,6 +279,7 @@ class OrderSearch {
 
   void run(byte_count bound) {
     consider(by([](const Piece& p) { return std::pair(p.bytes, p.last - p.first); }));
+    if (high_water == bound) return;
     consider(by([](const Piece& p) { return std::pair(p.last - p.first, p.bytes); }));
     consider(
         by([](const Piece& p) { return static_cast<double>(p.bytes) * (p.last - p.first + 1.0); }));
