@@ -77,9 +77,12 @@ class Searcher {
   /// @throws BudgetInfeasible as `MinCut` does, if the search does not meet the budget either
   [[nodiscard]] min_cut::Choice plan(std::span<const Placement> known = {}) {
     consider(known);
-    run(0.5, {[this](const Effort& own) { return search_from_cuts(own); },
-              [this](const Effort& own) { return search_from_nothing(own); }});
-    if (best_.cost > bound_) run(1.0, second_searches());
+    run(0.0, first_share,
+        {[this](const Effort& own) { return search_from_cuts(own); },
+         [this](const Effort& own) { return search_from_nothing(own); }});
+    for (double share = first_share; share < 1 && best_.cost > bound_; share += later_share) {
+      run(share, share + later_share, later_searches());
+    }
     return finish();
   }
 
@@ -89,6 +92,8 @@ class Searcher {
   static constexpr double hot = 0.4;
   static constexpr double warm = 0.1;
   static constexpr double cool = 0.02;
+  static constexpr double first_share = 0.5;   ///< of the effort, from several starts
+  static constexpr double later_share = 0.25;  ///< each time that it goes on from the best
   static constexpr std::uint64_t batch = 64;
 
   /// What one search may use.
@@ -164,7 +169,7 @@ class Searcher {
         own);
   }
 
-  [[nodiscard]] std::vector<Task> second_searches() const {
+  [[nodiscard]] std::vector<Task> later_searches() const {
     const auto go_on = [this](double temperature) {
       return [this, temperature](const Effort& own) {
         return search({.placements = best_.placements,
@@ -195,11 +200,13 @@ class Searcher {
 
   // Runs tasks until that share of the whole effort is spent; more threads than tasks take them
   // again, with other random numbers.
-  void run(double until, std::vector<Task> tasks) {
+  void run(double from, double until, std::vector<Task> tasks) {
     const std::size_t threads = std::max(1U, effort_.threads);
     const std::size_t different = tasks.size();
     const std::size_t wanted = effort_.tries > 0 ? different : std::max(different, threads);
     while (tasks.size() < wanted) tasks.push_back(tasks[tasks.size() % different]);
+    const auto tries =
+        static_cast<std::uint64_t>((until - from) * static_cast<double>(effort_.tries));
     const std::size_t turns = (tasks.size() + threads - 1) / threads;
     for (std::size_t turn = 0; turn < turns; ++turn) {
       const double left = until * effort_.seconds - seconds_since(begin_);
@@ -207,9 +214,8 @@ class Searcher {
       const clock::time_point end = clock::now() + std::chrono::duration_cast<clock::duration>(own);
       std::vector<std::future<Found>> running;
       for (std::size_t i = turn * threads; i < std::min(tasks.size(), (turn + 1) * threads); ++i) {
-        const Effort effort{.end = end,
-                            .tries = effort_.tries / (2 * different),
-                            .seed = effort_.seed + ++searches_};
+        const Effort effort{
+            .end = end, .tries = tries / different, .seed = effort_.seed + ++searches_};
         const auto policy = threads > 1 ? std::launch::async : std::launch::deferred;
         running.push_back(std::async(policy, tasks[i], effort));
       }

@@ -63,21 +63,29 @@ class Ladder {
   static constexpr int lowest_decade = -7;  ///< of the first rung's price, around the typical one
   static constexpr int decades = 12;
   static constexpr int splits = 256;        ///< of the price between two rungs
-  static constexpr int further_stride = 5;  ///< of rungs that go on to other instants
-  static constexpr int most_instants = 8;
+  static constexpr int further_stride = 6;  ///< of rungs that go on to other instants
+  static constexpr int most_instants = 6;
 
   [[nodiscard]] static double price(const InstantCut& cut, double rung) {
     return cut.typical_price() * std::pow(10.0, lowest_decade + decades * rung / rungs);
   }
 
   bool consider(const StagedPlan& candidate) {
+    const byte_count budget = staged_.request().budget;
+    if (staged_.request().passes_in_flight == 1 && !candidate.fits()) {
+      smallest_ = std::min(smallest_, static_cast<byte_count>(peak_of(candidate)));
+      return false;
+    }
     Plan plan = staged_.play(candidate);
     smallest_ = std::min(smallest_, plan.peak_bytes);
-    if (plan.peak_bytes > staged_.request().budget) return false;
+    if (plan.peak_bytes > budget) return false;
     if (!best_ || plan.recomputed_cost < best_->plan.recomputed_cost) {
       best_ = {.plan = std::move(plan), .placements = candidate.placements()};
     }
     return true;
+  }
+  [[nodiscard]] static double peak_of(const StagedPlan& plan) {
+    return plan.profile()[plan.profile().highest()] + plan.limits().budget;
   }
   bool consider(const InstantCut& cut) {
     // What keeps too much at this instant needs no second look.
@@ -158,8 +166,10 @@ class Ladder {
       cut.solve(same);
       const std::vector<Placement> reruns = cut.reruns();
       if (reruns.empty()) return;
+      const double before = peak_of(plan);
       plan = with_reruns(plan, reruns);
       consider(plan);
+      if (i > 0 && peak_of(plan) >= before) return;
       instant = static_cast<stage_id>(plan.profile().highest());
     }
   }

@@ -217,12 +217,13 @@ class StagedSearch {
 
   void attempt() {
     const double before = plan_.cost() + price_ * plan_.profile().violation();
-    if (random_.chance(has_plan() ? 0.5 : 0.15)) {
+    const double removal = is_far_from_plan() ? 0.15 : 0.5;
+    if (random_.chance(removal)) {
       remove_one();
       if (!plan_.fits() && random_.chance(0.5)) drop_one();
     } else {
       drop_one();
-      if (plan_.fits() || random_.chance(has_plan() ? 0.5 : 0.15)) remove_one();
+      if (plan_.fits() || random_.chance(removal)) remove_one();
     }
     useless_.remove_from(plan_);
     if (plan_.changes().empty()) return;
@@ -233,6 +234,11 @@ class StagedSearch {
       return;
     }
     accept();
+  }
+
+  // Then values have to be given up in the first place.
+  [[nodiscard]] bool is_far_from_plan() const noexcept {
+    return !has_plan() && plan_.profile().violated_count() > program_->stage_count() / 50;
   }
 
   void accept() {
