@@ -86,6 +86,10 @@ struct Model {
 
 const Tensor input{0.5F, 0.75F, 1.0F};
 
+// Recomputes each layer whose statistic is below 2, as soon as there is one.
+using ReadsStatistics = reprise::GradientThreshold<reprise::ConstantThreshold>;
+const ReadsStatistics reads_statistics{reprise::ConstantThreshold{.tau = 2.0}};
+
 }  // namespace
 
 TEST_CASE("gradients of gradients are refused, and the next step may begin") {
@@ -186,7 +190,8 @@ TEST_CASE("an override of a layer that is not there is refused") {
 }
 
 TEST_CASE("frozen plans are played as they are, and new shapes are refused") {
-  Model<reprise::RecomputeAll> model(4, {}, {}, 1);
+  Model<ReadsStatistics> model(4, reads_statistics, {}, 1);
+  model.tracker.gradients.assign(4, 1.0);
   const Tensor expected = model.step(input);
   const reprise::Program* const program = &model.net.program();
   model.scheduler.freeze();
@@ -205,7 +210,7 @@ TEST_CASE("frozen plans are played as they are, and new shapes are refused") {
 }
 
 TEST_CASE("the tracker is asked, and perhaps waited for, only where a plan is due") {
-  Model<reprise::StoreAll> model(4, {}, {}, 3);
+  Model<ReadsStatistics> model(4, reads_statistics, {}, 3);
   model.tracker.gradients.assign(4, 1.0);
   std::vector<int> asked;
   for (int i = 0; i < 7; ++i) {

@@ -12,6 +12,7 @@
 #include <reprise/threshold/constant_threshold.hpp>
 #include <reprise/threshold/hysteresis.hpp>
 #include <reprise/threshold/median_threshold.hpp>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -57,12 +58,14 @@ std::vector<double> walk(std::uint64_t step, std::size_t layers) {
   return gradients;
 }
 
+const reprise::GradientThreshold reads_statistics{reprise::ConstantThreshold{.tau = 2.0}};
+
 }  // namespace
 
 TEST_CASE("plans are made anew after the given number of steps, or never") {
   const auto program = reprise_test::chain_program(2);
   const auto plans_after = [&](ReplanEvery every, std::uint64_t steps) {
-    CheckpointScheduler scheduler{reprise::StoreAll{}, every};
+    CheckpointScheduler scheduler{reads_statistics, every};
     for (std::uint64_t step = 0; step < steps; ++step) {
       scheduler.begin_step(statistics, step);
       static_cast<void>(scheduler.plan(1, program, unlimited_bytes));
@@ -122,7 +125,7 @@ TEST_CASE("an override holds from the next step's plans on") {
 
 TEST_CASE("a step that is begun again keeps its plans and does not bring the next ones nearer") {
   const auto program = reprise_test::chain_program(2);
-  CheckpointScheduler scheduler{reprise::StoreAll{}, ReplanEvery{.steps = 3}};
+  CheckpointScheduler scheduler{reads_statistics, ReplanEvery{.steps = 3}};
   const auto plan_at = [&](std::uint64_t step) {
     scheduler.begin_step(statistics, step);
     return scheduler.plan(1, program, unlimited_bytes);
@@ -136,7 +139,7 @@ TEST_CASE("a step that is begun again keeps its plans and does not bring the nex
 }
 
 TEST_CASE("statistics are wanted where a plan is due, and until there are some") {
-  CheckpointScheduler scheduler{reprise::StoreAll{}, ReplanEvery{.steps = 2}};
+  CheckpointScheduler scheduler{reads_statistics, ReplanEvery{.steps = 2}};
   CHECK(scheduler.wants_statistics(0));
   scheduler.begin_step({}, 0);
   CHECK(scheduler.wants_statistics(1));
@@ -147,6 +150,22 @@ TEST_CASE("statistics are wanted where a plan is due, and until there are some")
   CHECK(scheduler.wants_statistics(2));
   scheduler.freeze();
   CHECK_FALSE(scheduler.wants_statistics(3));
+}
+
+TEST_CASE("a planner that ignores statistics is asked once, until an override changes") {
+  const auto program = reprise_test::chain_program(2);
+  CheckpointScheduler scheduler{reprise::StoreAll{}, ReplanEvery{.steps = 1}};
+  const auto plan_at = [&](std::uint64_t step) {
+    CHECK_FALSE(scheduler.wants_statistics(step));
+    scheduler.begin_step(step > 1 ? std::span(statistics) : std::span<const double>{}, step);
+    return scheduler.plan(1, program, unlimited_bytes);
+  };
+  const auto first = plan_at(0);
+  for (std::uint64_t step = 1; step < 5; ++step) CHECK(plan_at(step) == first);
+  scheduler.override_layer(0, reprise::LayerOverride::forced);
+  CHECK(scheduler.plan(1, program, unlimited_bytes) == first);
+  CHECK(plan_at(5)->recomputed_cost == 1);
+  CHECK(scheduler.plans_made() == 2);
 }
 
 TEST_CASE("a scheduler that was loaded makes the plans of one that went on") {

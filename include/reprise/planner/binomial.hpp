@@ -30,6 +30,8 @@ namespace reprise::inline v0 {
 /// Source: Griewank, Walther, "Algorithm 799: Revolve", ACM Transactions on Mathematical Software
 /// 26 (2000).
 struct Binomial {
+  static constexpr bool ignores_statistics = true;
+
   /// Inputs of layers stored at once, the chain's own among them; as many as the budget allows if
   /// it is not given.
   std::optional<std::size_t> checkpoints{};
@@ -107,6 +109,6 @@ struct Binomial {
   }
 };
 
-static_assert(Planner<Binomial>);
+static_assert(StaticPlanner<Binomial>);
 
 }  // namespace reprise::inline v0

@@ -37,6 +37,8 @@ namespace reprise::inline v0 {
 /// Source: Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory cost",
 /// arXiv:1604.06174.
 struct EveryNth {
+  static constexpr bool ignores_statistics = true;
+
   std::size_t n = 4;  ///< layers a group, at least 1
 
   /// @throws InvalidArgument if n is 0; BudgetInfeasible if the plan passes the budget.
@@ -54,6 +56,6 @@ struct EveryNth {
   }
 };
 
-static_assert(Planner<EveryNth>);
+static_assert(StaticPlanner<EveryNth>);
 
 }  // namespace reprise::inline v0

@@ -284,6 +284,8 @@ class Searcher {
 /// Exempt from the rule that a larger budget never costs more. Time is what the effort says and at
 /// least that of `MinCut`; memory is linear in the program and the plan.
 struct LocalSearch {
+  static constexpr bool ignores_statistics = true;
+
   SearchEffort effort{};
 
   /// @throws BudgetInfeasible if neither the search nor `MinCut` meets the budget; the smallest
@@ -294,6 +296,6 @@ struct LocalSearch {
   }
 };
 
-static_assert(Planner<LocalSearch>);
+static_assert(StaticPlanner<LocalSearch>);
 
 }  // namespace reprise::inline v0

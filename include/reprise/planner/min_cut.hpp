@@ -214,6 +214,7 @@ class Ladder {
 /// how far from optimal it can be at most. About a hundred cuts, each close to linear in the
 /// program.
 struct MinCut {
+  static constexpr bool ignores_statistics = true;
   /// @throws BudgetInfeasible if no price fits
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     StagedRequest staged(request);
@@ -221,6 +222,6 @@ struct MinCut {
   }
 };
 
-static_assert(Planner<MinCut>);
+static_assert(StaticPlanner<MinCut>);
 
 }  // namespace reprise::inline v0

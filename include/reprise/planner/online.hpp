@@ -33,6 +33,7 @@ namespace reprise::inline v0 {
 template <EvictionPolicy P>
 class Online {
  public:
+  static constexpr bool ignores_statistics = true;
   /// Recomputation in passes of the whole program beyond which a budget counts as not met.
   static constexpr double most_recomputed_passes = 100;
 

@@ -158,6 +158,8 @@ class LeastCost {
 /// Source: Beaumont, Eyraud-Dubois, Herrmann, Joly, Shilova, "Optimal checkpointing for
 /// heterogeneous chains", arXiv:1911.13214.
 struct OptimalChain {
+  static constexpr bool ignores_statistics = true;
+
   std::uint32_t slots = 500;                           ///< at most, of a table
   std::size_t threads = 1;                             ///< to make a table with
   byte_count most_table_bytes = byte_count{4} << 30U;  ///< of a table
@@ -244,6 +246,6 @@ struct OptimalChain {
   }
 };
 
-static_assert(Planner<OptimalChain>);
+static_assert(StaticPlanner<OptimalChain>);
 
 }  // namespace reprise::inline v0

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstdint>
 #include <reprise/planner/plan.hpp>
+#include <type_traits>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -22,6 +23,12 @@ template <class P>
 concept Planner = std::movable<P> && requires(P& planner, const PlanRequest& request) {
   { planner(request) } -> std::same_as<Plan>;
 };
+
+/// A planner whose plan for a program, a budget and overrides is the same whatever the statistics
+/// and the step: it declares `static constexpr bool ignores_statistics = true`. A scheduler asks it
+/// once for each shape, and training never waits for statistics on its account.
+template <class P>
+concept StaticPlanner = Planner<P> && std::bool_constant<P::ignores_statistics>::value;
 
 /// A planner whose earlier plans matter: `state()` is a copy of what it remembers, `restore(state)`
 /// takes it up again, so that training resumes with the same decisions.

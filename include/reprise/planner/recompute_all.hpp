@@ -13,12 +13,13 @@ namespace reprise::inline v0 {
 /// Keeps only the outputs between layers and recomputes every layer but the last: what is called
 /// full recomputation. Choose when memory is scarce and one more forward is affordable.
 struct RecomputeAll {
+  static constexpr bool ignores_statistics = true;
   /// @throws BudgetInfeasible if the plan passes the budget.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     return EveryNth::plan(request, 1, "recompute-all");
   }
 };
 
-static_assert(Planner<RecomputeAll>);
+static_assert(StaticPlanner<RecomputeAll>);
 
 }  // namespace reprise::inline v0

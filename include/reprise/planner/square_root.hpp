@@ -17,6 +17,7 @@ namespace reprise::inline v0 {
 /// root of depth for uniform layers, at one more forward.
 /// Source: Chen et al., arXiv:1604.06174, section 4.1.
 struct SquareRoot {
+  static constexpr bool ignores_statistics = true;
   /// @throws BudgetInfeasible if the plan passes the budget.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     const auto layers = static_cast<double>(request.program.layer_count());
@@ -25,6 +26,6 @@ struct SquareRoot {
   }
 };
 
-static_assert(Planner<SquareRoot>);
+static_assert(StaticPlanner<SquareRoot>);
 
 }  // namespace reprise::inline v0

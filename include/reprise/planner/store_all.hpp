@@ -13,6 +13,7 @@ namespace reprise::inline v0 {
 /// Keeps everything and recomputes nothing: training without checkpointing, and the reference that
 /// every exact plan's gradients equal. Choose when memory is no concern.
 struct StoreAll {
+  static constexpr bool ignores_statistics = true;
   /// @throws BudgetInfeasible if everything together passes the budget.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     const LayerValues layers(request.program);
@@ -22,6 +23,6 @@ struct StoreAll {
   }
 };
 
-static_assert(Planner<StoreAll>);
+static_assert(StaticPlanner<StoreAll>);
 
 }  // namespace reprise::inline v0

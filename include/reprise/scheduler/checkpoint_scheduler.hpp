@@ -30,7 +30,8 @@ namespace reprise::inline v0 {
 /// Owns when to replan and keeps plans by shape signature; never changes a plan inside a step.
 ///
 /// `begin_step` freezes the statistics; the plan for (statistics, shapes) is made at the first
-/// request that shows the shapes. The first statistics trigger a replan.
+/// request that shows the shapes. The first statistics trigger a replan, unless the planner is a
+/// StaticPlanner: its plans hold until an override changes.
 /// @tparam P the planner; one with a state of its own models StatefulPlanner
 /// @tparam R when plans are due
 template <Planner P, ReplanPolicy R = ReplanEvery>
@@ -53,6 +54,7 @@ class CheckpointScheduler {
   /// Whether `begin_step` would look at the statistics. An engine that has to wait for them, on a
   /// device, may hand over none where it would not.
   [[nodiscard]] bool wants_statistics(std::uint64_t step) const {
+    if constexpr (StaticPlanner<P>) return false;
     return !state_.is_frozen && (state_.gradients.empty() || is_plan_due(step));
   }
 
@@ -60,7 +62,7 @@ class CheckpointScheduler {
   /// that is begun again, after a failure, keeps its plans.
   void begin_step(std::span<const double> statistics, std::uint64_t step) {
     if (state_.is_frozen) return;
-    const bool are_first = state_.gradients.empty() && !statistics.empty();
+    const bool are_first = !StaticPlanner<P> && state_.gradients.empty() && !statistics.empty();
     if (!are_first && !is_plan_due(step)) return;
     plans_.clear();
     state_.gradients.assign(statistics.begin(), statistics.end());
@@ -207,6 +209,7 @@ class CheckpointScheduler {
   };
 
   [[nodiscard]] bool is_plan_due(std::uint64_t step) const {
+    if constexpr (StaticPlanner<P>) return state_.is_due;
     return state_.is_due || step < state_.step || replan_(step - state_.step);
   }
 
