@@ -59,6 +59,8 @@ void add_policy_options(CLI::App& app, Options& options, Written& written) {
   CLI::Option* const policy = app.add_option("--policy", written.policy, policy_list());
   app.add_option("--alpha", options.alpha, "gradient keeps layers above alpha * median")
       ->check(CLI::Range(0.0, 1e9));
+  app.add_option("--plan-seconds", options.plan_seconds, "Seconds that search may plan")
+      ->check(CLI::Range(0.0, 1e6));
   app.add_option("--beta", options.beta, "Weight of the past in the gradient statistics")
       ->check(CLI::Range(0.0, 0.999999));
   app.add_option("--cadence", options.cadence, "Steps from one plan to the next")
@@ -85,7 +87,8 @@ void add_file_options(CLI::App& app, Options& options) {
 void check_numbers(const Options& options) {
   const std::array numbers{std::pair{"--lr", static_cast<double>(options.learning_rate)},
                            std::pair{"--dropout", static_cast<double>(options.shape.dropout)},
-                           std::pair{"--alpha", options.alpha}, std::pair{"--beta", options.beta}};
+                           std::pair{"--alpha", options.alpha}, std::pair{"--beta", options.beta},
+                           std::pair{"--plan-seconds", options.plan_seconds}};
   for (const auto& [name, value] : numbers) {
     if (std::isnan(value)) throw reprise::InvalidArgument(std::string(name) + " is not a number");
   }

@@ -31,6 +31,7 @@ struct Options {
   Policy policy = Policy::gradient;
   bool compare = false;
   double alpha = 1;
+  double plan_seconds = 1;
   double beta = 0.95;
   std::uint64_t cadence = 5;
   std::optional<Budget> budget{};

@@ -11,9 +11,12 @@
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/planner/balanced.hpp>
 #include <reprise/planner/binomial.hpp>
 #include <reprise/planner/every_nth.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
+#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/online.hpp>
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/recompute_all.hpp>
@@ -35,13 +38,16 @@ enum class Policy {
   binomial,
   optimal,
   dtr,
-  dtr_eq
+  dtr_eq,
+  min_cut,
+  search,
+  balanced
 };
 
 /// Their names, in their order.
-inline constexpr auto policy_names =
-    std::to_array<std::string_view>({"store-all", "recompute-all", "every-4", "sqrt", "gradient",
-                                     "binomial", "optimal", "dtr", "dtr-eq"});
+inline constexpr auto policy_names = std::to_array<std::string_view>(
+    {"store-all", "recompute-all", "every-4", "sqrt", "gradient", "binomial", "optimal", "dtr",
+     "dtr-eq", "min-cut", "search", "balanced"});
 
 /// Their names in a row, for people.
 [[nodiscard]] inline std::string policy_list() {
@@ -70,9 +76,16 @@ inline constexpr auto policy_names =
 /// True if the policy keeps less when the budget is small; the others have one shape.
 [[nodiscard]] constexpr bool adapts_to_budget(Policy policy) { return policy >= Policy::gradient; }
 
+/// What planners are told beside the budget.
+struct PlannerOptions {
+  double alpha = 1;         ///< of gradient
+  double plan_seconds = 1;  ///< of search
+  int threads = 1;          ///< of search
+};
+
 /// Calls `f` with the policy's planner; of an online policy: what it would do on a known program.
 template <class F>
-auto with_planner(Policy policy, double alpha, F&& f) {
+auto with_planner(Policy policy, const PlannerOptions& options, F&& f) {
   switch (policy) {
     case Policy::recompute_all:
       return f(reprise::RecomputeAll{});
@@ -81,7 +94,7 @@ auto with_planner(Policy policy, double alpha, F&& f) {
     case Policy::square_root:
       return f(reprise::SquareRoot{});
     case Policy::gradient:
-      return f(reprise::GradientThreshold{reprise::MedianThreshold{.alpha = alpha}});
+      return f(reprise::GradientThreshold{reprise::MedianThreshold{.alpha = options.alpha}});
     case Policy::binomial:
       return f(reprise::Binomial{});
     case Policy::optimal:
@@ -90,6 +103,13 @@ auto with_planner(Policy policy, double alpha, F&& f) {
       return f(reprise::Online{reprise::Dtr{}, std::string(name_of(policy))});
     case Policy::dtr_eq:
       return f(reprise::Online{reprise::DtrEqClass{}, std::string(name_of(policy))});
+    case Policy::min_cut:
+      return f(reprise::MinCut{});
+    case Policy::search:
+      return f(reprise::LocalSearch{
+          {.seconds = options.plan_seconds, .threads = static_cast<unsigned>(options.threads)}});
+    case Policy::balanced:
+      return f(reprise::Balanced{});
     case Policy::store_all:
       break;
   }

@@ -39,6 +39,7 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"within_budget", result.is_within_budget},
       {"recomputed_flops_per_step", result.recomputed_flops_per_step},
       {"forward_flops_per_step", result.forward_flops_per_step},
+      {"lower_bound", nullptr},
       {"seconds_per_step", result.seconds_per_step},
       {"train_loss", result.losses.back()},
       {"train_losses", result.losses},
@@ -49,6 +50,7 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"seed", options.seed},
       {"threads", options.threads},
   };
+  if (result.bound_flops_per_step > 0) object["lower_bound"] = result.bound_flops_per_step;
   if (result.budget_bytes) object["budget_bytes"] = *result.budget_bytes;
   if (result.exact) object["exact"] = *result.exact;
   return object;

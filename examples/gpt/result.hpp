@@ -24,8 +24,9 @@ struct Result {
   bool is_within_budget = true;                 ///< of the run, whether or not it was told of it
   double recomputed_flops_per_step = 0;
   double forward_flops_per_step = 0;
-  double seconds_per_step = 0;             ///< the median, without the first step, which measures
-  std::vector<float> losses{};             ///< of each step
+  double bound_flops_per_step = 0;  ///< that no exact plan recomputes less than; 0: none is proven
+  double seconds_per_step = 0;      ///< the median, without the first step, which measures
+  std::vector<float> losses{};      ///< of each step
   std::vector<double> recomputed_flops{};  ///< of each step
   float val_loss = 0;
   bool is_verified = false;     ///< the first step's gradients were compared with store-all's

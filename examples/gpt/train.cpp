@@ -33,6 +33,10 @@ reprise::Program program_of(const Options& options, const Corpus& corpus) {
   return reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
 }
 
+PlannerOptions planner_options(const Options& options) {
+  return {.alpha = options.alpha, .plan_seconds = options.plan_seconds, .threads = options.threads};
+}
+
 double median(std::vector<double> numbers) {
   const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
   std::ranges::nth_element(numbers, middle);
@@ -57,6 +61,7 @@ Result run_steps(Trainer& trainer, const Options& options, Policy policy) {
     const auto share = 1.0 / static_cast<double>(options.steps);
     result.recomputed_flops_per_step += share * step.report.recomputed_cost;
     result.forward_flops_per_step += share * step.report.forward_cost;
+    result.bound_flops_per_step += share * step.report.bound_cost;
     result.is_verified = options.verify_replay;
     if (i > 1 || options.steps == 1) seconds.push_back(step.seconds);
     if (!std::isfinite(step.loss)) {
@@ -109,14 +114,14 @@ reprise::byte_count store_all_peak(const Options& options, const Corpus& corpus)
 reprise::byte_count check_feasible(const Options& options, const Corpus& corpus, Policy policy,
                                    reprise::byte_count budget) {
   const reprise::Program program = program_of(options, corpus);
-  return with_planner(policy, options.alpha, [&](auto planner) {
+  return with_planner(policy, planner_options(options), [&](auto planner) {
     return planner(reprise::PlanRequest{.program = program, .budget = budget}).peak_bytes;
   });
 }
 
 Result train(const Options& options, const Corpus& corpus, Policy policy,
              reprise::byte_count budget) {
-  return with_planner(policy, options.alpha, [&](auto planner) {
+  return with_planner(policy, planner_options(options), [&](auto planner) {
     return train_with(std::move(planner), options, corpus, policy, budget);
   });
 }

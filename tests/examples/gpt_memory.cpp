@@ -165,7 +165,7 @@ TEST_CASE("every policy trains with the bits of the hand-written loop, ledger = 
       const std::string name(name_of(policy));
       CAPTURE(name);
       CAPTURE(dropout);
-      gpt::with_planner(policy, 1.0, [&](auto planner) {
+      gpt::with_planner(policy, {.plan_seconds = 0.02}, [&](auto planner) {
         CHECK(train_with(planner, dropout, reprise::unlimited_bytes) == expected);
       });
     }
@@ -232,13 +232,16 @@ TEST_CASE("a policy trains with the smallest budget that it names") {
   constexpr float dropout = 0.1F;
   const Trace expected = train_by_hand(dropout);
   for (const auto policy : {gpt::Policy::store_all, gpt::Policy::recompute_all,
-                            gpt::Policy::square_root, gpt::Policy::gradient, gpt::Policy::dtr_eq}) {
+                            gpt::Policy::square_root, gpt::Policy::gradient, gpt::Policy::dtr_eq,
+                            gpt::Policy::min_cut, gpt::Policy::search, gpt::Policy::balanced}) {
     const std::string name(name_of(policy));
     CAPTURE(name);
-    gpt::with_planner(policy, 1.0, [&](auto planner) {
+    gpt::with_planner(policy, {.plan_seconds = 0.02}, [&](auto planner) {
       const reprise::byte_count smallest = smallest_budget(planner, dropout);
       REQUIRE(smallest > 0);
       CHECK(train_with(planner, dropout, smallest) == expected);
+      // A search may find what its budget did not promise.
+      if (policy == gpt::Policy::search || policy == gpt::Policy::balanced) return;
       CHECK_THROWS_AS(train_with(planner, dropout, smallest - 1), reprise::BudgetInfeasible);
     });
   }

@@ -61,7 +61,7 @@ class Balanced {
                               .tries = options_.tries,
                               .threads = options_.threads,
                               .seed = options_.seed + request.step};
-    min_cut::Choice choice = local_search::Searcher(staged, effort)
+    min_cut::Choice choice = local_search::Searcher("balanced", staged, effort)
                                  .plan(is_known ? placements_ : std::vector<Placement>{});
     key_ = key;
     step_ = request.step;

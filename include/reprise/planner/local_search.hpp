@@ -15,6 +15,7 @@
 #include <optional>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/price_search.hpp>
@@ -24,6 +25,7 @@
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/simulate.hpp>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -70,8 +72,13 @@ struct Found {
 /// Searches side by side, in two turns: from several starts, then on from the best.
 class Searcher {
  public:
-  Searcher(StagedRequest& staged, const SearchEffort& effort)
-      : staged_(staged), effort_(effort), ladder_(staged), base_(staged.base()) {}
+  /// @param planner in messages
+  Searcher(std::string_view planner, StagedRequest& staged, const SearchEffort& effort)
+      : planner_(planner),
+        staged_(staged),
+        effort_(effort),
+        ladder_(staged),
+        base_(staged.base()) {}
 
   /// @param known placements of an earlier plan, or empty; nothing is lost if they do not fit
   /// @throws BudgetInfeasible as `MinCut` does, if the search does not meet the budget either
@@ -255,7 +262,10 @@ class Searcher {
   }
 
   [[nodiscard]] min_cut::Choice finish() {
-    if (!best_.is_plan()) throw *refused_;
+    if (!best_.is_plan()) {
+      throw budget_infeasible(planner_, refused_->budget_bytes(), refused_->planner_bytes(),
+                              refused_->bound_bytes());
+    }
     min_cut::Choice choice;
     choice.plan = staged_.play(StagedPlan(staged_.program(), best_.limits, best_.placements));
     choice.plan.bound_bytes = lower_bound_bytes(staged_.request().program);
@@ -264,6 +274,7 @@ class Searcher {
     return choice;
   }
 
+  std::string_view planner_;
   StagedRequest& staged_;
   SearchEffort effort_;
   min_cut::Ladder ladder_;
@@ -292,7 +303,7 @@ struct LocalSearch {
   ///   budget that it names is `MinCut`'s, and a smaller one may work too.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     StagedRequest staged(request);
-    return local_search::Searcher(staged, effort).plan().plan;
+    return local_search::Searcher("search", staged, effort).plan().plan;
   }
 };
 

@@ -224,6 +224,7 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
     ++report.passes;
     report.cost_is_flops = program.cost_is_flops();
     report.predicted_peak_bytes = std::max(report.predicted_peak_bytes, plan.peak_bytes);
+    report.bound_cost += plan.bound_cost;
   }
 
   Tracker* tracker_;

@@ -21,6 +21,8 @@ struct RunReport {
   byte_count reserved_bytes = 0;
   double forward_cost = 0;     ///< of first runs, in the program's unit
   double recomputed_cost = 0;  ///< of all further runs
+  /// No exact plans recompute for less; 0 where the planner proves nothing.
+  double bound_cost = 0;
   bool cost_is_flops = false;
   std::uint64_t passes = 0;
   std::uint64_t evictions = 0;  ///< of values, by an online policy, to make room
