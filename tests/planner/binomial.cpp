@@ -46,10 +46,6 @@ class ClosedForm {
 
 TEST_CASE("Binomial conforms") { reprise_test::check_chain_planner(Binomial{}); }
 
-TEST_CASE("training by Binomial gives store-all's bits within the budget") {
-  reprise_test::check_chain_training(Binomial{});
-}
-
 TEST_CASE("the closed form is the least number of forward steps") {
   const ClosedForm closed;
   // The best of all places for the next state, for short chains.

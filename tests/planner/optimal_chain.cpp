@@ -12,6 +12,7 @@
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/square_root.hpp>
+#include <reprise/planner/store_all.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -109,11 +110,6 @@ reprise::byte_count smallest_budget(const OptimalChain& planner, const reprise::
 TEST_CASE("OptimalChain conforms, with slots for every byte and with few") {
   reprise_test::check_chain_planner(OptimalChain{});
   reprise_test::check_chain_planner(OptimalChain{.slots = 13, .threads = 2});
-}
-
-TEST_CASE("training by OptimalChain gives store-all's bits within the budget") {
-  reprise_test::check_chain_training(OptimalChain{});
-  reprise_test::check_chain_training(OptimalChain{.slots = 7});
 }
 
 TEST_CASE("OptimalChain is as good as the best of all persistent schedules") {

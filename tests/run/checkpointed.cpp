@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "support/keep_random.hpp"
+#include "support/ledger_check.hpp"
 #include "support/random_graph.hpp"
 #include "support/random_step.hpp"
 
@@ -39,44 +40,6 @@ std::size_t case_count() {
   return given == nullptr ? 2000 : static_cast<std::size_t>(std::stoull(given));
 }
 
-// Holds the ledger against the allocator before, inside and after each action, and keeps the first
-// difference in words.
-struct LedgerCheck {
-  reprise_test::CountingMemory& memory;
-  std::uint64_t outside;  // the graph's input, which the engine holds
-  std::size_t turn;       // the operation's number
-  std::uint64_t during = 0;
-  std::size_t turns = 0;
-  std::string fault{};
-
-  void operator()(const reprise::ActionEvent& event) {
-    const bool is_turn =
-        event.action.kind == reprise::ActionKind::run && event.action.index == turn;
-    if (event.moment == reprise::ActionEvent::Moment::before) {
-      during = event.during_bytes;
-      // The turn runs in the engine: when the library hears of it, it has made its gradients, and
-      // the peak has been counted since it began (see `run_backward`).
-      note(event, "before", memory.live, is_turn ? during : event.live_bytes);
-      if (!is_turn) memory.peak = memory.live;
-    } else {
-      turns += is_turn ? 1 : 0;
-      note(event, "after", memory.live, event.live_bytes);
-      note(event, "inside", memory.peak, std::max(during, event.live_bytes));
-    }
-  }
-
- private:
-  void note(const reprise::ActionEvent& event, const char* moment, std::uint64_t counted,
-            std::uint64_t predicted) {
-    if (!fault.empty() || counted - outside == predicted) return;
-    fault =
-        std::string(moment) +
-        (event.action.kind == reprise::ActionKind::run ? " run of operation " : " drop of value ") +
-        std::to_string(event.action.index) + ": the ledger says " + std::to_string(predicted) +
-        " bytes, the allocator " + std::to_string(counted - outside);
-  }
-};
-
 }  // namespace
 
 TEST_CASE("random plans give store-all's gradients to the bit, and the ledger is the allocator") {
@@ -90,7 +53,8 @@ TEST_CASE("random plans give store-all's gradients to the bit, and the ledger is
     const StepResult expected = run_step_with(random_graph, reprise::StoreAll{}, {.seed = seed});
     CHECK(memory.live == 0);
 
-    LedgerCheck check{memory, random_graph.width * sizeof(double), random_graph.graph.size()};
+    reprise_test::LedgerCheck check{memory, random_graph.width * sizeof(double),
+                                    random_graph.graph.size()};
     reprise::CheckpointedOptions options{.seed = seed, .verify_replay = seed % 3 == 0};
     options.observer = [&check](const reprise::ActionEvent& event) { check(event); };
     const StepResult got = run_step_with(random_graph, KeepRandom{&random}, options);

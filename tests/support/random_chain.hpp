@@ -26,6 +26,8 @@ struct RandomChainKind {
   reprise::byte_count unit = 1;  ///< each size is a multiple of it
   /// A layer's backward may read the layer's output although the next one's does not.
   bool reads_output_alone = false;
+  /// Nothing is consumed, no output left out.
+  bool is_plain = false;
 };
 
 /// A program of layers of one node each, of very different sizes and costs: some save nothing, some
@@ -72,7 +74,7 @@ class RandomChainProgram {
                           .transient_bytes = bytes(0, 3),
                           .cost = static_cast<double>(pick(10)),
                           .repeatable = true,
-                          .can_skip_output = pick(2) == 0};
+                          .can_skip_output = pick(2) == 0 && !kind_.is_plain};
     if (pick(4) != 0) {
       saved_.back() = add({.kind = reprise::ValueKind::saved, .node = n, .bytes = bytes(1, 9)});
       op.writes.push_back(saved_.back());
@@ -100,7 +102,7 @@ class RandomChainProgram {
     if (saved_[n] != 0) op.reads.push_back(saved_[n]);
     if (reads_input_[n]) op.reads.push_back(n == 0 ? 0 : outputs_[n - 1]);
     if (reads_output_[n]) op.reads.push_back(outputs_[n]);
-    if (pick(3) == 0) op.consumes.push_back(gradient_);
+    if (pick(3) == 0 && !kind_.is_plain) op.consumes.push_back(gradient_);
     if (n > frozen_ || frozen_ == 0) {
       gradient_ = add({.kind = reprise::ValueKind::gradient,
                        .node = n == 0 ? reprise::Value::no_node : n - 1,

@@ -1,0 +1,212 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What every planner promises, planner by planner. What is one's own is in its own file.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <random>
+#include <reprise/eviction/dtr.hpp>
+#include <reprise/eviction/lru.hpp>
+#include <reprise/planner/balanced.hpp>
+#include <reprise/planner/binomial.hpp>
+#include <reprise/planner/every_nth.hpp>
+#include <reprise/planner/frontier.hpp>
+#include <reprise/planner/gradient_threshold.hpp>
+#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/online.hpp>
+#include <reprise/planner/optimal_chain.hpp>
+#include <reprise/planner/recompute_all.hpp>
+#include <reprise/planner/square_root.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/program/bounds.hpp>
+#include <reprise/threshold/median_threshold.hpp>
+#include <string>
+#include <vector>
+
+#include "support/exhaustive_plan.hpp"
+#include "support/ledger_check.hpp"
+#include "support/planner_conformance.hpp"
+#include "support/random_chain.hpp"
+#include "support/random_graph.hpp"
+#include "support/random_program.hpp"
+#include "support/random_step.hpp"
+#include "support/seed.hpp"
+
+namespace {
+
+using reprise::byte_count;
+
+// What some planners do not promise.
+struct Exceptions {
+  bool is_for_chains = false;  // others are NotAChain
+  bool may_jump = false;       // a single plan may cost more with more memory
+  bool may_find_less = false;  // a budget below the one that it names may be met, too
+};
+
+template <class F>
+void for_each_planner(F&& f) {
+  constexpr Exceptions chain{.is_for_chains = true};
+  constexpr Exceptions search{.may_jump = true, .may_find_less = true};
+  const auto call = [&](std::string name, auto planner, Exceptions exceptions = {}) {
+    CAPTURE(name);
+    f(planner, exceptions);
+  };
+  call("StoreAll", reprise::StoreAll{});
+  call("RecomputeAll", reprise::RecomputeAll{});
+  call("EveryNth", reprise::EveryNth{.n = 3});
+  call("SquareRoot", reprise::SquareRoot{});
+  call("GradientThreshold", reprise::GradientThreshold{reprise::MedianThreshold{.alpha = 1.0}});
+  call("Binomial", reprise::Binomial{}, chain);
+  call("OptimalChain", reprise::OptimalChain{}, chain);
+  call("Online<Dtr>", reprise::Online<reprise::Dtr>{}, search);
+  call("Online<Lru>", reprise::Online<reprise::Lru>{}, search);
+  call("MinCut", reprise::MinCut{});
+  call("LocalSearch", reprise::LocalSearch{{.tries = 500, .threads = 1}}, search);
+  call("Balanced", reprise::Balanced{{.tries = 500}}, search);
+}
+
+// The smallest budget that a call needs, by the refusal of one byte.
+template <class F>
+byte_count smallest_budget(F&& plan_with) {
+  try {
+    plan_with(1);
+  } catch (const reprise::BudgetInfeasible& refused) {
+    CHECK(refused.budget_bytes() == 1);
+    CHECK(refused.bound_bytes() <= refused.planner_bytes());
+    return refused.planner_bytes();
+  }
+  FAIL("a budget of one byte was accepted");
+  return 0;
+}
+
+template <reprise::Planner P>
+void check_training(auto& layers, const P& planner, Exceptions exceptions, std::uint64_t seed) {
+  using reprise_test::run_step_with;
+  auto& memory = layers.world->memory;
+  const auto expected = run_step_with(layers, reprise::StoreAll{}, {.seed = seed});
+  const byte_count all = smallest_budget([&](byte_count budget) {
+    static_cast<void>(run_step_with(layers, reprise::StoreAll{}, {.budget = budget}));
+  });
+  const byte_count smallest = smallest_budget([&](byte_count budget) {
+    static_cast<void>(run_step_with(layers, planner, {.budget = budget, .seed = seed}));
+  });
+  if (!exceptions.may_find_less) {
+    CHECK_THROWS_AS(
+        static_cast<void>(run_step_with(layers, planner, {.budget = smallest - 1, .seed = seed})),
+        reprise::BudgetInfeasible);
+  }
+  const byte_count most = std::max(all, smallest);
+  const byte_count input_bytes = layers.width * sizeof(double);
+  for (byte_count part = 0; part < 4; ++part) {
+    const byte_count budget = smallest + (most - smallest) * part / 3;
+    CAPTURE(budget);
+    reprise_test::LedgerCheck check{memory, input_bytes, layers.graph.size()};
+    byte_count peak = 0;
+    reprise::CheckpointedOptions options{
+        .budget = budget, .seed = seed, .verify_replay = part == 0};
+    options.observer = [&](const reprise::ActionEvent& event) {
+      check(event);
+      peak = std::max<byte_count>(peak, memory.peak);
+    };
+    CHECK(run_step_with(layers, planner, options) == expected);
+    CHECK_MESSAGE(check.fault.empty(), check.fault);
+    CHECK(memory.live == 0);
+    CHECK(peak <= budget + input_bytes);
+  }
+}
+
+// Budgets from what any plan needs to what keeping everything does.
+std::vector<byte_count> budgets_of(const reprise::Program& program, byte_count count) {
+  const byte_count least = reprise::lower_bound_bytes(program);
+  const byte_count all = reprise::StoreAll{}({.program = program}).peak_bytes;
+  std::vector<byte_count> budgets;
+  for (byte_count i = 0; i <= count; ++i) budgets.push_back(least + (all - least) * i / count);
+  return budgets;
+}
+
+}  // namespace
+
+TEST_CASE("every planner trains real layers to store-all's bits, and its budget is never passed") {
+  REPRISE_SEEDED(random);
+  for_each_planner([&](const auto& planner, Exceptions exceptions) {
+    for (int trial = 0; trial < 40; ++trial) {
+      CAPTURE(trial);
+      const std::uint64_t seed = random();
+      if (exceptions.is_for_chains) {
+        reprise_test::RandomLayers layers(random, 1 + random() % 8);
+        check_training(layers, planner, exceptions, seed);
+      } else {
+        std::mt19937 narrow(static_cast<std::uint32_t>(seed));
+        reprise_test::RandomGraph layers(narrow);
+        check_training(layers, planner, exceptions, seed);
+      }
+    }
+  });
+}
+
+TEST_CASE("more memory never costs more: on every frontier, and by single plans where it is said") {
+  REPRISE_SEEDED(random);
+  for_each_planner([&](const auto& planner, Exceptions exceptions) {
+    for (int trial = 0; trial < 20; ++trial) {
+      CAPTURE(trial);
+      const reprise::Program program =
+          exceptions.is_for_chains
+              ? reprise_test::RandomChainProgram(random, {.layers = 8}).program()
+              : reprise_test::random_program(static_cast<std::uint32_t>(random()));
+      const std::vector<byte_count> budgets = budgets_of(program, 8);
+      auto fresh = planner;
+      const auto plans = reprise::frontier(fresh, {.program = program}, budgets);
+      double cost = std::numeric_limits<double>::infinity();
+      double single = cost;
+      for (std::size_t i = 0; i < budgets.size(); ++i) {
+        CAPTURE(budgets[i]);
+        const reprise::PlanRequest request{.program = program, .budget = budgets[i]};
+        const double before = cost;
+        if (!plans[i]) CHECK(before == std::numeric_limits<double>::infinity());
+        if (!plans[i]) continue;
+        reprise_test::check_plan(request, *plans[i]);
+        cost = plans[i]->recomputed_cost;
+        CHECK(cost <= before);
+        CHECK(plans[i]->bound_cost <= cost);
+        if (exceptions.may_jump) continue;
+        auto alone = planner;
+        const double now = alone(request).recomputed_cost;
+        CHECK(now <= single);
+        single = now;
+      }
+    }
+  });
+}
+
+TEST_CASE("no plan of a small chain is below exhaustive search, and no bound above it") {
+  REPRISE_SEEDED(random);
+  for (int trial = 0; trial < 25; ++trial) {
+    CAPTURE(trial);
+    const auto layers = static_cast<std::uint32_t>(1 + random() % 5);
+    const reprise_test::RandomChainProgram chain(random, {.layers = layers, .is_plain = true});
+    const reprise::Program& program = chain.program();
+    for (const byte_count budget : budgets_of(program, 3)) {
+      CAPTURE(budget);
+      const double optimum = reprise_test::cheapest_recomputation(program, budget, program.turn());
+      for_each_planner([&](const auto& planner, Exceptions) {
+        auto fresh = planner;
+        try {
+          const reprise::Plan plan = fresh({.program = program, .budget = budget});
+          CHECK(plan.recomputed_cost >= optimum);
+          CHECK(plan.bound_cost <= optimum * (1 + 1e-9));
+        } catch (const reprise::BudgetInfeasible& refused) {
+          CHECK(refused.budget_bytes() == budget);
+          CHECK(refused.planner_bytes() > budget);
+        }
+      });
+    }
+  }
+}
