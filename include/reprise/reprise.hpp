@@ -58,6 +58,7 @@
 #include <reprise/planner/frontier.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/instant_cut.hpp>
+#include <reprise/planner/instant_programme.hpp>
 #include <reprise/planner/layer_chain.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/local_search.hpp>
@@ -84,6 +85,7 @@
 #include <reprise/planner/staged_search.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
+#include <reprise/program/explain.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/ledger.hpp>

@@ -11,6 +11,7 @@
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/program/bounds.hpp>
+#include <reprise/program/explain.hpp>
 #include <reprise/program/simulate.hpp>
 #include <utility>
 #include <vector>
