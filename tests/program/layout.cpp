@@ -3,11 +3,24 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <random>
+#include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/planner/balanced.hpp>
+#include <reprise/planner/binomial.hpp>
+#include <reprise/planner/every_nth.hpp>
+#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/online.hpp>
+#include <reprise/planner/optimal_chain.hpp>
+#include <reprise/planner/recompute_all.hpp>
+#include <reprise/planner/square_root.hpp>
 #include <reprise/planner/staged_plan.hpp>
 #include <reprise/planner/staged_schedule.hpp>
+#include <reprise/planner/store_all.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/simulate.hpp>
@@ -15,6 +28,7 @@
 
 #include "support/chain_program.hpp"
 #include "support/place_random.hpp"
+#include "support/random_chain.hpp"
 #include "support/random_program.hpp"
 #include "support/recorded_programs.hpp"
 #include "support/seed.hpp"
@@ -34,6 +48,11 @@ bool overlap_in_space(const ArenaBlock& a, const ArenaBlock& b) {
   return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
 
+reprise::value_id storage(const Program& program, reprise::value_id value) {
+  while (program.values()[value].view_of) value = *program.values()[value].view_of;
+  return value;
+}
+
 // The run that consumes a value hands its very bytes to what it makes.
 bool is_handed_over(const Schedule& schedule, const Program& program, const ArenaBlock& a,
                     const ArenaBlock& b) {
@@ -41,7 +60,9 @@ bool is_handed_over(const Schedule& schedule, const Program& program, const Aren
   const ArenaBlock& after = a.first_action < b.first_action ? b : a;
   const std::vector<reprise::value_id>& consumed =
       program.operations()[schedule.actions[after.first_action].index].consumes;
-  return std::ranges::find(consumed, before.value) != consumed.end() &&
+  return std::ranges::any_of(
+             consumed,
+             [&](reprise::value_id value) { return storage(program, value) == before.value; }) &&
          before.offset == after.offset && before.bytes == after.bytes;
 }
 
@@ -82,7 +103,221 @@ void check_layout(const Program& program, const Schedule& schedule, byte_count a
   CHECK(top == laid.high_water);
 }
 
+// Memory each byte of which knows which making of which value was the last to write it.
+class PlayedArena {
+ public:
+  PlayedArena(const Program& program, const ArenaLayout& laid)
+      : program_(program),
+        laid_(laid),
+        written_by_(laid.high_water, nothing),
+        held_(program.values().size()) {}
+
+  void play(const Schedule& schedule) {
+    for (std::uint32_t i = 0; i < schedule.actions.size(); ++i) {
+      const reprise::Action& action = schedule.actions[i];
+      CAPTURE(i);
+      if (action.kind == reprise::ActionKind::drop) {
+        held_[action.index].reset();
+      } else {
+        run(action, i);
+      }
+    }
+    CHECK(next_ == laid_.blocks.size());
+    for (const reprise::value_id result : program_.results()) check_there(result);
+  }
+
+ private:
+  static constexpr std::uint64_t nothing = 0;
+
+  struct Held {
+    byte_count offset = 0;
+    byte_count bytes = 0;
+    std::uint64_t making = nothing;
+  };
+
+  // All that a run makes, its scratch memory too, is there at once with all that it reads, but for
+  // what it consumes: an output may have exactly that place.
+  void run(const reprise::Action& action, std::uint32_t at) {
+    const reprise::Operation& op = program_.operations()[action.index];
+    for (const reprise::value_id read : op.reads) check_there(read);
+    std::vector<Held> made;
+    const std::size_t first = next_;
+    for (; next_ < laid_.blocks.size() && laid_.blocks[next_].first_action == at; ++next_) {
+      made.push_back(write(laid_.blocks[next_]));
+    }
+    for (const Held& one : made) CHECK(is_intact(one));
+    for (const reprise::value_id read : op.reads) {
+      if (std::ranges::find(op.consumes, read) == op.consumes.end()) check_there(read);
+    }
+    for (const reprise::value_id part : op.accumulates) {
+      if (std::ranges::find(op.writes, part) == op.writes.end()) check_there(part);
+    }
+    for (const reprise::value_id consumed : op.consumes) check_taken_whole(consumed, made);
+    for (const reprise::value_id written : op.writes) {
+      if (held_[written] || skips(action, written)) continue;
+      const auto view_of = program_.values()[written].view_of;
+      if (view_of) {
+        held_[written] = held_[*view_of];
+        continue;
+      }
+      std::size_t block = first;
+      while (block < next_ && laid_.blocks[block].value != written) ++block;
+      REQUIRE(block < next_);
+      CHECK_FALSE(laid_.blocks[block].is_scratch);
+      CHECK(laid_.blocks[block].bytes >= program_.values()[written].bytes);
+      held_[written] = made[block - first];
+    }
+    for (const reprise::value_id consumed : op.consumes) held_[consumed].reset();
+  }
+
+  [[nodiscard]] bool skips(const reprise::Action& action, reprise::value_id written) const {
+    return action.skips_output && program_.values()[written].kind == reprise::ValueKind::output;
+  }
+
+  Held write(const ArenaBlock& block) {
+    REQUIRE(block.offset + block.bytes <= written_by_.size());
+    const Held held{.offset = block.offset, .bytes = block.bytes, .making = ++makings_};
+    const auto begin = written_by_.begin() + static_cast<std::ptrdiff_t>(block.offset);
+    std::fill(begin, begin + static_cast<std::ptrdiff_t>(block.bytes), held.making);
+    return held;
+  }
+
+  [[nodiscard]] bool is_intact(const Held& held) const {
+    const auto begin = written_by_.begin() + static_cast<std::ptrdiff_t>(held.offset);
+    return std::all_of(begin, begin + static_cast<std::ptrdiff_t>(held.bytes),
+                       [&](std::uint64_t making) { return making == held.making; });
+  }
+
+  void check_there(reprise::value_id value) const {
+    if (is_given(value)) return;
+    CAPTURE(value);
+    REQUIRE(held_[value]);
+    CHECK(is_intact(*held_[value]));
+  }
+
+  void check_taken_whole(reprise::value_id consumed, const std::vector<Held>& made) const {
+    if (is_given(consumed) || !held_[consumed]) return;
+    const Held& before = *held_[consumed];
+    for (const Held& after : made) {
+      const bool is_apart = after.offset + after.bytes <= before.offset ||
+                            before.offset + before.bytes <= after.offset;
+      CHECK((is_apart || (after.offset == before.offset && after.bytes == before.bytes)));
+    }
+  }
+
+  // A view of what is the engine's own is the engine's own.
+  [[nodiscard]] bool is_given(reprise::value_id value) const {
+    return program_.is_given(storage(program_, value));
+  }
+
+  const Program& program_;
+  const ArenaLayout& laid_;
+  std::vector<std::uint64_t> written_by_;  ///< byte -> the making that wrote it last
+  std::vector<std::optional<Held>> held_;  ///< value -> where it is now
+  std::size_t next_ = 0;                   ///< block that no run has made yet
+  std::uint64_t makings_ = 0;
+};
+
+void check_arena(const Program& program, const Schedule& schedule, std::mt19937_64& random) {
+  constexpr std::array<byte_count, 4> alignments{1, 4, 16, 256};
+  const byte_count alignment = alignments[random() % alignments.size()];
+  CAPTURE(alignment);
+  check_layout(program, schedule, alignment);
+  const ArenaLayout laid =
+      reprise::layout(program, schedule, {.alignment = alignment, .tries = 20});
+  PlayedArena(program, laid).play(schedule);
+}
+
+// At its smallest budget, without any, and half way between; nothing if it has no plan at all.
+template <class P>
+void check_arenas(const P& planner, reprise::PlanRequest request, std::mt19937_64& random) {
+  const auto plan_with = [&](byte_count budget) {
+    P fresh = planner;
+    request.budget = budget;
+    const reprise::Plan plan = fresh(request);
+    CAPTURE(budget);
+    check_arena(request.program, plan.schedule, random);
+    return plan.peak_bytes;
+  };
+  const byte_count most = plan_with(reprise::unlimited_bytes);
+  try {
+    static_cast<void>(plan_with(0));
+  } catch (const reprise::BudgetInfeasible& refused) {
+    static_cast<void>(plan_with(refused.planner_bytes()));
+    static_cast<void>(plan_with((refused.planner_bytes() + most) / 2));
+  }
+}
+
+void check_arenas_of_all(const reprise::PlanRequest& request, std::mt19937_64& random) {
+  check_arenas(reprise::MinCut{}, request, random);
+  check_arenas(reprise::LocalSearch{{.tries = 500, .threads = 1}}, request, random);
+  check_arenas(reprise::Balanced{{.tries = 200}}, request, random);
+  check_arenas(reprise::Online<reprise::DtrEqClass>{}, request, random);
+  if (!request.program.has_turn()) return;
+  check_arenas(reprise::StoreAll{}, request, random);
+  check_arenas(reprise::RecomputeAll{}, request, random);
+  check_arenas(reprise::EveryNth{3}, request, random);
+  check_arenas(reprise::SquareRoot{}, request, random);
+}
+
 }  // namespace
+
+TEST_CASE("every byte that a run reads is as its maker left it, whoever planned") {
+  REPRISE_SEEDED(random);
+  for (std::uint32_t seed = 0; seed < 60; ++seed) {
+    CAPTURE(seed);
+    const Program program = seed % 3 == 0 ? reprise_test::random_recorded_program(random, 30)
+                                          : reprise_test::random_program(seed);
+    const reprise::Remake remake =
+        seed % 2 == 0 ? reprise::Remake::once : reprise::Remake::each_time;
+    check_arenas_of_all({.program = program, .remake = remake}, random);
+  }
+}
+
+TEST_CASE("every byte that a run reads is as its maker left it, by the planners of chains") {
+  REPRISE_SEEDED(random);
+  for (std::uint32_t layers = 1; layers < 12; ++layers) {
+    CAPTURE(layers);
+    const reprise_test::RandomChainProgram chain(random, {.layers = layers, .unit = 3});
+    check_arenas(reprise::OptimalChain{}, {.program = chain.program()}, random);
+    check_arenas(reprise::Binomial{}, {.program = chain.program()}, random);
+    check_arenas_of_all({.program = chain.program()}, random);
+  }
+}
+
+// A value, a view of it, what consumes the one or the other, and what reads the view after it.
+TEST_CASE("what is consumed hands its place on only if nothing else lies there") {
+  REPRISE_SEEDED(random);
+  for (const reprise::value_id consumed : {1U, 2U}) {
+    for (const bool is_other_dropped : {false, true}) {
+      CAPTURE(consumed);
+      CAPTURE(is_other_dropped);
+      const reprise::value_id other = 3 - consumed;
+      const reprise::value_id last = is_other_dropped ? 3 : other;
+      const Program program(
+          {{.kind = reprise::ValueKind::constant, .bytes = 1},
+           {.node = 0, .bytes = 32},
+           {.node = 1, .bytes = 32, .view_of = 1},
+           {.node = 2, .bytes = 32},
+           {.node = 3, .bytes = 32}},
+          {{.node = 0, .reads = {0}, .writes = {1}},
+           {.node = 1, .reads = {1}, .writes = {2}},
+           {.node = 2, .reads = {consumed}, .writes = {3}, .consumes = {consumed}},
+           {.node = 3, .reads = {3, last}, .writes = {4}}},
+          Program::no_operation, 1, true, {4});
+      using reprise::Action;
+      Schedule schedule{{Action::run(0), Action::run(1)}};
+      if (is_other_dropped) schedule.actions.push_back(Action::drop(other));
+      for (const Action& action : {Action::run(2), Action::run(3), Action::drop(3)}) {
+        schedule.actions.push_back(action);
+      }
+      if (!is_other_dropped) schedule.actions.push_back(Action::drop(other));
+      check_arena(program, schedule, random);
+      const ArenaLayout laid = reprise::layout(program, schedule, {.alignment = 1, .tries = 1});
+      CHECK(laid.high_water == (is_other_dropped ? 64 : 96));
+    }
+  }
+}
 
 TEST_CASE("nothing lies where something else is, on schedules of every kind") {
   REPRISE_SEEDED(random);
@@ -93,7 +328,7 @@ TEST_CASE("nothing lies where something else is, on schedules of every kind") {
     const reprise::StagedProgram staged(program);
     reprise::StagedPlan plan(staged, {});
     reprise_test::place_random(plan, random, 20);
-    check_layout(program, schedule_of(plan), seed % 2 == 0 ? 1 : 16);
+    check_arena(program, schedule_of(plan), random);
   }
 }
 
