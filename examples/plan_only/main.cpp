@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Trains a residual net in one slab: Reprise plans a step and says where each value lies, the
+// engine does the rest. Fails if a loss or a gradient is not, to the bit, that of keeping
+// everything.
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <reprise/program/explain.hpp>
+#include <string>
+
+#include "failure.hpp"
+#include "gpt/budget.hpp"
+#include "plan_only/net.hpp"
+#include "plan_only/planning.hpp"
+#include "plan_only/slab.hpp"
+
+namespace {
+
+struct Options {
+  std::string policy = "search";
+  std::string budget = "50%";
+  std::uint32_t blocks = 6;
+  std::uint32_t steps = 100;
+};
+
+Options parse_options(int argc, const char* const* argv) {
+  Options options;
+  CLI::App app("Trains a small net in one slab of memory, by a plan.", "plan_only");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--policy", options.policy, "store-all, min-cut, search or balanced");
+  app.add_option("--budget", options.budget, "Bytes of the slab: 256KiB, or 50% of store-all's");
+  app.add_option("--blocks", options.blocks, "Residual blocks")->check(CLI::Range(1, 200));
+  app.add_option("--steps", options.steps, "Optimiser steps")->check(CLI::Range(1, 100'000));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    std::exit(EXIT_SUCCESS);
+  }
+  return options;
+}
+
+bool same_bits(const plan_only::Engine& a, const plan_only::Engine& b) {
+  return std::memcmp(&a.loss, &b.loss, sizeof a.loss) == 0 &&
+         std::memcmp(a.gradients.data(), b.gradients.data(), a.gradients.size() * sizeof(float)) ==
+             0;
+}
+
+void print_plan(const plan_only::Net& net, const plan_only::LaidPlan& laid,
+                reprise::byte_count budget, reprise::byte_count keeping_all) {
+  const auto& [plan, layout] = laid;
+  const auto text = [](reprise::byte_count bytes) { return reprise::format_bytes(bytes); };
+  std::fputs(explain(net.program(), plan.schedule, {.operation_names = net.names()}).c_str(),
+             stdout);
+  std::printf("\nslab              %s, of a budget of %s\n", text(layout.high_water).c_str(),
+              text(budget).c_str());
+  std::printf("live at once      %s: this plan fits no smaller slab\n",
+              text(layout.live_bytes).c_str());
+  std::printf("keep everything   %s\n", text(keeping_all).c_str());
+  double compute = 0;
+  for (const reprise::Operation& operation : net.program().operations()) compute += operation.cost;
+  std::printf(
+      "recomputed        %.2f %% of a step's compute, at least %.2f %% within this budget\n",
+      100 * plan.recomputed_cost / compute, 100 * plan.bound_cost / compute);
+}
+
+void train(const Options& options) {
+  const plan_only::Net net(options.blocks);
+  const reprise::byte_count keeping_all =
+      plan_only::plan_slab("store-all", net.program(), reprise::unlimited_bytes).layout.high_water;
+  const reprise::byte_count budget = gpt::parse_budget(options.budget).resolve(keeping_all);
+  plan_only::LaidPlan laid = plan_only::plan_slab(options.policy, net.program(), budget);
+  print_plan(net, laid, budget, keeping_all);
+
+  const plan_only::Slab slab(std::move(laid.plan.schedule), std::move(laid.layout));
+  plan_only::Engine planned = net.make_engine();
+  plan_only::Engine plain = net.make_engine();
+  float first_loss = 0;
+  for (std::uint32_t step = 0; step < options.steps; ++step) {
+    for (plan_only::Engine* const engine : {&planned, &plain}) draw_batch(*engine, step);
+    slab.run_step(net, planned);
+    run_plainly(net, plain);
+    if (!same_bits(planned, plain)) {
+      throw reprise::Error("step " + std::to_string(step) +
+                           ": loss or gradients are not those of keeping everything");
+    }
+    if (!std::isfinite(planned.loss)) {
+      throw reprise::Error("step " + std::to_string(step) + ": the loss is no number any more");
+    }
+    if (step == 0) first_loss = planned.loss;
+    for (plan_only::Engine* const engine : {&planned, &plain}) descend(*engine);
+  }
+  std::printf(
+      "loss              %.4f to %.4f in %u steps, with all gradients bit for bit those of keeping "
+      "everything\n",
+      static_cast<double>(first_loss), static_cast<double>(planned.loss), options.steps);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  train(parse_options(argc, argv));
+  return EXIT_SUCCESS;
+} catch (const std::exception& error) {
+  return example::fail("plan_only", error.what());
+}
