@@ -82,6 +82,14 @@ struct Answer {
   double arena = none;  ///< over live bytes
 };
 
+// The bound does without the gaps that alignment leaves, which the arena has.
+double arena_over_live(const reprise::Program& program, const reprise::Schedule& schedule) {
+  const reprise::ArenaLayout arena = reprise::layout(program, schedule);
+  const reprise::ArenaLayout packed =
+      reprise::layout(program, schedule, {.alignment = 1, .tries = 1});
+  return static_cast<double>(arena.high_water) / static_cast<double>(packed.live_bytes);
+}
+
 Answer plan(const reprise::Program& program, const Point& point,
             const reprise::SearchEffort& effort) {
   const reprise::PlanRequest request{.program = program, .budget = point.budget};
@@ -97,8 +105,7 @@ Answer plan(const reprise::Program& program, const Point& point,
     const reprise::Plan found = reprise::LocalSearch{effort}(request);
     answer.search = found.recomputed_cost;
     answer.bound = found.bound_cost;
-    const reprise::ArenaLayout arena = reprise::layout(program, found.schedule, {.alignment = 1});
-    answer.arena = static_cast<double>(arena.high_water) / static_cast<double>(arena.live_bytes);
+    answer.arena = arena_over_live(program, found.schedule);
   } catch (const reprise::BudgetInfeasible&) {
   }
   return answer;
@@ -134,9 +141,9 @@ struct Summary {
     std::ranges::sort(arenas);
     std::printf(
         "\n%d points: %d above the best of the others, %d within 5 %% of the bound; geometric "
-        "mean over theirs %.4f (%d points); arena over live bytes %.4f (median)\n\n",
+        "mean over theirs %.4f (%d points); arena over live bytes %.5f (median), %.5f (worst)\n\n",
         planned, above, close, std::exp(logarithms / std::max(compared, 1)), compared,
-        arenas.empty() ? none : arenas[arenas.size() / 2]);
+        arenas.empty() ? none : arenas[arenas.size() / 2], arenas.empty() ? none : arenas.back());
   }
 };
 
