@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <reprise/planner/instant_programme.hpp>
 #include <reprise/planner/max_flow.hpp>
 #include <reprise/planner/staged_edit.hpp>
 #include <reprise/planner/staged_plan.hpp>
@@ -28,10 +29,12 @@ namespace reprise::inline v0 {
 class InstantCut {
  public:
   /// @param plan must outlive this and stay as it is while it is read
-  InstantCut(const StagedPlan& plan, stage_id instant)
+  /// @param kept a flag for each storage that stays whatever its price, or empty
+  InstantCut(const StagedPlan& plan, stage_id instant, std::vector<std::uint8_t> kept = {})
       : plan_(&plan),
         program_(&plan.program()),
         instant_(instant),
+        must_stay_(std::move(kept)),
         storage_nodes_(program_->value_count(), none),
         remake_nodes_(program_->operation_count(), none),
         earliest_(program_->value_count(), StagedPlan::never) {
@@ -56,6 +59,25 @@ class InstantCut {
 
   /// The number of storages that have a price.
   [[nodiscard]] std::size_t priced_count() const noexcept { return keeps_.size(); }
+
+  /// What there is to choose. Linear in it.
+  [[nodiscard]] InstantProgramme programme() const {
+    InstantProgramme choice{.capacity = capacity()};
+    for (std::size_t i = 0; i < storages_.size(); ++i) {
+      const value_id storage = storages_[i];
+      choice.storages.push_back(
+          {.storage = storage,
+           .bytes = program_->storage_bytes(storage),
+           .maker = can_be_remade(storage) ? program_->maker(storage) : Program::no_operation,
+           .is_there = is_free_to_keep(storage),
+           .is_needed = i < held_count_});
+    }
+    for (const operation_id op : remakes_) {
+      choice.remakes.push_back({.op = op, .cost = remake_cost(op)});
+      list_needs(op, choice);
+    }
+    return choice;
+  }
 
   /// Finds the cheapest choice at a price, which must not be below the last one's.
   void solve(double price) {
@@ -140,6 +162,7 @@ class InstantCut {
   }
 
   void raise(Keep& keep, double price) {
+    if (must_stay(keep.storage)) return;
     const MaxFlow::capacity_type capacity = scaled(price * keep.bytes);
     if (capacity > keep.capacity) flow_.grow(keep.arc, capacity - keep.capacity);
     keep.capacity = std::max(keep.capacity, capacity);
@@ -228,27 +251,37 @@ class InstantCut {
   }
 
   void build() {
-    for (const operation_id op : remakes_) total_cost_ += remake_cost(op);
+    const InstantProgramme choice = programme();
+    for (const InstantProgramme::Remake& remake : choice.remakes) total_cost_ += remake.cost;
     scale_ = total_cost_ > 0 ? 0x1p44 / total_cost_ : 1.0;
     flow_ = MaxFlow(node_count_);
-    for (std::size_t i = 0; i < storages_.size(); ++i) {
-      const value_id storage = storages_[i];
+    for (const auto& [storage, bytes, maker, is_there, is_needed] : choice.storages) {
       const std::uint32_t node = storage_nodes_[storage];
-      if (i < held_count_) flow_.add_arc(source, node, MaxFlow::unlimited);
-      if (is_free_to_keep(storage)) continue;
-      const double bytes = program_->storage_bytes(storage);
-      const std::uint32_t remake =
-          can_be_remade(storage) ? remake_nodes_[program_->maker(storage)] : sink;
+      if (is_needed) flow_.add_arc(source, node, MaxFlow::unlimited);
+      if (is_there) continue;
+      const std::uint32_t remake = maker == Program::no_operation ? sink : remake_nodes_[maker];
       keeps_.push_back({.storage = storage, .arc = flow_.add_arc(node, remake, 0), .bytes = bytes});
     }
-    for (const operation_id op : remakes_) {
-      flow_.add_arc(remake_nodes_[op], sink, scaled(remake_cost(op)));
-      for (const value_id read : program_->reads(op)) {
-        const std::uint32_t needed = program_->consumes(op, read)
-                                         ? remake_nodes_[program_->maker(read)]
-                                         : storage_nodes_[program_->storage(read)];
-        if (needed == none || is_made_after(read, earliest_stage(op))) continue;
-        flow_.add_arc(remake_nodes_[op], needed, MaxFlow::unlimited);
+    for (const auto& [op, cost] : choice.remakes) {
+      flow_.add_arc(remake_nodes_[op], sink, scaled(cost));
+    }
+    for (const auto& [op, storage] : choice.needs) {
+      flow_.add_arc(remake_nodes_[op], storage_nodes_[storage], MaxFlow::unlimited);
+    }
+    for (const auto& [op, maker] : choice.consumptions) {
+      flow_.add_arc(remake_nodes_[op], remake_nodes_[maker], MaxFlow::unlimited);
+    }
+  }
+
+  void list_needs(operation_id op, InstantProgramme& choice) const {
+    const stage_id stage = earliest_stage(op);
+    for (const value_id read : program_->reads(op)) {
+      if (is_made_after(read, stage)) continue;
+      const operation_id maker = program_->maker(read);
+      if (!program_->consumes(op, read)) {
+        choice.needs.push_back({.op = op, .storage = program_->storage(read)});
+      } else if (remake_nodes_[maker] != none) {
+        choice.consumptions.push_back({.op = op, .maker = maker});
       }
     }
   }
@@ -289,7 +322,11 @@ class InstantCut {
     return cost;
   }
 
+  [[nodiscard]] bool must_stay(value_id storage) const noexcept {
+    return !must_stay_.empty() && must_stay_[storage] != 0;
+  }
   [[nodiscard]] bool is_remade(value_id storage) const {
+    if (must_stay(storage)) return false;
     if (!flow_.is_on_source_side(storage_nodes_[storage])) return false;
     const std::uint32_t remake = remake_nodes_[program_->maker(storage)];
     return remake != none && flow_.is_on_source_side(remake);
@@ -301,6 +338,7 @@ class InstantCut {
   const StagedPlan* plan_;
   const StagedProgram* program_;
   stage_id instant_;
+  std::vector<std::uint8_t> must_stay_;
   std::vector<std::uint32_t> storage_nodes_;
   std::vector<std::uint32_t> remake_nodes_;
   std::vector<stage_id> earliest_;  ///< of a value: the first stage that may need it again

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What to keep through one instant, as an integer programme.
+
+#include <reprise/program/program.hpp>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// The choice at one instant: keep each storage that is needed after it, or run its maker again.
+///
+/// Of all choices that keep no more bytes than the capacity, the one whose remakes cost least is
+/// below every plan which runs the instant's operation before all later ones, and operations that
+/// are not repeatable where the program has them; other operations may be deferred. `InstantCut`
+/// solves its relaxation, a price in place of the capacity.
+struct InstantProgramme {
+  /// Something that may be kept.
+  struct Storage {
+    value_id storage;
+    double bytes;
+    operation_id maker;  ///< whose remake makes it again; `no_operation` if nothing may
+    bool is_there;       ///< has the instant anyway: it takes none of the capacity
+    bool is_needed;      ///< after the instant, whatever is remade
+  };
+  /// An operation that may run after the instant.
+  struct Remake {
+    operation_id op;
+    double cost;  ///< 0 if nothing needs its run before the instant
+  };
+  /// A remake needs a storage of the list, kept or remade.
+  struct Need {
+    operation_id op;
+    value_id storage;
+  };
+  /// A remake needs another one of its own, as it consumes what that makes.
+  struct Consumption {
+    operation_id op;
+    operation_id maker;
+  };
+
+  std::vector<Storage> storages{};
+  std::vector<Remake> remakes{};
+  std::vector<Need> needs{};
+  std::vector<Consumption> consumptions{};
+  double capacity = 0;  ///< bytes; less than 0 if no choice fits
+};
+
+}  // namespace reprise::inline v0
