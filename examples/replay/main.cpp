@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "exact_bound.hpp"
 #include "failure.hpp"
 #include "options.hpp"
 #include "output_file.hpp"
@@ -30,8 +32,19 @@ replay::Subject read_subject(const replay::Options& options) {
           .model_compute = compute};
 }
 
+// An outcome shows that there are plans of its cost; what passes it is a solver's rounding.
+void prove(const replay::Options& options, const replay::Subject& subject, replay::Replay& result) {
+  const double exact =
+      replay::exact_bound(subject.recorded.program, result.budget_bytes, options.bound_seconds);
+  double& bound =
+      result.outcome.lower_bound.emplace(std::max(exact, result.outcome.lower_bound.value_or(0)));
+  if (result.passed()) bound = std::min(bound, result.outcome.recomputed_cost);
+}
+
 void replay_once(const replay::Options& options, const replay::Subject& subject) {
-  const replay::Replay result = replay::replay(subject, *options.policy, options.budget);
+  replay::Replay result =
+      replay::replay(subject, *options.policy, options.budget, options.settings);
+  if (options.wants_exact_bound) prove(options, subject, result);
   print_replay(subject, result);
   if (!options.json.empty()) example::write_output_file(options.json, to_json(subject, result));
   if (!options.timeline.empty()) {
@@ -40,7 +53,7 @@ void replay_once(const replay::Options& options, const replay::Subject& subject)
 }
 
 void replay_all(const replay::Options& options, const replay::Subject& subject) {
-  const std::vector<replay::Replay> results = replay::sweep(subject);
+  const std::vector<replay::Replay> results = replay::sweep(subject, options.settings);
   print_table(subject, results);
   if (!options.json.empty()) example::write_output_file(options.json, to_json(subject, results));
   example::write_output_file(options.pareto, draw_pareto(subject, results));

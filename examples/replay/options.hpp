@@ -21,6 +21,9 @@ struct Options {
   Budget budget{};
   std::optional<reprise::byte_count>
       baseline{};  ///< what ratios refer to, if not the program's own
+  PolicySettings settings{};
+  bool wants_exact_bound = false;
+  double bound_seconds = 30;  ///< that a solver may take
   bool sweep = false;
   std::string json;
   std::string timeline;

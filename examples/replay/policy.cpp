@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstddef>
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
@@ -12,43 +14,34 @@
 #include <reprise/eviction/largest.hpp>
 #include <reprise/eviction/lru.hpp>
 #include <reprise/eviction/msps.hpp>
+#include <reprise/planner/balanced.hpp>
+#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/planner.hpp>
 #include <reprise/planner/run_online.hpp>
-#include <reprise/program/ledger.hpp>
 #include <utility>
+
+#include "play.hpp"
+#include "static_schedules.hpp"
 
 namespace replay {
 namespace {
 
-using reprise::Action;
-using reprise::byte_count;
-using reprise::Program;
+Outcome store_all(const Task& task) { return play(task, keep_everything(task.program)); }
 
-/// Keeps each value until the program itself is done with it.
-Outcome store_all(const Program& program, byte_count budget, double /*most_recomputed_cost*/) {
-  reprise::Ledger ledger(program);
-  Outcome outcome;
-  const auto play = [&](const Action& action) {
-    ledger.apply(action);
-    outcome.schedule.actions.push_back(action);
-  };
-  for (reprise::operation_id op = 0; op < program.operations().size(); ++op) {
-    if (ledger.bytes_during(Action::run(op)) > budget) {
-      outcome.result = Result::oom;
-      break;
-    }
-    play(Action::run(op));
-    for (const reprise::value_id value : program.operations()[op].releases) {
-      play(Action::drop(value));
-    }
-  }
-  outcome.peak_bytes = ledger.peak_bytes();
-  return outcome;
+Outcome every_n(const Task& task) {
+  return play(task, checkpoint_groups(task.program, task.settings.every));
+}
+
+Outcome square_root(const Task& task) {
+  return play(task, checkpoint_groups(task.program, square_root_group(task.program)));
 }
 
 template <reprise::EvictionPolicy P>
-Outcome online(const Program& program, byte_count budget, double most_recomputed_cost) {
+Outcome online(const Task& task) {
   reprise::OnlineRun run =
-      run_online(program, P{}, {.budget = budget, .most_recomputed_cost = most_recomputed_cost});
+      run_online(task.program, P{},
+                 {.budget = task.budget, .most_recomputed_cost = task.most_recomputed_cost});
   return {.result = run.result == reprise::OnlineRun::Result::pass            ? Result::pass
                     : run.result == reprise::OnlineRun::Result::out_of_memory ? Result::oom
                                                                               : Result::thrash,
@@ -58,14 +51,61 @@ Outcome online(const Program& program, byte_count budget, double most_recomputed
           .evictions = run.evictions};
 }
 
+std::optional<double> proven_by(const reprise::Plan& plan) {
+  const bool is_proof = plan.bound_cost > 0 || plan.recomputed_cost == 0;
+  return is_proof ? std::optional(plan.bound_cost) : std::nullopt;
+}
+
+template <reprise::Planner P>
+Outcome planned(const Task& task, P planner) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto passed = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  try {
+    const reprise::Plan plan = planner({.program = task.program, .budget = task.budget});
+    const double seconds = passed();
+    Outcome outcome = play(task, plan.schedule);
+    outcome.plan_seconds = seconds;
+    outcome.lower_bound = proven_by(plan);
+    return outcome;
+  } catch (const reprise::BudgetInfeasible& refused) {
+    // What it would have come to without a plan.
+    Outcome outcome = play(task, keep_everything(task.program));
+    outcome.result = Result::oom;
+    outcome.plan_seconds = passed();
+    outcome.why = refused.what();
+    return outcome;
+  }
+}
+
+Outcome min_cut(const Task& task) { return planned(task, reprise::MinCut{}); }
+
+Outcome search(const Task& task) {
+  reprise::SearchEffort effort{.threads = task.settings.threads};
+  effort.seconds = task.settings.plan_seconds.value_or(effort.seconds);
+  return planned(task, reprise::LocalSearch{effort});
+}
+
+Outcome balanced(const Task& task) {
+  reprise::Balanced::Options options{.threads = task.settings.threads};
+  options.first_seconds = task.settings.plan_seconds.value_or(options.first_seconds);
+  return planned(task, reprise::Balanced{options});
+}
+
 constexpr std::array all_policies{
     Policy{"store-all", false, &store_all},
+    Policy{"every-n", false, &every_n},
+    Policy{"sqrt", false, &square_root},
     Policy{"dtr", true, &online<reprise::Dtr>},
     Policy{"dtr-eq", true, &online<reprise::DtrEqClass>},
     Policy{"dtr-local", true, &online<reprise::DtrLocal>},
     Policy{"msps", true, &online<reprise::Msps>},
     Policy{"lru", true, &online<reprise::Lru>},
     Policy{"largest", true, &online<reprise::Largest>},
+    Policy{"min-cut", true, &min_cut},
+    Policy{"search", true, &search},
+    Policy{"balanced", true, &balanced},
 };
 
 }  // namespace

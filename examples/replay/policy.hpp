@@ -5,7 +5,9 @@
 /// @file
 /// The policies that a program can be replayed under, by their names on the command line.
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <reprise/core/units.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
@@ -15,10 +17,25 @@
 
 namespace replay {
 
+/// What a user may say about how policies work.
+struct PolicySettings {
+  std::optional<double> plan_seconds{};  ///< of a search; if not given, what is usual for it
+  unsigned threads = 1;                  ///< of a search
+  std::size_t every = 4;                 ///< operations a group
+};
+
+/// What a policy is asked.
+struct Task {
+  const reprise::Program& program;
+  reprise::byte_count budget = reprise::unlimited_bytes;
+  double most_recomputed_cost = 0;  ///< beyond this it thrashes
+  PolicySettings settings{};
+};
+
 /// How a replay ended.
 enum class Result : std::uint8_t {
   pass,
-  oom,     ///< nothing was left to evict, and still it did not fit
+  oom,     ///< nothing was left to evict, or no plan was found, and still it did not fit
   thrash,  ///< it recomputed more than the program's own compute
 };
 
@@ -30,16 +47,17 @@ struct Outcome {
   reprise::Schedule schedule{};  ///< up to where it failed
   double recomputed_cost = 0;
   reprise::byte_count peak_bytes = 0;
-  std::uint64_t evictions = 0;
+  std::uint64_t evictions = 0;           ///< of a plan: storages that it makes again
+  std::optional<double> plan_seconds{};  ///< that it took to plan, if it plans
+  std::optional<double> lower_bound{};   ///< no exact plan recomputes for less, where it is proven
+  std::string why{};                     ///< it failed, if there is more to say; one line
 };
 
 /// Who decides what is evicted.
 struct Policy {
   std::string_view name;
   bool adapts_to_budget;  ///< evicts more if there is less
-  /// @param most_recomputed_cost beyond this it thrashes
-  Outcome (*replay)(const reprise::Program&, reprise::byte_count budget,
-                    double most_recomputed_cost);
+  Outcome (*replay)(const Task& task);
 };
 
 /// All of them. A new policy is one more line in policy.cpp.

@@ -5,6 +5,7 @@
 /// @file
 /// One program under one policy and budget.
 
+#include <optional>
 #include <reprise/core/units.hpp>
 #include <string>
 
@@ -35,9 +36,14 @@ struct Replay {
 
 /// Replays a program; a budget that cannot be met is an outcome too. It thrashes when it recomputes
 /// more than the program's own compute.
-[[nodiscard]] Replay replay(const Subject& subject, const Policy& policy, const Budget& budget);
+[[nodiscard]] Replay replay(const Subject& subject, const Policy& policy, const Budget& budget,
+                            const PolicySettings& settings);
 
-/// The time with recomputation divided by the time without.
-[[nodiscard]] double overhead(const Subject& subject, const Replay& replay);
+/// The time with that recomputation divided by the time without.
+[[nodiscard]] double overhead(const Subject& subject, double recomputed_cost);
+
+/// By how much its recomputation may be above what it could be, as a share of the lower bound; none
+/// where there is no such bound, or one of 0.
+[[nodiscard]] std::optional<double> gap(const Replay& replay);
 
 }  // namespace replay

@@ -3,10 +3,13 @@
 
 #include "report.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <reprise/core/units.hpp>
 #include <reprise/report/pareto_svg.hpp>
 #include <reprise/report/timeline.hpp>
@@ -19,6 +22,8 @@ namespace replay {
 namespace {
 
 using reprise::byte_count;
+
+constexpr double infinite = std::numeric_limits<double>::infinity();
 
 template <class... T>
 std::string format(const char* pattern, T... values) {
@@ -43,7 +48,7 @@ bool has_ratio(const Subject& subject, const Replay& replay) {
 }
 
 std::string overhead_or_result(const Subject& subject, const Replay& replay) {
-  return replay.passed() ? format("%.4f", overhead(subject, replay))
+  return replay.passed() ? format("%.4f", overhead(subject, replay.outcome.recomputed_cost))
                          : std::string(name_of(replay.outcome.result));
 }
 
@@ -60,12 +65,18 @@ nlohmann::ordered_json json_of(const Subject& subject, const Replay& replay) {
       {"peak_bytes", nullptr},
       {"evictions", replay.outcome.evictions},
       {"seconds", replay.seconds},
+      {"plan_seconds", nullptr},
+      {"lower_bound", nullptr},
   };
   if (!replay.budget.is_unlimited()) object["budget_bytes"] = replay.budget_bytes;
   if (has_ratio(subject, replay)) object["ratio"] = ratio_of(subject, replay);
+  if (replay.outcome.plan_seconds) object["plan_seconds"] = *replay.outcome.plan_seconds;
+  // That no plan fits is no number.
+  const double bound = replay.outcome.lower_bound.value_or(infinite);
+  if (bound < infinite) object["lower_bound"] = bound;
   if (replay.passed()) {
     object["remat_compute"] = static_cast<std::uint64_t>(replay.outcome.recomputed_cost);
-    object["overhead"] = overhead(subject, replay);
+    object["overhead"] = overhead(subject, replay.outcome.recomputed_cost);
     object["peak_bytes"] = replay.outcome.peak_bytes;
   }
   return object;
@@ -73,6 +84,26 @@ nlohmann::ordered_json json_of(const Subject& subject, const Replay& replay) {
 
 std::string text_of(const nlohmann::ordered_json& json) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+/// The highest bound that a replay at a ratio proved, of those with a plan.
+std::optional<double> proven_at(double ratio, std::span<const Replay> replays) {
+  std::optional<double> best;
+  for (const Replay& replay : replays) {
+    if (replay.budget.ratio != ratio || !replay.outcome.lower_bound) continue;
+    best = std::max(best.value_or(0), *replay.outcome.lower_bound);
+  }
+  return best;
+}
+
+void print_bounds(const Subject& subject, std::span<const Replay> replays) {
+  std::printf("%-12s", "at least");
+  for (const double ratio : sweep_ratios) {
+    const std::optional<double> bound = proven_at(ratio, replays);
+    const std::string text = bound ? format("%.4f", overhead(subject, *bound)) : std::string("-");
+    std::printf(" %7s", text.c_str());
+  }
+  std::printf("  is proven\n");
 }
 
 /// Calls f with the replays of each policy.
@@ -107,13 +138,25 @@ void print_replay(const Subject& subject, const Replay& replay) {
   }
   print("budget", budget);
   print("result", std::string(name_of(replay.outcome.result)));
+  if (!replay.outcome.why.empty()) print("because", replay.outcome.why);
   print("model compute", format("%.0f", subject.model_compute));
   if (replay.passed()) {
     print("recomputed", format("%.0f", replay.outcome.recomputed_cost));
-    print("overhead", format("%.4f", overhead(subject, replay)));
+    print("overhead", format("%.4f", overhead(subject, replay.outcome.recomputed_cost)));
     print("peak", bytes_in_full(replay.outcome.peak_bytes));
   }
+  if (replay.outcome.lower_bound) {
+    print("lower bound", *replay.outcome.lower_bound < infinite
+                             ? format("%.0f", *replay.outcome.lower_bound)
+                             : "no exact plan fits");
+  }
+  if (const std::optional<double> at_most = gap(replay)) {
+    print("gap", format("at most %.2f %%", *at_most * 100));
+  }
   print("evictions", std::to_string(replay.outcome.evictions));
+  if (replay.outcome.plan_seconds) {
+    print("planned in", format("%.1f ms", *replay.outcome.plan_seconds * 1e3));
+  }
   print("replayed in", format("%.1f ms", replay.seconds * 1e3));
 }
 
@@ -132,6 +175,7 @@ void print_table(const Subject& subject, std::span<const Replay> replays) {
     }
     std::printf("\n");
   });
+  print_bounds(subject, replays);
 }
 
 std::string to_json(const Subject& subject, const Replay& replay) {
@@ -159,7 +203,8 @@ std::string draw_pareto(const Subject& subject, std::span<const Replay> replays)
     reprise::ParetoSeries one{.name = std::string(row.front().policy->name)};
     for (const Replay& replay : row) {
       if (replay.passed()) {
-        one.points.push_back({replay.outcome.peak_bytes, overhead(subject, replay)});
+        one.points.push_back(
+            {replay.outcome.peak_bytes, overhead(subject, replay.outcome.recomputed_cost)});
       } else if (one.note.empty()) {
         one.note = format("not met at ratio %.1f", ratio_of(subject, replay));
       }

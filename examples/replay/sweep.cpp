@@ -42,7 +42,7 @@ class Progress {
 
 }  // namespace
 
-std::vector<Replay> sweep(const Subject& subject) {
+std::vector<Replay> sweep(const Subject& subject, const PolicySettings& settings) {
   std::vector<std::pair<const Policy*, Budget>> plan;
   for (const Policy& policy : policies()) {
     if (!policy.adapts_to_budget) {
@@ -55,7 +55,7 @@ std::vector<Replay> sweep(const Subject& subject) {
   std::vector<Replay> replays;
   for (const auto& [policy, budget] : plan) {
     progress.show(policy->name);
-    replays.push_back(replay(subject, *policy, budget));
+    replays.push_back(replay(subject, *policy, budget, settings));
   }
   return replays;
 }

@@ -17,6 +17,6 @@ inline constexpr std::array sweep_ratios{0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2,
 
 /// Replays under each policy at each ratio, the policies one after another; one that does not adapt
 /// to a budget once, without one. Shows how far it is on a terminal.
-[[nodiscard]] std::vector<Replay> sweep(const Subject& subject);
+[[nodiscard]] std::vector<Replay> sweep(const Subject& subject, const PolicySettings& settings);
 
 }  // namespace replay

@@ -95,8 +95,21 @@ TEST_CASE("bad options give one line and a failure") {
   check_refused(folder, ".", "cannot read .");
   for (const auto& [options, says] : std::vector<std::pair<std::string, std::string>>{
            {"--policy best",
-            "there is no policy 'best'; choose store-all, dtr, dtr-eq, dtr-local, msps, lru or "
-            "largest"},
+            "there is no policy 'best'; choose store-all, every-n, sqrt, dtr, dtr-eq, dtr-local, "
+            "msps, lru, largest, min-cut, search or balanced"},
+           {"--every 0", "--every: '0' is no whole number from 1"},
+           {"--every 2.5", "'2.5' is no whole number"},
+           {"--every -1", "'-1' is no whole number"},
+           {"--plan-seconds nan", "--plan-seconds: 'nan' is no number of seconds"},
+           {"--plan-seconds -1", "'-1' is no number of seconds"},
+           {"--plan-seconds soon", "'soon' is no number of seconds"},
+           {"--plan-seconds 1e9", "'1e9' is no number of seconds"},
+           {"--threads 0", "--threads: '0' is no whole number from 1"},
+           {"--threads 1000000", "'1000000' is no whole number from 1"},
+           {"--threads two", "'two' is no whole number"},
+           {"--bound best", "--bound: there is no bound 'best'; choose exact"},
+           {"--bound-seconds 1", "--bound"},
+           {"--sweep --bound exact", "excludes"},
            {"--budget much", "'much' is not a size"},
            {"--budget ''", "is not a size"},
            {"--budget -1", "'-1' is not a size"},
@@ -184,7 +197,8 @@ TEST_CASE("a result says what was asked and what it took") {
     CHECK(result_of(folder, program + " --budget 30")["ratio"] == 0.25);
   }
   SUBCASE("each policy keeps its budget or says that it does not") {
-    for (const std::string policy : {"dtr", "dtr-eq", "dtr-local", "msps", "lru", "largest"}) {
+    for (const std::string policy : {"dtr", "dtr-eq", "dtr-local", "msps", "lru", "largest",
+                                     "min-cut", "search --plan-seconds 0.01", "balanced"}) {
       for (const int bytes : {20, 40, 50, 60, 80, 100}) {
         CAPTURE(policy);
         CAPTURE(bytes);
@@ -209,6 +223,100 @@ TEST_CASE("a result says what was asked and what it took") {
   }
 }
 
+TEST_CASE("static checkpoints have one shape, whatever the budget") {
+  const Folder folder;
+  const std::string program = folder.write("sample.log", sample());
+  // Most is live in the first operation after the ten layers: eleven are the forward pass.
+  for (const auto& [policy, recomputed] : std::vector<std::pair<std::string, int>>{
+           {"every-n", 600},            // x1 to x3 and x5 to x7
+           {"every-n --every 5", 700},  // x1 to x4 and x6 to x8: x9 too is read past a border
+           {"every-n --every 1", 0},
+           {"every-n --every 100", 0},
+           {"sqrt", 600},  // groups of 3
+       }) {
+    CAPTURE(policy);
+    const json result = result_of(folder, program + " --policy " + policy);
+    CHECK(result["remat_compute"] == recomputed);
+    CHECK(result["lower_bound"].is_null());
+    CHECK(result["plan_seconds"].is_null());
+    const int peak = result["peak_bytes"].get<int>();
+    CHECK((recomputed == 0) == (peak == 120));
+    const std::string within = program + " --policy " + policy + " --budget ";
+    CHECK(result_of(folder, within + std::to_string(peak))["remat_compute"] == recomputed);
+    CHECK(result_of(folder, within + std::to_string(peak - 1))["result"] == "oom");
+  }
+  // x0, x4, x5 to x7, and two gradients.
+  CHECK(result_of(folder, program + " --policy every-n")["peak_bytes"] == 70);
+}
+
+TEST_CASE("a planner says what it took and what it proves") {
+  const Folder folder;
+  const std::string program = folder.write("sample.log", sample());
+  double least = 0;
+  for (const std::string policy : {"min-cut", "search --plan-seconds 0.05", "balanced",
+                                   "search --threads 1 --plan-seconds 0.05"}) {
+    CAPTURE(policy);
+    const json result = result_of(folder, program + " --policy " + policy + " --budget 0.7");
+    REQUIRE(result["result"] == "pass");
+    CHECK(result["plan_seconds"].get<double>() > 0);
+    CHECK(result["plan_seconds"].get<double>() <= result["seconds"].get<double>());
+    CHECK(result["lower_bound"].get<double>() > 0);
+    CHECK(result["lower_bound"].get<double>() <= result["remat_compute"].get<double>());
+    if (policy == "min-cut") least = result["remat_compute"].get<double>();
+    CHECK(result["remat_compute"].get<double>() <= least);
+    const std::string output = folder.read("out");
+    CHECK(output.find("\nlower bound ") != std::string::npos);
+    CHECK(output.find("\ngap            at most ") != std::string::npos);
+    CHECK(output.find("\nplanned in ") != std::string::npos);
+  }
+  SUBCASE("where nothing is recomputed it is the least") {
+    const json result = result_of(folder, program + " --policy min-cut");
+    CHECK(result["remat_compute"] == 0);
+    CHECK(result["lower_bound"] == 0);
+    CHECK(folder.read("out").find("at most 0.00 %") != std::string::npos);
+  }
+  SUBCASE("a budget that it does not meet is a result with its reason") {
+    const json result =
+        result_of(folder, program + " --policy min-cut --budget 20 --timeline t.svg");
+    CHECK(result["result"] == "oom");
+    CHECK(result["lower_bound"].is_null());
+    CHECK(result["plan_seconds"].get<double>() > 0);
+    CHECK(folder.read("out").find("a budget of 20 bytes") != std::string::npos);
+    CHECK(reprise_test::overlaps(reprise_test::read_xml(folder.read("t.svg"))) == "");
+  }
+  SUBCASE("who does not plan says neither") {
+    const json result = result_of(folder, program + " --policy dtr --budget 0.6");
+    CHECK(result["plan_seconds"].is_null());
+    CHECK(result["lower_bound"].is_null());
+  }
+}
+
+TEST_CASE("an exact bound is between what is free and what is reached") {
+  const Folder folder;
+  const std::string program = folder.write("sample.log", sample());
+  const std::string exact = program + " --bound exact --policy ";
+  if (run(folder, exact + "dtr").status != 0) {
+    return check_refused(folder, exact + "dtr", "there is no solver");
+  }
+  for (const std::string policy : {"min-cut", "search --plan-seconds 0.05", "dtr", "msps"}) {
+    for (const std::string ratio : {"0.4", "0.6", "0.8"}) {
+      CAPTURE(policy);
+      CAPTURE(ratio);
+      const json result = result_of(folder, exact + policy + " --budget " + ratio);
+      const json cut = result_of(folder, program + " --policy min-cut --budget " + ratio);
+      if (!cut["lower_bound"].is_null()) {
+        CHECK(result["lower_bound"].get<double>() >= cut["lower_bound"].get<double>());
+      }
+      if (result["result"] != "pass") continue;
+      CHECK(result["lower_bound"].get<double>() <= result["remat_compute"].get<double>());
+    }
+  }
+  CHECK(result_of(folder, exact + "dtr")["lower_bound"] == 0);
+  const json nothing_fits = result_of(folder, exact + "min-cut --budget 5");
+  CHECK(nothing_fits["lower_bound"].is_null());
+  CHECK(folder.read("out").find("no exact plan fits") != std::string::npos);
+}
+
 TEST_CASE("a program that does nothing is replayed too") {
   const Folder folder;
   const std::string program = folder.write("empty.log", start);
@@ -216,7 +324,7 @@ TEST_CASE("a program that does nothing is replayed too") {
   CHECK(result["result"] == "pass");
   CHECK(result["overhead"] == 1);
   CHECK(reprise_test::overlaps(reprise_test::read_xml(folder.read("t.svg"))) == "");
-  CHECK(run(folder, program + " --sweep").status == 0);
+  CHECK(run(folder, program + " --sweep --plan-seconds 0").status == 0);
 }
 
 TEST_CASE("a timeline is drawn, of a failure too") {
@@ -234,20 +342,21 @@ TEST_CASE("a timeline is drawn, of a failure too") {
 TEST_CASE("a sweep prints, lists and draws each policy") {
   const Folder folder;
   static_cast<void>(folder.write("sample.log", sample()));
-  const json results = result_of(folder, "sample.log --sweep");
-  CHECK(results.size() == 1 + 6 * 9);
+  const json results = result_of(folder, "sample.log --sweep --plan-seconds 0");
+  CHECK(results.size() == 3 + 9 * 9);
   const std::string output = folder.read("out");
   const auto picture = reprise_test::read_xml(folder.read("sample-pareto.svg"));
   CHECK(reprise_test::overlaps(picture) == "");
-  for (const std::string policy :
-       {"store-all", "dtr", "dtr-eq", "dtr-local", "msps", "lru", "largest"}) {
+  for (const std::string policy : {"store-all", "every-n", "sqrt", "dtr", "dtr-eq", "dtr-local",
+                                   "msps", "lru", "largest", "min-cut", "search", "balanced"}) {
     CAPTURE(policy);
     CHECK(output.find("\n" + policy + " ") != std::string::npos);
     CHECK(std::ranges::any_of(picture, [&](const auto& e) { return e.text == policy; }));
     CHECK(std::ranges::any_of(results, [&](const json& r) { return r["policy"] == policy; }));
   }
+  CHECK(output.find("\nat least ") != std::string::npos);
   CHECK(folder.read("err").empty());  // no bar where there is no terminal
-  REQUIRE(run(folder, "sample.log --sweep --pareto other.svg").status == 0);
+  REQUIRE(run(folder, "sample.log --sweep --plan-seconds 0 --pareto other.svg").status == 0);
   CHECK(folder.read("other.svg") == folder.read("sample-pareto.svg"));
 }
 
@@ -263,7 +372,8 @@ TEST_CASE("the published simulator's table comes out") {
                                                          {"LRU", "lru"}};
   std::size_t compared = 0;
   for (const std::string model : {"resnet32", "unet", "transformer", "inceptionv4"}) {
-    const json results = result_of(folder, (traces / (model + ".log.xz")).string() + " --sweep");
+    const json results =
+        result_of(folder, (traces / (model + ".log.xz")).string() + " --sweep --plan-seconds 0");
     for (auto& row : rows) {
       if (row["model"] != model) continue;
       const auto name =
