@@ -20,8 +20,10 @@ template <TensorLike T>
 class Arguments {
  public:
   constexpr Arguments() noexcept = default;
+  /// Views the pointers; a null one is an empty place.
   constexpr explicit Arguments(std::span<T* const> tensors) noexcept : tensors_(tensors) {}
 
+  /// Places, the empty ones included.
   [[nodiscard]] constexpr std::size_t size() const noexcept { return tensors_.size(); }
 
   /// True if there is a tensor at this place.

@@ -24,8 +24,8 @@ namespace reprise::inline v0 {
 template <Node<1> N>
 class Chain {
  public:
-  using tensor_type = typename N::tensor_type;
-  using saved_type = saved_type_of<N>;
+  using tensor_type = typename N::tensor_type;  ///< what nodes exchange
+  using saved_type = saved_type_of<N>;          ///< what a node saves
 
   /// @throws InvalidGraph if there is no node, or a node has other than one output.
   explicit Chain(std::span<N> nodes) : nodes_(nodes), outputs_(1) {
@@ -38,31 +38,40 @@ class Chain {
     outputs_[0] = {.node = static_cast<std::uint32_t>(nodes.size() - 1), .port = 0};
   }
 
+  /// Nodes.
   [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
+  /// One: what the first node reads.
   [[nodiscard]] std::size_t input_count() const noexcept { return 1; }
+  /// The node before node `n`; the input of the graph for the first.
   [[nodiscard]] std::span<const Source> inputs(std::size_t n) const noexcept {
     return {&sources_[n], 1};
   }
+  /// The last node.
   [[nodiscard]] std::span<const Source> outputs() const noexcept { return outputs_; }
+  /// What node `n` declares, with its place for its layer.
   [[nodiscard]] NodeTraits traits(std::size_t n) const {
     NodeTraits traits = node_traits<N, 1>(nodes_[n]);
     traits.layer = static_cast<std::uint32_t>(n);
     return traits;
   }
 
+  /// Calls the forward of node `n`, see `LayerGraph`; throws what the node throws.
   void forward(std::size_t n, Arguments<tensor_type> inputs, std::span<tensor_type> outputs,
                saved_type& saved, PassContext& pass) {
     call_forward<1>(nodes_[n], inputs, outputs, saved, pass);
   }
+  /// Calls the backward of node `n`, see `LayerGraph`; throws what the node throws.
   void backward(std::size_t n, Arguments<tensor_type> inputs, Arguments<tensor_type> outputs,
                 saved_type& saved, Arguments<tensor_type> gradients, PassContext& pass,
                 std::span<tensor_type* const> input_gradients) {
     call_backward<1>(nodes_[n], inputs, outputs, saved, gradients, pass, input_gradients);
   }
+  /// What node `n` costs for these inputs; a cost that it does not declare is empty.
   [[nodiscard]] NodeCosts costs(std::size_t n, Arguments<tensor_type> inputs) {
     return call_costs<1>(nodes_[n], inputs);
   }
 
+  /// Calls `f` with each parameter gradient of node `n`, if the node reports them.
   template <class F>
   void for_each_gradient(std::size_t n, F&& f) {
     if constexpr (requires { nodes_[n].for_each_gradient(f); }) nodes_[n].for_each_gradient(f);
@@ -73,16 +82,19 @@ class Chain {
     if constexpr (requires { nodes_[n].capture_state(); }) return nodes_[n].capture_state();
     return {};
   }
+  /// Puts back what `capture_state` returned for node `n`.
   void restore_state(std::size_t n, const std::any& state) {
     if constexpr (requires { nodes_[n].restore_state(nodes_[n].capture_state()); }) {
       using State = decltype(nodes_[n].capture_state());
       nodes_[n].restore_state(std::any_cast<const State&>(state));
     }
   }
+  /// What node `n` keeps in itself for its backward; 0 unless it says so.
   [[nodiscard]] byte_count resident_bytes(std::size_t n) const {
     if constexpr (requires { nodes_[n].resident_bytes(); }) return nodes_[n].resident_bytes();
     return 0;
   }
+  /// Lets node `n` free what it keeps in itself; nothing happens unless it keeps something.
   void release_resident(std::size_t n) {
     if constexpr (requires { nodes_[n].release_resident(); }) nodes_[n].release_resident();
   }

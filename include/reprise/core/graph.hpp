@@ -33,8 +33,8 @@ namespace reprise::inline v0 {
 template <TensorLike T, class... GradientElement>
 class BasicGraph {
  public:
-  using tensor_type = T;
-  using saved_type = AnySaved<T>;
+  using tensor_type = T;           ///< what nodes exchange
+  using saved_type = AnySaved<T>;  ///< what a node saves, of whatever type its own is
 
   /// The node type that `add` is given: N itself, or what a `std::reference_wrapper` refers to.
   template <class N>
@@ -83,29 +83,38 @@ class BasicGraph {
     outputs_.push_back(source);
   }
 
+  /// Nodes.
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+  /// Inputs of the graph: the calls of `input()`.
   [[nodiscard]] std::size_t input_count() const noexcept { return input_count_; }
+  /// What node `n` reads, in the order in which `add` was given it.
   [[nodiscard]] std::span<const Source> inputs(std::size_t n) const noexcept {
     return entries_[n].sources;
   }
+  /// The sources that `output` was given, in its order.
   [[nodiscard]] std::span<const Source> outputs() const noexcept { return outputs_; }
+  /// What node `n` declares, with the layer that it was added to.
   [[nodiscard]] NodeTraits traits(std::size_t n) const {
     NodeTraits traits = entries_[n].node->traits();
     traits.layer = entries_[n].layer;
     return traits;
   }
+  /// The name that `begin_layer` was given; "layer 3" for a node that is a layer of its own.
   [[nodiscard]] const std::string& layer_name(std::size_t layer) const {
     return layer_names_[layer];
   }
 
+  /// Calls the forward of node `n`, see `LayerGraph`; throws what the node throws.
   void forward(std::size_t n, Arguments<T> inputs, std::span<T> outputs, saved_type& saved,
                PassContext& pass) {
     entries_[n].node->forward(inputs, outputs, saved, pass);
   }
+  /// Calls the backward of node `n`, see `LayerGraph`; throws what the node throws.
   void backward(std::size_t n, Arguments<T> inputs, Arguments<T> outputs, saved_type& saved,
                 Arguments<T> gradients, PassContext& pass, std::span<T* const> input_gradients) {
     entries_[n].node->backward(inputs, outputs, saved, gradients, pass, input_gradients);
   }
+  /// What node `n` costs for these inputs; a cost that it does not declare is empty.
   [[nodiscard]] NodeCosts costs(std::size_t n, Arguments<T> inputs) {
     return entries_[n].node->costs(inputs);
   }
@@ -122,12 +131,15 @@ class BasicGraph {
   [[nodiscard]] std::any capture_state(std::size_t n) const {
     return entries_[n].node->capture_state();
   }
+  /// Puts back what `capture_state` returned for node `n`.
   void restore_state(std::size_t n, const std::any& state) {
     entries_[n].node->restore_state(state);
   }
+  /// What node `n` keeps in itself for its backward; 0 unless it says so.
   [[nodiscard]] byte_count resident_bytes(std::size_t n) const {
     return entries_[n].node->resident_bytes();
   }
+  /// Lets node `n` free what it keeps in itself; nothing happens unless it keeps something.
   void release_resident(std::size_t n) { entries_[n].node->release_resident(); }
 
  private:

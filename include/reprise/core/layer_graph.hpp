@@ -21,11 +21,13 @@ namespace reprise::inline v0 {
 
 /// Where a node's input comes from: port `port` of node `node`, or graph input number `port`.
 struct Source {
+  /// In place of a node: the source is an input of the graph.
   static constexpr std::uint32_t graph_input = 0xFFFFFFFFU;
 
-  std::uint32_t node = graph_input;
-  std::uint32_t port = 0;
+  std::uint32_t node = graph_input;  ///< the node that makes it, or `graph_input`
+  std::uint32_t port = 0;            ///< which output of the node, or which input of the graph
 
+  /// True if no node makes it: `port` then counts the graph's inputs.
   [[nodiscard]] constexpr bool is_graph_input() const noexcept { return node == graph_input; }
   [[nodiscard]] friend constexpr bool operator==(Source, Source) noexcept = default;
 };

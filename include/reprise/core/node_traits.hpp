@@ -30,6 +30,7 @@ struct Reads {
   [[nodiscard]] constexpr bool has_input(std::size_t index) const noexcept {
     return ((inputs >> (index < 31 ? index : 31)) & 1U) != 0;
   }
+  /// What is in either set.
   [[nodiscard]] friend constexpr Reads operator|(Reads a, Reads b) noexcept {
     return {.inputs = a.inputs | b.inputs, .of_output = a.of_output || b.of_output};
   }
@@ -42,7 +43,7 @@ inline constexpr Reads Reads::output{.inputs = 0, .of_output = true};
 
 /// What a node takes over instead of reading: its bytes are free for what the node makes.
 struct Consumes {
-  static constexpr int nothing = -1;
+  static constexpr int nothing = -1;  ///< the `input_index` of a node that takes over no input
 
   int input_index = nothing;  ///< forward takes this input as an rvalue and reuses its memory
   bool of_gradient = false;   ///< backward takes the gradient of its output as an rvalue
@@ -52,19 +53,19 @@ struct Consumes {
 
 /// What a node costs for the inputs at hand. FLOPs that are not declared are measured in seconds.
 struct NodeCosts {
-  std::optional<double> forward_flops = std::nullopt;
-  std::optional<double> backward_flops = std::nullopt;
-  byte_count forward_transient_bytes = 0;   ///< beyond everything that forward returns
-  byte_count backward_transient_bytes = 0;  ///< beyond everything that backward returns
+  std::optional<double> forward_flops = std::nullopt;   ///< of one call; empty: not declared
+  std::optional<double> backward_flops = std::nullopt;  ///< of one call; empty: not declared
+  byte_count forward_transient_bytes = 0;               ///< beyond everything that forward returns
+  byte_count backward_transient_bytes = 0;              ///< beyond everything that backward returns
 };
 
 /// All that a layer graph says of a node before anything runs.
 struct NodeTraits {
-  std::uint32_t layer = 0;         ///< the node's layer; layers are numbered 0, 1, 2, …
-  std::uint32_t output_count = 1;  ///< ports
-  Reads backward_reads{};
-  Reads differentiates = Reads::input;  ///< the inputs that get a gradient
-  Consumes consumes{};
+  std::uint32_t layer = 0;                 ///< the node's layer; layers are numbered 0, 1, 2, …
+  std::uint32_t output_count = 1;          ///< ports
+  Reads backward_reads{};                  ///< what backward needs again
+  Reads differentiates = Reads::input;     ///< the inputs that get a gradient
+  Consumes consumes{};                     ///< what it takes over
   std::optional<std::uint32_t> view_of{};  ///< every output is a view of this input's storage
   bool can_skip_output = false;            ///< may return empty outputs in a recompute
   bool is_frozen = false;                  ///< no parameter of it wants a gradient

@@ -27,22 +27,23 @@ class PassContext {
  public:
   /// What names a pass: the same identity gives the same random streams.
   struct Identity {
-    std::uint64_t seed = 0;
-    std::uint64_t step = 0;
-    std::uint64_t micro_batch = 0;
+    std::uint64_t seed = 0;         ///< of all passes of a run
+    std::uint64_t step = 0;         ///< training steps before this pass
+    std::uint64_t micro_batch = 0;  ///< its number within the step
   };
 
   /// What the pass knows of the node that it is about to run.
   struct NodeFacts {
-    std::uint32_t node = 0;
-    bool is_recompute = false;
-    bool will_recompute = false;
-    bool wants_parameter_gradients = true;
-    bool may_skip_output = false;
+    std::uint32_t node = 0;                      ///< its index in the graph
+    bool is_recompute = false;                   ///< its forward has run before in this pass
+    bool will_recompute = false;                 ///< what it saves will be dropped and remade
+    bool wants_parameter_gradients = true;       ///< false for a frozen node
+    bool may_skip_output = false;                ///< nobody reads the output of this recompute
     std::uint32_t unwanted_input_gradients = 0;  ///< bit i: input i; bit 31: input 31 and beyond
   };
 
   constexpr PassContext() noexcept = default;
+  /// The context of one pass, before it enters a node.
   constexpr PassContext(Identity identity, PassMode mode) noexcept
       : identity_(identity), mode_(mode) {}
 
@@ -53,8 +54,11 @@ class PassContext {
   /// What `enter` was last given, with the node of now.
   [[nodiscard]] constexpr const NodeFacts& facts() const noexcept { return facts_; }
 
+  /// The seed of the run, the same in all its passes.
   [[nodiscard]] constexpr std::uint64_t seed() const noexcept { return identity_.seed; }
+  /// The training step that the pass belongs to.
   [[nodiscard]] constexpr std::uint64_t step() const noexcept { return identity_.step; }
+  /// The number of the pass within its step.
   [[nodiscard]] constexpr std::uint64_t micro_batch() const noexcept {
     return identity_.micro_batch;
   }

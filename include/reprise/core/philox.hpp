@@ -16,6 +16,7 @@ namespace reprise::inline v0 {
 /// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 class Philox {
  public:
+  /// What one call of the function gives: 128 bits.
   using block_type = std::array<std::uint32_t, 4>;
 
   constexpr Philox() noexcept = default;

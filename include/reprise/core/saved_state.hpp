@@ -171,6 +171,7 @@ class StorageSet {
     ++count_;
     return true;
   }
+  /// Whether this address was inserted. Linear in how many were.
   [[nodiscard]] bool contains(const void* storage) const {
     for (std::size_t i = 0; i < count_ && i < few_.size(); ++i) {
       if (few_[i] == storage) return true;

@@ -21,9 +21,9 @@ namespace reprise::inline v0 {
 
 /// How a kind of saved state begins, and what messages call it.
 struct StateFormat {
-  std::array<char, 8> magic;
-  std::uint64_t version;
-  const char* name;
+  std::array<char, 8> magic;  ///< the first bytes, as they are
+  std::uint64_t version;      ///< a reader of another version refuses the state
+  const char* name;           ///< for the messages; must outlive the reader
 };
 
 /// Collects words and writes them: binary, the same on every machine, with a checksum.
@@ -32,20 +32,25 @@ struct StateFormat {
 /// all words before it.
 class StateWriter {
  public:
+  /// Any number, as it is.
   void word(std::uint64_t word) { words_.push_back(word); }
+  /// The bits of a double: read back, it is the same to the last.
   void real(double value) { word(std::bit_cast<std::uint64_t>(value)); }
+  /// One word, 0 or 1.
   void flag(bool value) { word(value ? 1 : 0); }
   /// A list with its length.
   void words(std::span<const std::uint64_t> list) {
     word(list.size());
     words_.insert(words_.end(), list.begin(), list.end());
   }
+  /// A list with its length.
   void reals(std::span<const double> list) {
     word(list.size());
     for (const double value : list) real(value);
   }
 
   /// @throws Error if the stream refuses the bytes.
+  /// Writes all that was collected; the writer stays as it is.
   void write(std::ostream& out, const StateFormat& format) const {
     std::string bytes(format.magic.begin(), format.magic.end());
     bytes.reserve(bytes.size() + (words_.size() + 3) * sizeof(std::uint64_t));
@@ -98,11 +103,14 @@ class StateReader {
     }
   }
 
+  /// The next word.
   [[nodiscard]] std::uint64_t word() {
     if (at_ == words_.size()) refuse("its content ends too early");
     return words_[at_++];
   }
+  /// The next word as the bits of a double.
   [[nodiscard]] double real() { return std::bit_cast<double>(word()); }
+  /// The next word, which must be 0 or 1.
   [[nodiscard]] bool flag() {
     const std::uint64_t value = word();
     if (value > 1) refuse("a flag is " + std::to_string(value));
@@ -118,16 +126,20 @@ class StateReader {
     }
     return static_cast<std::size_t>(size);
   }
+  /// The next list, of the length that stands before it.
   [[nodiscard]] std::vector<std::uint64_t> words() {
     std::vector<std::uint64_t> list(count());
     for (std::uint64_t& entry : list) entry = word();
     return list;
   }
+  /// The next list, each of its words as the bits of a double.
   [[nodiscard]] std::vector<double> reals() {
     std::vector<double> list(count());
     for (double& entry : list) entry = real();
     return list;
   }
+  /// To be called after the last getter.
+  /// @throws CorruptState if content is left over.
   void expect_end() const {
     if (at_ != words_.size()) {
       refuse(std::to_string(words_.size() - at_) + " words are left over");
