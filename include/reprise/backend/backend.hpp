@@ -17,7 +17,7 @@ namespace reprise::inline v0 {
 /// They are doubles in the backend's memory because only the backend knows, when it has run,
 /// whether a step was finite; whole numbers are exact in them up to 2^53.
 struct StatisticsLayout {
-  std::size_t layers = 0;
+  std::size_t layers = 0;  ///< the doubles before the counters
   /// How many steps were folded in.
   [[nodiscard]] constexpr std::size_t updates() const noexcept { return layers; }
   /// How many steps were not, because a layer's sum was not finite.

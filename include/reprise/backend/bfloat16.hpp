@@ -14,7 +14,7 @@ namespace reprise::inline v0 {
 /// half of a float); it has the size, alignment and representation of `__nv_bfloat16` and PyTorch's
 /// `bfloat16`.
 struct bfloat16 {
-  std::uint16_t bits;
+  std::uint16_t bits;  ///< the upper half of the float's
 
   /// The value, exactly, NaNs and subnormals included.
   [[nodiscard]] constexpr explicit operator float() const noexcept {

@@ -22,7 +22,7 @@ namespace reprise::inline v0 {
 
 /// 16 bytes, the most that a thread loads at once.
 struct alignas(16) Packet {
-  std::array<std::uint32_t, 4> words;
+  std::array<std::uint32_t, 4> words;  ///< as they lie in memory
 };
 
 /// What the host takes for `ElementAccess`.
@@ -78,16 +78,19 @@ concept ThreadBlock = requires(B block, double (*number)(std::uint32_t), double&
 
 /// The smallest block, for hosts.
 struct OneThread {
-  static constexpr std::uint32_t threads = 1;
+  static constexpr std::uint32_t threads = 1;  ///< the caller's, number 0
 
+  /// `out` becomes `f(0)`.
   template <class F>
   constexpr void sum(F f, double& out) const {
     out = f(std::uint32_t{0});
   }
+  /// What `f(0)` says: there are no other threads.
   template <class F>
   [[nodiscard]] constexpr bool all(F f) const {
     return f(std::uint32_t{0});
   }
+  /// Calls `f(0)`.
   template <class F>
   constexpr void each(F f) const {
     f(std::uint32_t{0});
@@ -106,10 +109,15 @@ static_assert(ThreadBlock<OneThread>);
 template <std::size_t ChunkBytes, std::uint32_t ChunkThreads, std::uint32_t PacketsInFlight,
           std::uint32_t ChunkBlocks, std::uint32_t LayerThreads>
 struct ReductionTuning {
+  /// Of a chunk at most, a multiple of 16.
   static constexpr std::size_t chunk_bytes = ChunkBytes;
+  /// Threads that reduce a chunk, whole warps.
   static constexpr std::uint32_t chunk_threads = ChunkThreads;
+  /// Loads of 16 bytes that a thread has under way.
   static constexpr std::uint32_t packets_in_flight = PacketsInFlight;
+  /// Blocks that a multiprocessor should hold at once.
   static constexpr std::uint32_t chunk_blocks = ChunkBlocks;
+  /// Threads that add up the chunks of a layer, whole warps.
   static constexpr std::uint32_t layer_threads = LayerThreads;
   static_assert(chunk_bytes % 16 == 0 && chunk_threads % 32 == 0 && layer_threads % 32 == 0);
 };

@@ -21,15 +21,15 @@ namespace reprise::inline v0 {
 
 /// A piece of a tensor.
 struct Chunk {
-  const std::byte* data = nullptr;
-  std::uint32_t size = 0;  ///< in elements
-  ElementType type = ElementType::float32;
+  const std::byte* data = nullptr;          ///< its first element, in the backend's memory
+  std::uint32_t size = 0;                   ///< in elements
+  ElementType type = ElementType::float32;  ///< of all its elements
 };
 static_assert(sizeof(Chunk) == 16, "a device loads it at once");
 
 /// The chunks of all tensors, ordered by layer and within a layer as the tensors were given.
 struct ChunkTable {
-  std::vector<Chunk> chunks;
+  std::vector<Chunk> chunks;  ///< those of layer l from `first_chunk[l]` on
   /// Where the chunks of each layer start, and the end: one more than there are layers.
   std::vector<std::uint32_t> first_chunk = {0};
   /// Of all tensors.

@@ -65,7 +65,9 @@ __global__ __launch_bounds__(fold_threads) void fold(Smoothing smoothing, double
 template <class Tuning = DefaultReductionTuning>
 class BasicCudaBackend {
  public:
+  /// Doubles on the device.
   using buffer_type = CudaBuffer<double>;
+  /// The chunks of all tensors, uploaded once.
   using gradient_plan = CudaSumOfSquares<Tuning>;
 
   /// The host reads what was published one publication before the last.

@@ -43,8 +43,10 @@ requires(std::is_trivially_copyable_v<T>) class CudaBuffer {
     if (place_) place_->memory.deallocate(data_, size_ * sizeof(T), place_->stream);
   }
 
+  /// The first element, on the device; null if it was default-constructed.
   [[nodiscard]] T* data() noexcept { return data_; }
   [[nodiscard]] const T* data() const noexcept { return data_; }
+  /// Elements, not bytes.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   /// Sets all bytes to zero, in stream order. @throws CudaError

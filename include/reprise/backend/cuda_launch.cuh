@@ -16,8 +16,8 @@ namespace reprise::inline v0 {
 
 /// How many blocks of how many threads, one-dimensional.
 struct CudaGrid {
-  std::uint32_t blocks = 1;
-  std::uint32_t threads = 1;
+  std::uint32_t blocks = 1;   ///< in the grid; 0 launches nothing
+  std::uint32_t threads = 1;  ///< of each block
 };
 
 /// Enqueues a kernel; nothing if there are no blocks.

@@ -42,6 +42,7 @@ class CudaStream {
     }
   }
 
+  /// The handle, for calls of CUDA itself; it is good while a copy of this one lives.
   [[nodiscard]] cudaStream_t get() const noexcept { return handle_.get(); }
   /// The device that it belongs to.
   [[nodiscard]] int device() const noexcept { return device_; }
@@ -56,6 +57,7 @@ class CudaStream {
   /// Lets the host wait for all that was enqueued. @throws CudaError
   void synchronize() const { check_cuda(cudaStreamSynchronize(get()), "cudaStreamSynchronize"); }
 
+  /// The same stream, whoever owns it.
   friend bool operator==(const CudaStream& a, const CudaStream& b) noexcept {
     return a.get() == b.get();
   }

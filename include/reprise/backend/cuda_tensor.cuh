@@ -43,7 +43,7 @@ namespace reprise::inline v0 {
 template <class T>
 requires(std::is_trivially_copyable_v<T>) class CudaTensor {
  public:
-  using value_type = T;
+  using value_type = T;  ///< of its elements
 
   CudaTensor() noexcept = default;
 
@@ -51,6 +51,7 @@ requires(std::is_trivially_copyable_v<T>) class CudaTensor {
   CudaTensor(std::size_t size, const CudaMemory& memory, const CudaStream& home)
       : state_(std::make_unique<State>(size, memory, home)) {}
 
+  /// Elements; 0 if it was default-constructed or moved from.
   [[nodiscard]] std::size_t size() const noexcept { return state_ ? state_->buffer.size() : 0; }
   /// The identity of its memory; null when empty. Not for work: see `read` and `write`.
   [[nodiscard]] const void* storage() const noexcept {

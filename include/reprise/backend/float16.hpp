@@ -14,7 +14,7 @@ namespace reprise::inline v0 {
 /// it has the size, alignment and representation of `_Float16`, `__half` and numpy's `float16`, so
 /// that an engine's own half type may be viewed as this one.
 struct float16 {
-  std::uint16_t bits;
+  std::uint16_t bits;  ///< sign, exponent and fraction, from the top
 
   /// The value, exactly; NaNs keep their sign and payload. Free of branches, and no subnormal float
   /// arises on the way, so that an engine that flushes those to zero changes nothing.

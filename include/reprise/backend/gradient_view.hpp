@@ -19,10 +19,10 @@ namespace reprise::inline v0 {
 /// One parameter gradient, borrowed and type-erased: `size` elements of `type` at `data`, in the
 /// backend's memory. Null with size zero is an empty tensor.
 struct GradientView {
-  const void* data = nullptr;
-  std::size_t size = 0;
-  ElementType type = ElementType::float32;
-  std::uint32_t layer = 0;
+  const void* data = nullptr;               ///< the first element, aligned to its size
+  std::size_t size = 0;                     ///< in elements
+  ElementType type = ElementType::float32;  ///< of each element
+  std::uint32_t layer = 0;                  ///< that its squares are counted for
 };
 
 /// The view of a contiguous range of elements (a span, a vector, an array) that belongs to `layer`.

@@ -37,8 +37,8 @@ namespace reprise::inline v0 {
 template <HostSystem System>
 class HostBackend {
  public:
-  using system_type = System;
-  using buffer_type = std::vector<double>;
+  using system_type = System;               ///< whose threads do the work
+  using buffer_type = std::vector<double>;  ///< the host's own memory
 
   /// Elements of one chunk at most. A constant of the arithmetic: another value gives other bits.
   static constexpr std::size_t chunk_elements = 16384;

@@ -24,7 +24,8 @@ concept HostSystem = std::default_initializable<S> && requires {
 
 /// One thread, the caller's.
 struct Serial {
-  static constexpr std::string_view name = "serial";
+  static constexpr std::string_view name = "serial";  ///< for tables and messages
+  /// Thrust's execution policy.
   static constexpr auto policy() { return thrust::seq; }
 };
 static_assert(HostSystem<Serial>);
@@ -32,7 +33,8 @@ static_assert(HostSystem<Serial>);
 #ifdef _OPENMP
 /// OpenMP's threads: as many as `omp_get_max_threads()` says when an operation starts.
 struct OpenMP {
-  static constexpr std::string_view name = "openmp";
+  static constexpr std::string_view name = "openmp";  ///< for tables and messages
+  /// Thrust's execution policy.
   static constexpr auto policy() { return thrust::omp::par; }
 };
 static_assert(HostSystem<OpenMP>);

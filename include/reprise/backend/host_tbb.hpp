@@ -16,7 +16,8 @@ namespace reprise::inline v0 {
 
 /// TBB's threads: as many as its current arena has.
 struct TBB {
-  static constexpr std::string_view name = "tbb";
+  static constexpr std::string_view name = "tbb";  ///< for tables and messages
+  /// Thrust's execution policy.
   static constexpr auto policy() { return thrust::tbb::par; }
 };
 static_assert(HostSystem<TBB>);

@@ -29,7 +29,9 @@ requires(std::is_trivially_copyable_v<T>) class PinnedBuffer {
     data_.reset(static_cast<T*>(memory));
   }
 
+  /// Elements; 0 after a move.
   [[nodiscard]] std::size_t size() const noexcept { return data_ ? size_ : 0; }
+  /// All of them, which the device can copy from and to without a pause.
   [[nodiscard]] std::span<T> elements() noexcept { return {data_.get(), size()}; }
   [[nodiscard]] std::span<const T> elements() const noexcept { return {data_.get(), size()}; }
 

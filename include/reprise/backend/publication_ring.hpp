@@ -17,6 +17,7 @@ namespace reprise::inline v0 {
 template <std::size_t Delay>
 class PublicationRing {
  public:
+  /// Buffers to keep: one that the host reads, the others on their way.
   static constexpr std::size_t slots = Delay + 1;
 
   /// The slot of a publication, counted from 0.

@@ -45,6 +45,7 @@ class StreamAccess {
     end_(std::move(event_));
   }
 
+  /// The first element, on the device: for what is enqueued, not for the host.
   [[nodiscard]] T* data() const noexcept { return data_; }
 
  private:
