@@ -14,6 +14,7 @@ namespace reprise::inline v0 {
 /// What a policy may ask about a storage that could be evicted.
 class Candidate {
  public:
+  /// Borrows the graph, which it asks for costs when it is asked itself.
   Candidate(StorageGraph& graph, storage_id storage, byte_count bytes, std::uint64_t last_access,
             std::uint64_t clock) noexcept
       : graph_(&graph),

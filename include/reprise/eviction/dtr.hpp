@@ -16,8 +16,10 @@ namespace reprise::inline v0 {
 /// eviction walks the evicted neighbourhood. Source: Kirisame et al., Dynamic Tensor
 /// Rematerialization, ICLR 2021 (arXiv:2006.09616), h_DTR.
 struct Dtr {
+  /// What the score asks of the values around: ancestors and descendants, exactly.
   static constexpr Neighbourhood neighbourhood = Neighbourhood::exact;
 
+  /// The formula above, its staleness left to the clock; the lowest goes.
   [[nodiscard]] AgeingScore score(const Candidate& candidate) const {
     return {.numerator =
                 candidate.cost() + candidate.evicted_ancestors() + candidate.evicted_descendants(),

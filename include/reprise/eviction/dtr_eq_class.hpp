@@ -14,8 +14,10 @@ namespace reprise::inline v0 {
 ///
 /// Choose it for DTR's behaviour on large programs. Source: arXiv:2006.09616, h_DTR^eq.
 struct DtrEqClass {
+  /// What the score asks of the values around: the classes of its evicted neighbours.
   static constexpr Neighbourhood neighbourhood = Neighbourhood::classes;
 
+  /// The formula above, its staleness left to the clock; the lowest goes.
   [[nodiscard]] AgeingScore score(const Candidate& candidate) const {
     return {.numerator = candidate.cost() + candidate.evicted_classes(),
             .weight = candidate.bytes(),

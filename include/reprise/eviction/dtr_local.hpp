@@ -13,8 +13,10 @@ namespace reprise::inline v0 {
 ///
 /// Choose it where an eviction must cost next to nothing. Source: arXiv:2006.09616, h_DTR^local.
 struct DtrLocal {
+  /// What the score asks of the values around: nothing.
   static constexpr Neighbourhood neighbourhood = Neighbourhood::none;
 
+  /// The formula above, its staleness left to the clock; the lowest goes.
   [[nodiscard]] AgeingScore score(const Candidate& candidate) const {
     return {.numerator = candidate.cost(),
             .weight = candidate.bytes(),

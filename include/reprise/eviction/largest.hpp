@@ -13,8 +13,10 @@ namespace reprise::inline v0 {
 ///
 /// Choose it as a baseline, or where evictions themselves are expensive.
 struct Largest {
+  /// What the score asks of the values around: nothing.
   static constexpr Neighbourhood neighbourhood = Neighbourhood::none;
 
+  /// 1 / bytes, of which the lowest goes.
   [[nodiscard]] FixedScore score(const Candidate& candidate) const {
     return {.numerator = 1, .denominator = candidate.bytes()};
   }

@@ -13,8 +13,10 @@ namespace reprise::inline v0 {
 ///
 /// Choose it as a baseline.
 struct Lru {
+  /// What the score asks of the values around: nothing.
   static constexpr Neighbourhood neighbourhood = Neighbourhood::none;
 
+  /// The clock of the last read, of which the lowest goes.
   [[nodiscard]] FixedScore score(const Candidate& candidate) const {
     return {.numerator = candidate.last_access(), .denominator = 1};
   }

@@ -15,8 +15,10 @@ namespace reprise::inline v0 {
 /// Source: Peng et al., Capuchin, ASPLOS 2020 (memory saving per second), in the form of
 /// arXiv:2006.09616.
 struct Msps {
+  /// What the score asks of the values around: its evicted ancestors.
   static constexpr Neighbourhood neighbourhood = Neighbourhood::ancestors;
 
+  /// The formula above, cost over bytes; the lowest goes.
   [[nodiscard]] FixedScore score(const Candidate& candidate) const {
     return {.numerator = candidate.cost() + candidate.evicted_ancestors(),
             .denominator = candidate.bytes()};

@@ -15,8 +15,8 @@ namespace reprise::inline v0 {
 /// A score that does not change with time: numerator / denominator. A denominator of 0 scores
 /// infinity.
 struct FixedScore {
-  std::uint64_t numerator = 0;
-  std::uint64_t denominator = 1;
+  std::uint64_t numerator = 0;    ///< the higher, the longer it stays
+  std::uint64_t denominator = 1;  ///< the higher, the sooner it goes
 
   [[nodiscard]] friend constexpr bool operator==(const FixedScore&,
                                                  const FixedScore&) noexcept = default;
@@ -25,9 +25,9 @@ struct FixedScore {
 /// A score that falls while a value is not read: numerator / (weight (clock - since)), the form of
 /// DTR and its relatives. A denominator of 0 scores infinity.
 struct AgeingScore {
-  std::uint64_t numerator = 0;
-  std::uint64_t weight = 1;
-  std::uint64_t since = 0;  ///< the clock when the value was last read
+  std::uint64_t numerator = 0;  ///< the higher, the longer it stays
+  std::uint64_t weight = 1;     ///< the higher, the sooner it goes
+  std::uint64_t since = 0;      ///< the clock when the value was last read
 
   [[nodiscard]] friend constexpr bool operator==(const AgeingScore&,
                                                  const AgeingScore&) noexcept = default;

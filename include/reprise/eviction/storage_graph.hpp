@@ -24,8 +24,10 @@ using storage_id = std::uint32_t;
 /// them; `take_changed` lists the storages to ask again.
 class StorageGraph {
  public:
+  /// Empty, for policies that look no further than `neighbourhood`: other costs stay 0.
   explicit StorageGraph(Neighbourhood neighbourhood) : neighbourhood_(neighbourhood) {}
 
+  /// A new storage: unmade, without edges, of cost 0. The numbers of removed ones are given again.
   [[nodiscard]] storage_id add() {
     if (free_.empty()) {
       nodes_.emplace_back();
@@ -43,6 +45,7 @@ class StorageGraph {
     free_.push_back(id);
   }
 
+  /// Of the operations that make it, whatever state it is in.
   [[nodiscard]] std::uint64_t cost(storage_id id) const noexcept { return nodes_[id].cost; }
   /// One more operation makes a part of the storage.
   void add_cost(storage_id id, std::uint64_t cost) {
@@ -76,6 +79,7 @@ class StorageGraph {
     node.children.clear();
   }
 
+  /// It goes and can be remade: from now on a neighbour.
   void evict(storage_id id) {
     nodes_[id].state = State::evicted;
     if (neighbourhood_ == Neighbourhood::none) return;
@@ -83,6 +87,7 @@ class StorageGraph {
     note_change_around(id);
   }
 
+  /// Its bytes are there, for the first time or again.
   void make(storage_id id) {
     const bool was_evicted = std::exchange(nodes_[id].state, State::present) == State::evicted;
     nodes_[id].is_known = false;

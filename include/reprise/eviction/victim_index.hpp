@@ -24,8 +24,9 @@ namespace reprise::inline v0 {
 template <class Score>
 requires(std::same_as<Score, FixedScore> || std::same_as<Score, AgeingScore>) class VictimIndex {
  public:
-  static constexpr std::uint32_t nobody = 0xFFFFFFFFU;
+  static constexpr std::uint32_t nobody = 0xFFFFFFFFU;  ///< no entry
 
+  /// Entries that can be chosen.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   /// Adds an entry or gives it another score.

@@ -18,8 +18,9 @@ namespace reprise::inline v0 {
 /// search. Linear in the number of entries.
 class VictimScan {
  public:
-  static constexpr std::uint32_t nobody = 0xFFFFFFFFU;
+  static constexpr std::uint32_t nobody = 0xFFFFFFFFU;  ///< no entry
 
+  /// Entries that can be chosen.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   /// Adds an entry, at the end of the order if its place in it is new.
@@ -32,12 +33,14 @@ class VictimScan {
     if (order_.size() > 2 * size_ + 64) close_gaps();
   }
 
+  /// Removes an entry; nothing happens if it is not there.
   void erase(std::uint32_t entry) {
     if (entry >= joined_.size() || joined_[entry] == absent) return;
     joined_[entry] = absent;
     --size_;
   }
 
+  /// The entry with the lowest score; `nobody` if there is none.
   /// @param score of an entry, a double
   template <class F>
   [[nodiscard]] std::uint32_t choose(F&& score) const {
