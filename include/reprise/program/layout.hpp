@@ -27,11 +27,11 @@ namespace reprise::inline v0 {
 struct ArenaBlock {
   static constexpr value_id no_value = 0xFFFFFFFFU;  ///< an operation's own scratch memory
 
-  value_id value = no_value;
+  value_id value = no_value;       ///< that has it
   std::uint32_t first_action = 0;  ///< the run that makes it
   std::uint32_t last_action = 0;   ///< the last action during which it is there
   byte_count bytes = 0;            ///< as aligned
-  byte_count offset = 0;
+  byte_count offset = 0;           ///< from the arena's start, a multiple of the alignment
   /// There during one run only: a transient, a part of a gradient, a copy of what is present.
   bool is_scratch = false;
 };
@@ -49,7 +49,7 @@ struct LayoutOptions {
   double seconds = 0.05;      ///< for improvements, once a layout is there
   /// If not 0: so many improvements are tried, whatever time they take.
   std::uint64_t tries = 0;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  ///< of the improvements' random choices
 };
 
 namespace arena {

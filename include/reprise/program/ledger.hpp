@@ -41,6 +41,7 @@ class Ledger {
   [[nodiscard]] byte_count live_bytes() const noexcept { return live_bytes_; }
   /// The most that was live, inside actions too.
   [[nodiscard]] byte_count peak_bytes() const noexcept { return peak_bytes_; }
+  /// True if the value has bytes now, or is given from the start.
   [[nodiscard]] bool is_present(value_id value) const noexcept {
     return storage_of_[value] != absent;
   }

@@ -22,9 +22,9 @@ namespace reprise::inline v0 {
 
 /// A program, and where the layer graph's tensors are among its values.
 struct LoweredGraph {
-  static constexpr value_id no_value = 0xFFFFFFFFU;
+  static constexpr value_id no_value = 0xFFFFFFFFU;  ///< in place of what the graph does not have
 
-  Program program;
+  Program program;  ///< its operations: the forwards, the turn, the backwards in reverse
   std::vector<value_id> inputs;                  ///< graph input -> value
   std::vector<std::vector<value_id>> outputs;    ///< node, port -> value
   std::vector<value_id> saved;                   ///< node -> value, or `no_value`

@@ -30,15 +30,15 @@ struct NodeProfile {
   std::vector<byte_count> output_bytes{};    ///< a port each; 0 for parameters
   std::vector<byte_count> gradient_bytes{};  ///< of each port's gradient
   byte_count saved_bytes = 0;                ///< resident state included
-  NodeCosts costs{};
-  double forward_seconds = 0;
+  NodeCosts costs{};                         ///< that the node declares, if it does
+  double forward_seconds = 0;                ///< as measured; the cost where FLOPs are not declared
 };
 
 /// All nodes for one set of input shapes: given by the engine, or measured.
 struct Profile {
   std::vector<byte_count> input_bytes{};  ///< of each graph input: the bytes of its gradient
-  std::vector<NodeProfile> nodes{};
-  byte_count held_bytes = 0;  ///< what measuring held at most between nodes
+  std::vector<NodeProfile> nodes{};       ///< by their index in the graph
+  byte_count held_bytes = 0;              ///< what measuring held at most between nodes
 };
 
 /// The bytes of saved state that a node keeps in itself.

@@ -34,12 +34,12 @@ enum class ValueKind : std::uint8_t {
 
 /// Something that takes bytes.
 struct Value {
-  static constexpr std::uint32_t no_node = 0xFFFFFFFFU;
+  static constexpr std::uint32_t no_node = 0xFFFFFFFFU;  ///< of what belongs to no node
 
-  ValueKind kind = ValueKind::output;
+  ValueKind kind = ValueKind::output;  ///< what it is of its node
   std::uint32_t node = no_node;  ///< its node; of a gradient: the node of what it is a gradient of
-  std::uint32_t port = 0;
-  byte_count bytes = 0;
+  std::uint32_t port = 0;        ///< of its node; of graph inputs and their gradients: which input
+  byte_count bytes = 0;          ///< as requested, while it is there
   std::optional<value_id> view_of{};  ///< shares the storage of this value
   bool stays = false;                 ///< never dropped: the gradient of a graph input
 };
@@ -53,25 +53,25 @@ enum class OperationKind : std::uint8_t {
 
 /// Something that runs.
 struct Operation {
-  OperationKind kind = OperationKind::forward;
-  std::uint32_t node = Value::no_node;
-  std::uint32_t layer = 0;
-  std::vector<value_id> reads{};        ///< must be present
-  std::vector<value_id> writes{};       ///< made anew
-  std::vector<value_id> consumes{};     ///< of what it reads: gone once it starts
-  std::vector<value_id> accumulates{};  ///< gradients it adds a part to, once for each part
-  std::vector<value_id> releases{};     ///< the engine itself is done with these once it ran
-  byte_count transient_bytes = 0;       ///< beyond all that it makes
-  double cost = 0;                      ///< FLOPs or seconds, see `Program::cost_is_flops`
-  bool repeatable = false;
-  bool adds_in_place = false;    ///< its parts need no memory of their own
-  bool can_skip_output = false;  ///< a rerun whose outputs nobody reads may make none
+  OperationKind kind = OperationKind::forward;  ///< which of its node's
+  std::uint32_t node = Value::no_node;          ///< its node, but for a turn
+  std::uint32_t layer = 0;                      ///< of its node; layers are numbered 0, 1, 2, …
+  std::vector<value_id> reads{};                ///< must be present
+  std::vector<value_id> writes{};               ///< made anew
+  std::vector<value_id> consumes{};             ///< of what it reads: gone once it starts
+  std::vector<value_id> accumulates{};          ///< gradients it adds a part to, once for each part
+  std::vector<value_id> releases{};  ///< the engine itself is done with these once it ran
+  byte_count transient_bytes = 0;    ///< beyond all that it makes
+  double cost = 0;                   ///< FLOPs or seconds, see `Program::cost_is_flops`
+  bool repeatable = false;           ///< may run again, for what it wrote that is gone
+  bool adds_in_place = false;        ///< its parts need no memory of their own
+  bool can_skip_output = false;      ///< a rerun whose outputs nobody reads may make none
 };
 
 /// All operations of one pass in the engine's order: immutable, checked when it is made.
 class Program {
  public:
-  static constexpr operation_id no_operation = 0xFFFFFFFFU;
+  static constexpr operation_id no_operation = 0xFFFFFFFFU;  ///< no maker, or no turn
 
   /// @param turn the operation between forward and backward that the engine runs; `no_operation`
   ///   for a recorded program, which does not say where it turns
@@ -90,12 +90,15 @@ class Program {
     check();
   }
 
+  /// All values; a `value_id` counts them.
   [[nodiscard]] std::span<const Value> values() const noexcept { return values_; }
+  /// All operations in the order in which the engine runs each of them once.
   [[nodiscard]] std::span<const Operation> operations() const noexcept { return operations_; }
   /// The operation that makes a value first; `no_operation` for graph inputs and constants.
   [[nodiscard]] operation_id maker(value_id value) const noexcept { return makers_[value]; }
   /// The operation between forward and backward; `no_operation` where none is known.
   [[nodiscard]] operation_id turn() const noexcept { return turn_; }
+  /// False for a recorded program, which does not say where its forward ends.
   [[nodiscard]] bool has_turn() const noexcept { return turn_ != no_operation; }
   /// What must be present at the end, in the order in which the engine asks for it.
   [[nodiscard]] std::span<const value_id> results() const noexcept { return results_; }
@@ -104,6 +107,7 @@ class Program {
     const ValueKind kind = values_[value].kind;
     return kind == ValueKind::input || kind == ValueKind::constant;
   }
+  /// Layers, those without operations included.
   [[nodiscard]] std::size_t layer_count() const noexcept { return layer_count_; }
   /// True if costs are FLOPs, false if they are measured seconds.
   [[nodiscard]] bool cost_is_flops() const noexcept { return cost_is_flops_; }

@@ -19,13 +19,16 @@ enum class ActionKind : std::uint8_t {
 
 /// One step of a schedule.
 struct Action {
-  ActionKind kind = ActionKind::run;
-  std::uint32_t index = 0;    ///< an operation for `run`, a value for `drop`
+  ActionKind kind = ActionKind::run;  ///< what `index` counts
+  std::uint32_t index = 0;            ///< an operation for `run`, a value for `drop`
   bool skips_output = false;  ///< a rerun that makes saved state only, see `can_skip_output`
 
+  /// Runs an operation, for the first time or again.
+  /// @param skips_output only for a rerun of an operation that has `can_skip_output`
   [[nodiscard]] static constexpr Action run(operation_id op, bool skips_output = false) noexcept {
     return {.kind = ActionKind::run, .index = op, .skips_output = skips_output};
   }
+  /// Gives a value's bytes back.
   [[nodiscard]] static constexpr Action drop(value_id value) noexcept {
     return {.kind = ActionKind::drop, .index = value, .skips_output = false};
   }
@@ -34,7 +37,7 @@ struct Action {
 
 /// A flat list of actions, in order.
 struct Schedule {
-  std::vector<Action> actions{};
+  std::vector<Action> actions{};  ///< in the order in which they are done
 
   [[nodiscard]] friend bool operator==(const Schedule&, const Schedule&) = default;
 };

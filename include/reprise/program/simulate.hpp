@@ -17,10 +17,10 @@ namespace reprise::inline v0 {
 
 /// What a schedule needs and costs.
 struct Simulation {
-  byte_count peak_bytes = 0;   ///< the most that is live at any instant
-  byte_count rest_bytes = 0;   ///< live between forward and backward
-  double recomputed_cost = 0;  ///< of all runs after an operation's first
-  std::vector<std::uint32_t> recomputes_per_layer{};
+  byte_count peak_bytes = 0;                          ///< the most that is live at any instant
+  byte_count rest_bytes = 0;                          ///< live between forward and backward
+  double recomputed_cost = 0;                         ///< of all runs after an operation's first
+  std::vector<std::uint32_t> recomputes_per_layer{};  ///< runs after an operation's first
 };
 
 /// Checks that a program's schedule has come to its end: every operation ran, the results are

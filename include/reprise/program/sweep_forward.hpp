@@ -21,11 +21,14 @@ namespace reprise::inline v0 {
 
 /// Watches a sweep and does nothing.
 struct NoSweepVisitor {
+  /// Hears of a forward that is about to run.
   template <class T>
   void before(std::size_t /*node*/, Arguments<T> /*inputs*/) const noexcept {}
+  /// Hears of a forward that ran.
   template <class T, class S>
   void after(std::size_t /*node*/, std::span<const T> /*outputs*/,
              const S& /*saved*/) const noexcept {}
+  /// Hears that nobody reads the node's outputs any more.
   void gone(std::size_t /*node*/) const noexcept {}
 };
 

@@ -60,9 +60,9 @@ namespace reprise::inline v0 {
 template <Backend B = DefaultBackend, Smoothing S = Ema, Cadence C = EveryStep>
 class GradientStatTracker {
  public:
-  using backend_type = B;
-  using smoothing_type = S;
-  using cadence_type = C;
+  using backend_type = B;    ///< sums the squares
+  using smoothing_type = S;  ///< over the observed steps
+  using cadence_type = C;    ///< chooses which steps are observed
 
   /// `statistics()` before step t is that after step t - delay: 1 on a host, 2 on a device.
   static constexpr std::size_t delay = 1 + static_cast<std::size_t>(B::readback_delay);
