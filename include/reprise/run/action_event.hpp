@@ -14,10 +14,14 @@ namespace reprise::inline v0 {
 
 /// What happens around an action, for those who watch: tests, progress displays.
 struct ActionEvent {
-  enum class Moment : std::uint8_t { before, after };
+  /// When an observer is called.
+  enum class Moment : std::uint8_t {
+    before,  ///< nothing of the action has run
+    after,   ///< the action is done and accounted for
+  };
 
-  Moment moment;
-  const Action& action;
+  Moment moment;            ///< whether `action` is about to run or has run
+  const Action& action;     ///< valid during the call
   byte_count during_bytes;  ///< live while it runs, of this pass alone
   byte_count live_bytes;    ///< live now, of this pass alone
 };

@@ -13,9 +13,9 @@ namespace reprise::inline v0 {
 
 /// What was learnt about a layer graph for one set of input shapes.
 struct LoweredShape {
-  std::uint64_t signature = 0;
-  Profile profile;
-  LoweredGraph lowered;
+  std::uint64_t signature = 0;  ///< names the input shapes
+  Profile profile;              ///< bytes and costs for them, given or measured
+  LoweredGraph lowered;         ///< the program for them
 };
 
 }  // namespace reprise::inline v0

@@ -32,15 +32,15 @@ namespace reprise::inline v0::running {
 /// What a value of a layer graph's program is: a tensor, or a node's saved state.
 template <class T, class S>
 struct Payload {
-  T tensor{};
-  S saved{};
+  T tensor{};  ///< of an output or a gradient; empty otherwise
+  S saved{};   ///< of a node; empty otherwise
 };
 
 /// What the one who runs a forward decides about it.
 struct ForwardRun {
-  bool is_rerun = false;
-  bool will_recompute = false;
-  bool skips_output = false;
+  bool is_rerun = false;        ///< the node's forward has run in this pass
+  bool will_recompute = false;  ///< its saved state will be dropped and remade
+  bool skips_output = false;    ///< it makes saved state only
 };
 
 /// Calls the forward and the backward of nodes in one pass: with the same context in each run, with
@@ -50,11 +50,13 @@ struct ForwardRun {
 template <LayerGraph G>
 class NodeCalls {
  public:
-  using T = typename G::tensor_type;
-  using S = typename G::saved_type;
+  using T = typename G::tensor_type;  ///< what nodes exchange
+  using S = typename G::saved_type;   ///< what a node saves
 
+  /// Whether nodes keep saved state in themselves, which is told to go.
   static constexpr bool has_resident = requires(G & g, std::size_t n) { g.release_resident(n); };
 
+  /// Borrows the graph, its lowering and the inputs, which must outlive it.
   NodeCalls(G& graph, std::shared_ptr<Shared> shared, const LoweredGraph& lowered,
             std::vector<T*> inputs, PassContext pass)
       : graph_(graph),

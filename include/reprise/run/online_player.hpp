@@ -31,9 +31,10 @@ namespace reprise::inline v0::running {
 template <LayerGraph G, EvictionPolicy P>
 class OnlinePlayer {
  public:
-  using T = typename G::tensor_type;
-  using S = typename G::saved_type;
+  using T = typename G::tensor_type;  ///< what nodes exchange
+  using S = typename G::saved_type;   ///< what a node saves
 
+  /// Counts among the passes alive from here on; nothing runs yet.
   OnlinePlayer(G& graph, std::shared_ptr<Shared> shared, std::shared_ptr<const LoweredShape> shape,
                P policy, std::vector<T*> inputs, PassContext::Identity identity,
                PassMode mode = PassMode::training)
@@ -58,6 +59,8 @@ class OnlinePlayer {
     for (std::size_t node = 0; node < is_resident_.size(); ++node) release_resident(node);
   }
 
+  /// Runs all forwards and the turn; releases what they leave unread.
+  /// @throws BudgetExceeded if an operation does not fit; what the engine throws
   void play_forward() {
     for (operation_id op = 0; op <= program().turn(); ++op) {
       feed_.run(op);
@@ -73,9 +76,13 @@ class OnlinePlayer {
   /// Names the shapes of this pass.
   [[nodiscard]] std::uint64_t signature() const noexcept { return shape_->signature; }
 
+  /// Outputs of the graph, once forward has run.
   [[nodiscard]] std::size_t output_count() const noexcept { return outputs_.size(); }
+  /// An output of the graph; valid until backward takes the gradients.
   [[nodiscard]] const T& output(std::size_t index) const { return *outputs_[index]; }
 
+  /// Runs all backwards and takes the graph's inputs' gradients, empty where there is none.
+  /// @throws BudgetExceeded if an operation does not fit; what the engine throws
   [[nodiscard]] std::vector<T> play_backward(std::span<T> gradients) {
     take_over(gradients);
     for (operation_id op = program().turn() + 1; op < program().operations().size(); ++op) {

@@ -196,6 +196,7 @@ class Player {
 template <LayerGraph G, class P = running::Player<G>>
 class Pass {
  public:
+  /// Takes over what has played the forward.
   explicit Pass(std::unique_ptr<P> player) : player_(std::move(player)) {}
 
   /// An output of the graph; valid until backward.

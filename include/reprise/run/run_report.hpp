@@ -23,11 +23,11 @@ struct RunReport {
   double recomputed_cost = 0;  ///< of all further runs
   /// No exact plans recompute for less; 0 where the planner proves nothing.
   double bound_cost = 0;
-  bool cost_is_flops = false;
-  std::uint64_t passes = 0;
+  bool cost_is_flops = false;   ///< the unit of all costs: FLOPs or seconds
+  std::uint64_t passes = 0;     ///< begun, inference apart
   std::uint64_t evictions = 0;  ///< of values, by an online policy, to make room
-  std::vector<std::uint32_t> recomputes_per_layer{};
-  std::vector<double> recomputed_cost_per_layer{};
+  std::vector<std::uint32_t> recomputes_per_layer{};  ///< runs after an operation's first
+  std::vector<double> recomputed_cost_per_layer{};    ///< in the program's unit
 };
 
 }  // namespace reprise::inline v0

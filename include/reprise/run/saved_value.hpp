@@ -148,6 +148,7 @@ template <SharedTensor T>
 class SavedValue {
  public:
   SavedValue() = default;
+  /// Shares what the slot holds or can remake; made by a `Saver`.
   explicit SavedValue(std::shared_ptr<running::Slot<T>> slot) : slot_(std::move(slot)) {}
 
   /// The tensor, remade if need be; valid until the value is unloaded or given up.

@@ -38,10 +38,10 @@ namespace reprise::inline v0::running {
 
 /// What a session needs to know of its object's options.
 struct SessionOptions {
-  byte_count budget = unlimited_bytes;
-  std::uint64_t seed = 0;
-  std::size_t passes_in_flight = 1;
-  bool input_gradients = true;
+  byte_count budget = unlimited_bytes;  ///< of all that is live at once, in bytes
+  std::uint64_t seed = 0;               ///< of all random streams
+  std::size_t passes_in_flight = 1;     ///< between their forward and their backward
+  bool input_gradients = true;          ///< whether graph inputs get gradients
 };
 
 /// The steps and passes of an object that trains a layer graph, whoever decides what is kept: the
@@ -50,8 +50,8 @@ struct SessionOptions {
 template <LayerGraph G, class Player>
 class Session {
  public:
-  using tensor_type = typename G::tensor_type;
-  using pass_type = Pass<G, Player>;
+  using tensor_type = typename G::tensor_type;  ///< what nodes exchange
+  using pass_type = Pass<G, Player>;            ///< between its forward and its backward
 
   /// A forward that keeps nothing for a backward: dropout and its like are off.
   /// @returns the graph's outputs

@@ -37,9 +37,11 @@ namespace reprise::inline v0 {
 template <Planner P, ReplanPolicy R = ReplanEvery>
 class CheckpointScheduler {
  public:
+  /// Nothing is planned yet.
   explicit CheckpointScheduler(P planner, R replan = {})
       : planner_(std::move(planner)), replan_(std::move(replan)) {}
 
+  /// The planner itself, not a copy; plans that are made already stay as they are.
   [[nodiscard]] P& planner() noexcept { return planner_; }
 
   /// The user's word on a layer, whatever the planner; holds from the next step's plans on (while
@@ -107,6 +109,7 @@ class CheckpointScheduler {
   void freeze() noexcept { state_.is_frozen = true; }
   /// Lets plans change again, from the next `begin_step` at which they are due.
   void thaw() noexcept { state_.is_frozen = false; }
+  /// Whether plans are held, see `freeze`.
   [[nodiscard]] bool is_frozen() const noexcept { return state_.is_frozen; }
 
   /// Plans made so far.

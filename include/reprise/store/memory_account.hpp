@@ -15,12 +15,16 @@ namespace reprise::inline v0 {
 /// Bytes that the stores of one engine hold together, against a hard cap.
 class MemoryAccount {
  public:
+  /// Nothing is live.
   explicit MemoryAccount(byte_count budget = unlimited_bytes) noexcept : budget_(budget) {}
 
+  /// The cap, which does not change.
   [[nodiscard]] byte_count budget_bytes() const noexcept { return budget_; }
+  /// Held now by all stores together, between actions.
   [[nodiscard]] byte_count live_bytes() const noexcept { return live_; }
   /// The most that was live, inside actions too, since the last `reset_peak`.
   [[nodiscard]] byte_count peak_bytes() const noexcept { return peak_; }
+  /// Forgets the peak: it is what is live now.
   void reset_peak() noexcept { peak_ = live_; }
 
   /// Notes that a store which holds `own` bytes will hold `during` while it acts.

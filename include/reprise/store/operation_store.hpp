@@ -74,13 +74,13 @@ requires(std::movable<Payload>) class OperationStore {
 
   /// One operation.
   struct Request {
-    std::uint64_t cost = 0;  ///< FLOPs, nanoseconds: any unit, the same for all
-    std::vector<Handle> inputs{};
-    std::vector<Output> outputs{};
+    std::uint64_t cost = 0;               ///< FLOPs, nanoseconds: any unit, the same for all
+    std::vector<Handle> inputs{};         ///< in the order in which `run` gets them
+    std::vector<Output> outputs{};        ///< in the order in which `run` fills them
     byte_count transient_bytes = 0;       ///< beyond all that it makes
     std::vector<std::size_t> consumes{};  ///< inputs whose memory it takes over: gone once it ran
     bool repeatable = true;               ///< if not, its outputs stay until they are released
-    Function run{};
+    Function run{};                       ///< runs at once, and again when an output is remade
   };
 
   /// @param account the budget, shared with other stores
@@ -162,6 +162,8 @@ requires(std::movable<Payload>) class OperationStore {
   /// @returns the bytes that went
   byte_count make_room(byte_count bytes) { return core_->make_room(bytes); }
 
+  /// Whether the value has its bytes now, so that `pin` would remake nothing.
+  /// @throws InvalidArgument for an empty handle or one of another store
   [[nodiscard]] bool is_present(const Handle& handle) const {
     core_->check(handle);
     return core_->values[handle.value_].is_defined;
@@ -176,6 +178,7 @@ requires(std::movable<Payload>) class OperationStore {
   [[nodiscard]] std::uint64_t evictions() const noexcept { return core_->evictions; }
   /// Storages whose functions or neighbourhoods are still remembered, present or not.
   [[nodiscard]] std::size_t remembered() const noexcept { return core_->remembered; }
+  /// The budget and what is held of it, by other stores too.
   [[nodiscard]] const MemoryAccount& account() const noexcept { return *core_->account; }
 
   /// Calls f with each event from now on; an empty function ends that.
@@ -208,6 +211,7 @@ requires(std::movable<Payload>) class OperationStore<Payload, Policy>::Handle {
   void reset() noexcept {
     if (const std::shared_ptr<Core> core = std::exchange(core_, nullptr)) core->release(value_);
   }
+  /// False for a handle that was default-constructed, moved from or reset.
   [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
 
  private:
@@ -235,7 +239,9 @@ requires(std::movable<Payload>) class OperationStore<Payload, Policy>::Pin {
     if (core_) core_->unlock_value(value_);
   }
 
+  /// The value; undefined in a pin that was moved from.
   [[nodiscard]] Payload& operator*() const noexcept { return core_->values[value_].payload; }
+  /// The value; undefined in a pin that was moved from.
   [[nodiscard]] Payload* operator->() const noexcept { return &**this; }
 
  private:

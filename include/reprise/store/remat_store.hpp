@@ -64,8 +64,11 @@ requires(std::movable<Payload>) class RematStore {
     account_->settle(before, ledger_.live_bytes());
   }
 
+  /// True if the value has bytes now, or is given from the start.
   [[nodiscard]] bool is_present(value_id value) const noexcept { return ledger_.is_present(value); }
+  /// True if the operation ran before.
   [[nodiscard]] bool has_run(operation_id op) const noexcept { return ledger_.has_run(op); }
+  /// All that the store knows of its values, announced actions apart.
   [[nodiscard]] const Ledger& ledger() const noexcept { return ledger_; }
 
   /// The payload of a value: empty where it is absent.
