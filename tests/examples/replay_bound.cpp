@@ -104,7 +104,7 @@ TEST_CASE("recorded programs: an exact bound is between the free one and what a 
       const reprise::PlanRequest request{
           .program = recorded.program,
           .budget = static_cast<reprise::byte_count>(ratio * baseline)};
-      const double exact = replay::exact_bound(recorded.program, request.budget, 2);
+      const double exact = replay::exact_bound(recorded.program, request.budget, 1);
       if (const auto cut = plan_by(reprise::MinCut{}, request)) {
         CHECK(exact * rounding >= cut->bound_cost);
       }
