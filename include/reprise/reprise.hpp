@@ -55,6 +55,7 @@
 #include <reprise/planner/chain_table.hpp>
 #include <reprise/planner/drop_walk.hpp>
 #include <reprise/planner/every_nth.hpp>
+#include <reprise/planner/fences.hpp>
 #include <reprise/planner/frontier.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/instant_cut.hpp>

@@ -52,7 +52,7 @@ struct Start {
   double price = 0;        ///< of a byte over the budget, if it is known
 };
 
-/// The cheapest plan of a search; or how far it came, if it has none.
+/// What a search came to: a plan, or how far it is from one.
 struct Found {
   std::vector<Placement> placements{};
   StagedPlan::Limits limits{};
@@ -63,9 +63,23 @@ struct Found {
   [[nodiscard]] bool is_plan() const noexcept {
     return cost < std::numeric_limits<double>::infinity();
   }
-  /// Of equal costs the first one stays.
-  void take(Found other) {
-    if (other.cost < cost || (!is_plan() && other.violation < violation)) *this = std::move(other);
+};
+
+/// The best of several searches.
+struct Best {
+  Found plan{};     ///< the cheapest
+  Found nearest{};  ///< of those without a plan: the one that is the least over the budget
+
+  /// Of equal ones the first stays.
+  void take(Found found) {
+    if (found.cost < plan.cost)
+      plan = std::move(found);
+    else if (found.violation < nearest.violation)
+      nearest = std::move(found);
+  }
+  void take(Best other) {
+    take(std::move(other.plan));
+    take(std::move(other.nearest));
   }
 };
 
@@ -87,7 +101,7 @@ class Searcher {
     run(0.0, first_share,
         {[this](const Effort& own) { return search_from_cuts(own); },
          [this](const Effort& own) { return search_from_nothing(own); }});
-    for (double share = first_share; share < 1 && best_.cost > bound_; share += later_share) {
+    for (double share = first_share; share < 1 && best_.plan.cost > bound_; share += later_share) {
       run(share, share + later_share, later_searches());
     }
     return finish();
@@ -109,7 +123,7 @@ class Searcher {
     std::uint64_t tries;
     std::uint64_t seed;
   };
-  using Task = std::function<Found(const Effort&)>;
+  using Task = std::function<Best(const Effort&)>;
 
   // One pass may have what the others, which are at rest, leave it.
   [[nodiscard]] StagedPlan::Limits limits_at_rest(byte_count rest) const {
@@ -130,26 +144,36 @@ class Searcher {
                  schedule_of(StagedPlan(staged_.program(), staged_.limits(), known)));
     const StagedPlan plan(staged_.program(), limits_at_rest(played.rest_bytes), known);
     if (!plan.fits()) return;
-    best_ = {.placements = {known.begin(), known.end()},
-             .limits = plan.limits(),
-             .cost = played.recomputed_cost};
+    best_.take(Found{.placements = {known.begin(), known.end()},
+                     .limits = plan.limits(),
+                     .cost = played.recomputed_cost});
   }
 
   // MinCut's plan, and what a search makes of the best cut at one instant, which may be over the
   // budget at others.
-  [[nodiscard]] Found search_from_cuts(const Effort& own) {
-    Found found = cut();
-    if (found.is_plan() && found.cost <= bound_) return found;
-    const StagedPlan::Limits limits = found.is_plan() ? found.limits : limits_of_even_shares();
+  [[nodiscard]] Best search_from_cuts(const Effort& own) {
+    Best best;
+    best.take(cut());
+    if (best.plan.is_plan() && best.plan.cost <= bound_) return best;
+    const StagedPlan::Limits limits =
+        best.plan.is_plan() ? best.plan.limits : limits_of_even_shares();
     const StagedPlan base(staged_.program(), limits, base_.placements());
     const InstantChoice choice = choose_at(base, ladder_.instant());
     if (is_proof()) bound_ = std::max(bound_, choice.bound);
-    const StagedPlan first = with_reruns(base, choice.reruns);
-    found.take(cut_on(first, own));
-    found.take(search(
+    const StagedPlan first = nearest_of(with_reruns(base, choice.reruns));
+    best.take(cut_on(first, own));
+    best.take(search(
         {.placements = first.placements(), .limits = limits, .temperature = cool, .target = bound_},
         own));
-    return found;
+    return best;
+  }
+
+  // Where no cut gives a plan, the one that comes nearest is a better start than most.
+  [[nodiscard]] StagedPlan nearest_of(StagedPlan plan) const {
+    if (!refused_ || plan.fits()) return plan;
+    StagedPlan nearest(staged_.program(), plan.limits(), ladder_.nearest());
+    const bool is_nearer = nearest.profile().violation() < plan.profile().violation();
+    return is_nearer ? std::move(nearest) : std::move(plan);
   }
 
   [[nodiscard]] bool is_proof() const {
@@ -170,25 +194,34 @@ class Searcher {
     }
   }
 
-  [[nodiscard]] Found search_from_nothing(const Effort& own) const {
-    return search(
+  [[nodiscard]] Best search_from_nothing(const Effort& own) const {
+    Best best;
+    best.take(search(
         {.placements = base_.placements(), .limits = limits_of_even_shares(), .temperature = hot},
-        own);
+        own));
+    return best;
   }
 
   [[nodiscard]] std::vector<Task> later_searches() const {
-    const auto go_on = [this](double temperature) {
-      return [this, temperature](const Effort& own) {
-        return search({.placements = best_.placements,
-                       .limits = best_.limits,
-                       .temperature = temperature,
-                       .target = bound_,
-                       .price = best_.price},
-                      own);
+    const auto go_on = [this](const Found& from, double temperature) {
+      return [this, &from, temperature](const Effort& own) {
+        Best best;
+        best.take(search({.placements = from.placements,
+                          .limits = from.limits,
+                          .temperature = temperature,
+                          .target = bound_,
+                          .price = from.price},
+                         own));
+        return best;
       };
     };
-    if (best_.is_plan()) return {go_on(cool), go_on(warm)};
-    return {go_on(cool), [this](const Effort& own) { return search_from_nothing(own); }};
+    const bool has_nearest = !best_.nearest.placements.empty();
+    if (best_.plan.is_plan()) {
+      return {go_on(best_.plan, cool),
+              has_nearest ? go_on(best_.nearest, cool) : go_on(best_.plan, warm)};
+    }
+    return {go_on(best_.nearest, cool),
+            [this](const Effort& own) { return search_from_nothing(own); }};
   }
 
   // Cuts at one instant after another, each where most is live after those before it.
@@ -219,15 +252,15 @@ class Searcher {
       const double left = until * effort_.seconds - seconds_since(begin_);
       const auto own = std::chrono::duration<double>(left / static_cast<double>(turns - turn));
       const clock::time_point end = clock::now() + std::chrono::duration_cast<clock::duration>(own);
-      std::vector<std::future<Found>> running;
+      std::vector<std::future<Best>> running;
       for (std::size_t i = turn * threads; i < std::min(tasks.size(), (turn + 1) * threads); ++i) {
         const Effort effort{
             .end = end, .tries = tries / different, .seed = effort_.seed + ++searches_};
         const auto policy = threads > 1 ? std::launch::async : std::launch::deferred;
         running.push_back(std::async(policy, tasks[i], effort));
       }
-      Found found;
-      for (std::future<Found>& one : running) found.take(one.get());
+      Best found;
+      for (std::future<Best>& one : running) found.take(one.get());
       best_.take(std::move(found));
     }
   }
@@ -262,15 +295,16 @@ class Searcher {
   }
 
   [[nodiscard]] min_cut::Choice finish() {
-    if (!best_.is_plan()) {
+    if (!best_.plan.is_plan()) {
       throw budget_infeasible(planner_, refused_->budget_bytes(), refused_->planner_bytes(),
                               refused_->bound_bytes());
     }
     min_cut::Choice choice;
-    choice.plan = staged_.play(StagedPlan(staged_.program(), best_.limits, best_.placements));
+    choice.plan =
+        staged_.play(StagedPlan(staged_.program(), best_.plan.limits, best_.plan.placements));
     choice.plan.bound_bytes = lower_bound_bytes(staged_.request().program);
     choice.plan.bound_cost = std::min(bound_, choice.plan.recomputed_cost);
-    choice.placements = std::move(best_.placements);
+    choice.placements = std::move(best_.plan.placements);
     return choice;
   }
 
@@ -280,7 +314,7 @@ class Searcher {
   min_cut::Ladder ladder_;
   StagedPlan base_;
   clock::time_point begin_ = clock::now();
-  Found best_;
+  Best best_;
   double bound_ = 0;
   std::optional<BudgetInfeasible> refused_;
   std::uint64_t searches_ = 0;

@@ -12,6 +12,7 @@
 #include <numeric>
 #include <optional>
 #include <reprise/planner/budget_infeasible.hpp>
+#include <reprise/planner/fences.hpp>
 #include <reprise/planner/instant_cut.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/staged_request.hpp>
@@ -48,12 +49,15 @@ class Ladder {
   /// Where the first cut is.
   [[nodiscard]] stage_id instant() const noexcept { return instant_; }
 
+  /// What needs least of all that was looked at.
+  [[nodiscard]] const std::vector<Placement>& nearest() const noexcept { return nearest_; }
+
   [[nodiscard]] Choice climb() {
     consider(base_);
     if (best_) return finish();
-    climb_rungs();
-    if (fitting_) refine();
+    climb_rungs(InstantCut(base_, instant_), 1, true);
     climb_further();
+    climb_between_fences();
     if (!best_) measure_all();
     return finish();
   }
@@ -65,6 +69,9 @@ class Ladder {
   static constexpr int splits = 256;        ///< of the price between two rungs
   static constexpr int further_stride = 6;  ///< of rungs that go on to other instants
   static constexpr int most_instants = 6;
+  static constexpr std::size_t fewest_parts = 2;
+  static constexpr std::size_t most_parts = 64;
+  static constexpr int fenced_stride = 2;  ///< of rungs that are climbed between fences
 
   [[nodiscard]] static double price(const InstantCut& cut, double rung) {
     return cut.typical_price() * std::pow(10.0, lowest_decade + decades * rung / rungs);
@@ -73,16 +80,21 @@ class Ladder {
   bool consider(const StagedPlan& candidate) {
     const byte_count budget = staged_.request().budget;
     if (staged_.request().passes_in_flight == 1 && !candidate.fits()) {
-      smallest_ = std::min(smallest_, static_cast<byte_count>(peak_of(candidate)));
+      note(candidate, static_cast<byte_count>(peak_of(candidate)));
       return false;
     }
     Plan plan = staged_.play(candidate);
-    smallest_ = std::min(smallest_, plan.peak_bytes);
+    note(candidate, plan.peak_bytes);
     if (plan.peak_bytes > budget) return false;
     if (!best_ || plan.recomputed_cost < best_->plan.recomputed_cost) {
       best_ = {.plan = std::move(plan), .placements = candidate.placements()};
     }
     return true;
+  }
+  void note(const StagedPlan& candidate, byte_count peak_bytes) {
+    if (peak_bytes >= smallest_) return;
+    smallest_ = peak_bytes;
+    nearest_ = candidate.placements();
   }
   [[nodiscard]] static double peak_of(const StagedPlan& plan) {
     return plan.profile()[plan.profile().highest()] + plan.limits().budget;
@@ -93,60 +105,68 @@ class Ladder {
     return consider(with_reruns(base_, cut.reruns()));
   }
 
-  void climb_rungs() {
-    InstantCut cut(base_, instant_);
+  // The cuts at rising prices, up to the first whose plan fits; then what lies before it.
+  void climb_rungs(InstantCut cut, int stride, bool is_proof) {
     if (cut.size() == 0) return;
     InstantCut below = cut;
     double kept = -1;
-    for (int rung = 0; rung <= rungs; ++rung) {
-      cut.solve(price(cut, rung));
-      bound_ = std::max(bound_, cut.bound());
+    for (int rung = 0; rung <= rungs; rung += stride) {
+      solve(cut, price(cut, rung), is_proof);
       const bool is_new = std::exchange(kept, cut.kept_bytes()) != kept;
-      if (is_new && consider(cut)) {
-        fitting_ = rung;
-        break;
+      if (is_new && is_enough(cut)) {
+        if (rung > 0) refine(std::move(below), rung - stride, rung, is_proof);
+        return;
       }
       below = cut;
     }
-    below_ = std::move(below);
   }
 
-  // Between the last rung that keeps too much and the first that fits.
-  void refine() {
-    if (*fitting_ == 0) return;
+  void solve(InstantCut& cut, double price, bool is_proof) {
+    cut.solve(price);
+    if (is_proof) bound_ = std::max(bound_, cut.bound());
+  }
+
+  // True if a plan fits, or if it and those at higher prices are of no use.
+  bool is_enough(const InstantCut& cut) {
+    return consider(cut) || (best_ && cut.remade_cost() >= best_->plan.recomputed_cost);
+  }
+
+  // Between the last rung that keeps too much and the first that is enough.
+  void refine(InstantCut below, int low, int high, bool is_proof) {
+    const auto price_at = [&](int split) {
+      return price(below, low + static_cast<double>(high - low) * split / splits);
+    };
     int few = 0;
     int many = splits;
     while (few + 1 < many) {
       const int middle = (few + many) / 2;
-      InstantCut cut = *below_;
-      cut.solve(price(cut, *fitting_ - 1 + static_cast<double>(middle) / splits));
-      bound_ = std::max(bound_, cut.bound());
-      if (consider(cut)) {
+      InstantCut cut = below;
+      solve(cut, price_at(middle), is_proof);
+      if (is_enough(cut)) {
         many = middle;
       } else {
         few = middle;
-        below_ = std::move(cut);
+        below = std::move(cut);
       }
     }
-    refine_among_storages(price(*below_, *fitting_ - 1 + static_cast<double>(few) / splits),
-                          price(*below_, *fitting_ - 1 + static_cast<double>(many) / splits));
+    refine_among_storages(std::move(below), price_at(few), price_at(many));
   }
 
   // A row of equal layers goes at one price; this takes the first ones of it.
-  void refine_among_storages(double low, double high) {
-    std::vector<std::uint32_t> order(below_->priced_count());
+  void refine_among_storages(InstantCut below, double low, double high) {
+    std::vector<std::uint32_t> order(below.priced_count());
     std::iota(order.begin(), order.end(), 0U);
     std::size_t few = 0;
     std::size_t many = order.size();
     while (few + 1 < many) {
       const std::size_t middle = (few + many) / 2;
-      InstantCut cut = *below_;
+      InstantCut cut = below;
       cut.solve(low, std::span(order).first(middle), high);
-      if (consider(cut)) {
+      if (is_enough(cut)) {
         many = middle;
       } else {
         few = middle;
-        below_ = std::move(cut);
+        below = std::move(cut);
       }
     }
   }
@@ -174,6 +194,14 @@ class Ladder {
     }
   }
 
+  // The same instant, with what crosses fences kept: in few parts and in many.
+  void climb_between_fences() {
+    const Fences fences(base_, instant_);
+    for (std::size_t parts = fewest_parts; parts <= most_parts; parts *= 2) {
+      climb_rungs(InstantCut(base_, instant_, fences.crossing(parts)), fenced_stride, false);
+    }
+  }
+
   // For the message: what the rungs need that were not looked at.
   void measure_all() {
     InstantCut cut(base_, instant_);
@@ -181,6 +209,14 @@ class Ladder {
     for (int rung = 0; rung <= rungs; ++rung) {
       cut.solve(price(cut, rung));
       consider(with_reruns(base_, cut.reruns()));
+    }
+    const Fences fences(base_, instant_);
+    for (std::size_t parts = fewest_parts; parts <= most_parts; parts *= 2) {
+      cut = InstantCut(base_, instant_, fences.crossing(parts));
+      for (int rung = 0; rung <= rungs; rung += fenced_stride) {
+        cut.solve(price(cut, rung));
+        consider(with_reruns(base_, cut.reruns()));
+      }
     }
   }
 
@@ -199,9 +235,8 @@ class Ladder {
   stage_id instant_ = 0;
   std::optional<Choice> best_;
   byte_count smallest_ = unlimited_bytes;
+  std::vector<Placement> nearest_;
   double bound_ = 0;
-  std::optional<int> fitting_;
-  std::optional<InstantCut> below_;
 };
 
 }  // namespace min_cut
