@@ -30,13 +30,14 @@ namespace reprise::inline v0 {
 /// plans repeat. Copies remember on their own.
 class Balanced {
  public:
+  /// How much search there is, and of which kind.
   struct Options {
     double share = 0.01;          ///< of the time between two replans
     double first_seconds = 0.05;  ///< before any interval is known
     double most_seconds = 1.0;    ///< of one search: more adds next to nothing
     std::uint64_t tries = 0;      ///< if not 0: instead of any time
-    unsigned threads = 1;
-    std::uint64_t seed = 0;
+    unsigned threads = 1;         ///< of each search
+    std::uint64_t seed = 0;       ///< of the search's random choices
   };
 
   Balanced() = default;

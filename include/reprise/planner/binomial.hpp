@@ -30,7 +30,7 @@ namespace reprise::inline v0 {
 /// Source: Griewank, Walther, "Algorithm 799: Revolve", ACM Transactions on Mathematical Software
 /// 26 (2000).
 struct Binomial {
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
   /// Inputs of layers stored at once, the chain's own among them; as many as the budget allows if
   /// it is not given.

@@ -24,6 +24,8 @@ namespace reprise::inline v0 {
 /// which do not depend on the budget, so that a larger budget never costs more.
 class CandidateSearch {
  public:
+  /// Borrows the request and the layers.
+  /// @param planner what messages call it
   CandidateSearch(const PlanRequest& request, const LayerValues& layers, std::string_view planner)
       : request_(request), layers_(layers), planner_(planner) {}
 

@@ -22,15 +22,15 @@ namespace reprise::inline v0 {
 /// Consecutive links of a chain that are to be reversed, and the room for it in the planner's own
 /// unit.
 struct ChainSegment {
-  std::uint32_t first = 0;
-  std::uint32_t last = 0;
-  std::uint32_t room = 0;
+  std::uint32_t first = 0;  ///< the number of its first link
+  std::uint32_t last = 0;   ///< and of its last, which may be the turn
+  std::uint32_t room = 0;   ///< that the reversal may take
 };
 
 /// How a segment is reversed (see `LayerChain`): `split` is `first` if its first link saves, and
 /// `last + 1` if its last link goes backward before anything runs again.
 struct ChainChoice {
-  std::uint32_t split = 0;
+  std::uint32_t split = 0;        ///< the link where the later part begins
   std::uint32_t room_after = 0;   ///< for the segment that begins at the split, or after `first`
   std::uint32_t room_before = 0;  ///< for the one that ends before the split, or before `last`
 };
@@ -92,6 +92,7 @@ template <ChoosesSplit F>
 /// of them is, else forced if one of them is.
 class ChainOverrides {
  public:
+  /// Linear in the links and their layers; an empty list overrides nothing.
   ChainOverrides(const LayerChain& chain, std::span<const LayerOverride> overrides)
       : is_forced_(chain.links().size(), 0), last_split_(chain.links().size(), chain.turn()) {
     if (overrides.empty()) return;

@@ -32,6 +32,7 @@ namespace reprise::inline v0 {
 /// heterogeneous chains", arXiv:1911.13214.
 class ChainTable {
  public:
+  /// The cost of what its room is too small for.
   static constexpr float infeasible = std::numeric_limits<float>::infinity();
 
   /// @param slot bytes of one, at least 1

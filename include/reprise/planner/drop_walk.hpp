@@ -52,6 +52,7 @@ class DropWalk {
     return !next.empty();
   }
 
+  /// The set of now: which values are kept.
   [[nodiscard]] const KeepSet& set() const noexcept { return set_; }
   /// The layers whose inside is gone.
   [[nodiscard]] std::span<const std::size_t> inside_dropped() const noexcept {

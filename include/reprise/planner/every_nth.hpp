@@ -37,7 +37,7 @@ namespace reprise::inline v0 {
 /// Source: Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory cost",
 /// arXiv:1604.06174.
 struct EveryNth {
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
   std::size_t n = 4;  ///< layers a group, at least 1
 

@@ -46,8 +46,10 @@ namespace reprise::inline v0 {
 template <ThresholdPolicy P>
 class GradientThreshold {
  public:
+  /// The policy turns the statistics into a τ for each layer.
   explicit GradientThreshold(P policy) : policy_(std::move(policy)) {}
 
+  /// What gives τ; a change of it shows in the next plan.
   [[nodiscard]] const P& policy() const noexcept { return policy_; }
   [[nodiscard]] P& policy() noexcept { return policy_; }
 

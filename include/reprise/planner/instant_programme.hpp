@@ -19,33 +19,33 @@ namespace reprise::inline v0 {
 struct InstantProgramme {
   /// Something that may be kept.
   struct Storage {
-    value_id storage;
-    double bytes;
+    value_id storage;    ///< the value that owns its bytes
+    double bytes;        ///< that keeping it takes
     operation_id maker;  ///< whose remake makes it again; `no_operation` if nothing may
     bool is_there;       ///< has the instant anyway: it takes none of the capacity
     bool is_needed;      ///< after the instant, whatever is remade
   };
   /// An operation that may run after the instant.
   struct Remake {
-    operation_id op;
-    double cost;  ///< 0 if nothing needs its run before the instant
+    operation_id op;  ///< of the program
+    double cost;      ///< 0 if nothing needs its run before the instant
   };
   /// A remake needs a storage of the list, kept or remade.
   struct Need {
-    operation_id op;
-    value_id storage;
+    operation_id op;   ///< the remake
+    value_id storage;  ///< that it reads
   };
   /// A remake needs another one of its own, as it consumes what that makes.
   struct Consumption {
-    operation_id op;
-    operation_id maker;
+    operation_id op;     ///< the remake
+    operation_id maker;  ///< what it needs remade
   };
 
-  std::vector<Storage> storages{};
-  std::vector<Remake> remakes{};
-  std::vector<Need> needs{};
-  std::vector<Consumption> consumptions{};
-  double capacity = 0;  ///< bytes; less than 0 if no choice fits
+  std::vector<Storage> storages{};          ///< that are needed after the instant, or by a remake
+  std::vector<Remake> remakes{};            ///< that could make one of them again
+  std::vector<Need> needs{};                ///< of remakes for storages
+  std::vector<Consumption> consumptions{};  ///< of remakes for remakes
+  double capacity = 0;                      ///< bytes; less than 0 if no choice fits
 };
 
 }  // namespace reprise::inline v0

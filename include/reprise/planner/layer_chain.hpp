@@ -30,11 +30,11 @@ struct ChainLink {
   std::vector<std::uint32_t> layers{};  ///< of the program, in order; none for the turn
   RunList forward{};                    ///< all of its forward operations
   RunList remake{};                     ///< those of them that its backward needs
-  RunList backward{};
-  double forward_cost = 0;
-  double remake_cost = 0;
-  double backward_cost = 0;
-  byte_count output_bytes = 0;
+  RunList backward{};           ///< all of its backward operations; the turn's own: the turn
+  double forward_cost = 0;      ///< of all of `forward`, in the program's unit
+  double remake_cost = 0;       ///< of all of `remake`
+  double backward_cost = 0;     ///< of all of `backward`
+  byte_count output_bytes = 0;  ///< of what the next link reads
   /// From a forward that saves to backward: what it made for its backward beyond its output, and as
   /// much of its input as the backward of this link or of the one before it reads.
   byte_count saved_bytes = 0;
@@ -44,8 +44,8 @@ struct ChainLink {
   byte_count passing_peak = 0;     ///< of a forward that leaves its output alone
   byte_count saving_peak = 0;      ///< of a forward that leaves its output and what it saved
   byte_count remake_peak = 0;      ///< of a remake that leaves what its backward needs
-  byte_count backward_peak = 0;
-  bool is_free = false;  ///< its backward, if it has one, reads gradients alone
+  byte_count backward_peak = 0;    ///< of its backward, all gradients included
+  bool is_free = false;            ///< its backward, if it has one, reads gradients alone
 };
 
 namespace layer_chain {
@@ -396,6 +396,7 @@ class LayerChain {
     for (std::uint32_t i = 0; i < links_.size(); ++i) measure(i, layout, reads, local_of);
   }
 
+  /// What the links are of.
   [[nodiscard]] const Program& program() const noexcept { return *program_; }
   /// The number of the turn's link: there are so many others.
   [[nodiscard]] std::uint32_t turn() const noexcept {
@@ -403,6 +404,7 @@ class LayerChain {
   }
   /// All links, the turn's the last.
   [[nodiscard]] std::span<const ChainLink> links() const noexcept { return links_; }
+  /// A link by its number, in the order of their forwards.
   [[nodiscard]] const ChainLink& link(std::size_t i) const noexcept { return links_[i]; }
   /// Bytes of what a link reads of the one before it.
   [[nodiscard]] byte_count input_bytes(std::size_t i) const noexcept {

@@ -33,6 +33,7 @@ class LayerValues {
     }
   }
 
+  /// Layers, those without values included.
   [[nodiscard]] std::size_t layer_count() const noexcept { return inside_.size(); }
   /// What the layer saved and the outputs that only it reads.
   [[nodiscard]] const std::vector<value_id>& inside(std::size_t layer) const noexcept {

@@ -33,12 +33,12 @@ namespace reprise::inline v0 {
 
 /// How long a search may take.
 struct SearchEffort {
-  double seconds = 1.0;
+  double seconds = 1.0;  ///< of wall time, for all of a search
   /// If not 0: so many tries in all, whatever time they take. Plans are then the same in each run,
   /// on any number of threads.
   std::uint64_t tries = 0;
-  unsigned threads = 2;
-  std::uint64_t seed = 0;
+  unsigned threads = 2;    ///< that search side by side; 0 counts as 1
+  std::uint64_t seed = 0;  ///< of the search's random choices
 };
 
 namespace local_search {
@@ -329,9 +329,9 @@ class Searcher {
 /// Exempt from the rule that a larger budget never costs more. Time is what the effort says and at
 /// least that of `MinCut`; memory is linear in the program and the plan.
 struct LocalSearch {
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
-  SearchEffort effort{};
+  SearchEffort effort{};  ///< of each plan
 
   /// @throws BudgetInfeasible if neither the search nor `MinCut` meets the budget; the smallest
   ///   budget that it names is `MinCut`'s, and a smaller one may work too.

@@ -23,12 +23,14 @@ namespace reprise::inline v0 {
 /// maximum flow in networks with power estimation", 1970.
 class MaxFlow {
  public:
-  using capacity_type = std::int64_t;
+  using capacity_type = std::int64_t;  ///< whole, so that sums are exact
   /// No cut goes through an arc of this capacity, if another one exists.
   static constexpr capacity_type unlimited = std::numeric_limits<capacity_type>::max() / 4;
 
+  /// No arcs yet.
   explicit MaxFlow(std::uint32_t node_count) : first_(node_count, none), level_(node_count) {}
 
+  /// Nodes, the source and the sink included.
   [[nodiscard]] std::uint32_t node_count() const noexcept {
     return static_cast<std::uint32_t>(first_.size());
   }

@@ -249,7 +249,7 @@ class Ladder {
 /// how far from optimal it can be at most. About a hundred cuts, each close to linear in the
 /// program.
 struct MinCut {
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
   /// @throws BudgetInfeasible if no price fits
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     StagedRequest staged(request);

@@ -12,9 +12,9 @@ namespace reprise::inline v0 {
 
 /// Two rows of costs and a cost for all their elements.
 struct SumOfRows {
-  const float* first = nullptr;
-  const float* second = nullptr;
-  float cost = 0;
+  const float* first = nullptr;   ///< as long as the result
+  const float* second = nullptr;  ///< as long as the result
+  float cost = 0;                 ///< added to each sum
 };
 
 namespace minimum_of_sums {

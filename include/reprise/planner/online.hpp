@@ -33,7 +33,7 @@ namespace reprise::inline v0 {
 template <EvictionPolicy P>
 class Online {
  public:
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
   /// Recomputation in passes of the whole program beyond which a budget counts as not met.
   static constexpr double most_recomputed_passes = 100;
 
@@ -41,6 +41,7 @@ class Online {
   explicit Online(P policy = {}, std::string name = "an online policy")
       : policy_(std::move(policy)), name_(std::move(name)) {}
 
+  /// What the planner plays.
   [[nodiscard]] const P& policy() const noexcept { return policy_; }
 
   /// @throws BudgetInfeasible naming a budget that was tried and works, found by halving: a smaller

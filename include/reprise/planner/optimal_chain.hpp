@@ -158,7 +158,7 @@ class LeastCost {
 /// Source: Beaumont, Eyraud-Dubois, Herrmann, Joly, Shilova, "Optimal checkpointing for
 /// heterogeneous chains", arXiv:1911.13214.
 struct OptimalChain {
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
   std::uint32_t slots = 500;                           ///< at most, of a table
   std::size_t threads = 1;                             ///< to make a table with

@@ -25,20 +25,20 @@ enum class LayerOverride : std::uint8_t {
 
 /// What a planner plans for.
 struct PlanRequest {
-  const Program& program;
-  byte_count budget = unlimited_bytes;
+  const Program& program;               ///< must outlive the request
+  byte_count budget = unlimited_bytes;  ///< of all passes in flight together, in bytes
   /// ĝ of each layer, NaN for a layer that has none; empty until the first statistics exist.
   std::span<const double> gradients{};
   std::uint64_t step = 0;  ///< optimiser steps begun before this one
   /// One for each layer, or empty.
   std::span<const LayerOverride> overrides{};
-  std::size_t passes_in_flight = 1;
-  Remake remake = Remake::once;
+  std::size_t passes_in_flight = 1;  ///< alive together, see `peak_in_flight`
+  Remake remake = Remake::once;      ///< how long remade values stay
 };
 
 /// A schedule and its prediction.
 struct Plan {
-  Schedule schedule{};
+  Schedule schedule{};         ///< valid for the request's program, see `simulate`
   byte_count peak_bytes = 0;   ///< of all passes in flight together
   byte_count rest_bytes = 0;   ///< of one pass between forward and backward
   byte_count bound_bytes = 0;  ///< no plan of any planner needs less

@@ -24,7 +24,7 @@ namespace reprise::inline v0 {
 struct InstantChoice {
   /// The reruns of the cheapest choice seen that fits, latest operation first; empty without one.
   std::vector<Placement> reruns{};
-  bool fits = false;
+  bool fits = false;                                      ///< a choice was seen that does
   double cost = std::numeric_limits<double>::infinity();  ///< by the measure of the cut
   /// The best proof of what any plan costs, see `InstantCut::bound`.
   double bound = 0;
@@ -65,7 +65,9 @@ class PriceSearch {
       }
     }
   }
+  /// The number of storages that have a price.
   [[nodiscard]] std::size_t priced_count() const noexcept { return cheap_.priced_count(); }
+  /// What was found so far.
   [[nodiscard]] const InstantChoice& best() const noexcept { return best_; }
 
  private:

@@ -13,7 +13,7 @@ namespace reprise::inline v0 {
 /// Keeps only the outputs between layers and recomputes every layer but the last: what is called
 /// full recomputation. Choose when memory is scarce and one more forward is affordable.
 struct RecomputeAll {
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
   /// @throws BudgetInfeasible if the plan passes the budget.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     return EveryNth::plan(request, 1, "recompute-all");

@@ -26,25 +26,30 @@ namespace reprise::inline v0 {
 
 /// How an online run goes.
 struct OnlineOptions {
-  byte_count budget = unlimited_bytes;
+  byte_count budget = unlimited_bytes;  ///< of what is live at once, in bytes
   /// Recomputation beyond which the run ends as thrashing, in the program's unit of cost.
   double most_recomputed_cost = std::numeric_limits<double>::infinity();
   /// One flag for each value, or empty: never evicted once it was made.
   std::span<const std::uint8_t> pinned{};
   /// One flag for each value, or empty: evicted at the turn.
   std::span<const std::uint8_t> forced{};
-  OnlineObserver observer{};
+  OnlineObserver observer{};  ///< hears of each run and drop; empty: nobody does
 };
 
 /// How an online run went.
 struct OnlineRun {
-  enum class Result : std::uint8_t { pass, out_of_memory, thrash };
+  /// Why a run ended.
+  enum class Result : std::uint8_t {
+    pass,           ///< everything ran, and the results are there
+    out_of_memory,  ///< an operation did not fit the budget, whatever was evicted for it
+    thrash,         ///< it recomputed more than the options allow
+  };
 
-  Result result = Result::pass;
-  Schedule schedule{};         ///< what was done, up to the end or to where it failed
-  double recomputed_cost = 0;  ///< in the program's unit of cost
-  byte_count peak_bytes = 0;
-  std::uint64_t evictions = 0;  ///< to make room; what was released apart
+  Result result = Result::pass;  ///< why it ended
+  Schedule schedule{};           ///< what was done, up to the end or to where it failed
+  double recomputed_cost = 0;    ///< in the program's unit of cost
+  byte_count peak_bytes = 0;     ///< the most that was live, inside operations too
+  std::uint64_t evictions = 0;   ///< to make room; what was released apart
 };
 
 namespace online {

@@ -17,6 +17,7 @@ namespace reprise::inline v0 {
 /// distributions.
 class SearchRandom {
  public:
+  /// Equal seeds give equal numbers.
   explicit SearchRandom(std::uint64_t seed) : bits_(seed) {}
 
   /// In [0, 1).

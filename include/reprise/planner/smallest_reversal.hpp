@@ -20,6 +20,7 @@ namespace reprise::inline v0 {
 /// low cost. Exact in bytes; time cubic and memory quadratic in the links.
 class SmallestReversal {
  public:
+  /// Does all the work: what follows asks for its results.
   SmallestReversal(const LayerChain& chain, const ChainOverrides& overrides)
       : chain_(chain),
         overrides_(overrides),

@@ -17,7 +17,7 @@ namespace reprise::inline v0 {
 /// root of depth for uniform layers, at one more forward.
 /// Source: Chen et al., arXiv:1604.06174, section 4.1.
 struct SquareRoot {
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
   /// @throws BudgetInfeasible if the plan passes the budget.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     const auto layers = static_cast<double>(request.program.layer_count());

@@ -21,7 +21,7 @@ namespace reprise::inline v0 {
 /// of all of it in constant time. Whole bytes are exact to 2^53.
 class StageProfile {
  public:
-  static constexpr std::size_t block_size = 32;
+  static constexpr std::size_t block_size = 32;  ///< stages
 
   /// All stages at height 0.
   explicit StageProfile(std::size_t stages) : StageProfile(std::vector<double>(stages, 0.0)) {}
@@ -33,7 +33,9 @@ class StageProfile {
     for (std::size_t b = 0; b < blocks_.size(); ++b) recount(b);
   }
 
+  /// Stages.
   [[nodiscard]] std::size_t size() const noexcept { return stages_; }
+  /// The height of a stage: above 0 it is over its budget.
   [[nodiscard]] double operator[](std::size_t stage) const noexcept {
     return heights_[stage] + blocks_[stage / block_size].offset;
   }

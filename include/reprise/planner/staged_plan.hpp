@@ -19,8 +19,8 @@ namespace reprise::inline v0 {
 
 /// An operation at a stage.
 struct Placement {
-  operation_id op;
-  stage_id stage;
+  operation_id op;  ///< what runs
+  stage_id stage;   ///< where it runs
 
   [[nodiscard]] friend constexpr bool operator==(const Placement&,
                                                  const Placement&) noexcept = default;
@@ -45,18 +45,20 @@ class StagedPlan {
  public:
   /// What a storage holds bytes for: from the stage where it is made to its last use.
   struct Span {
-    stage_id begin;
-    stage_id end;
+    stage_id begin;  ///< the stage where it is made
+    stage_id end;    ///< the stage of its last use
 
     [[nodiscard]] friend constexpr bool operator==(const Span&, const Span&) noexcept = default;
   };
 
+  /// What a plan has to keep to.
   struct Limits {
-    double budget = 0;
+    double budget = 0;  ///< bytes that may be live at any stage
     /// Bytes that may be live just before the turn; no more than the budget.
     double rest = std::numeric_limits<double>::infinity();
   };
 
+  /// No stage: there is no such use or run.
   static constexpr stage_id never = std::numeric_limits<stage_id>::max();
 
   /// @param program must outlive this
@@ -105,12 +107,15 @@ class StagedPlan {
     return true;
   }
 
+  /// What is placed.
   [[nodiscard]] const StagedProgram& program() const noexcept { return *program_; }
+  /// What the plan has to keep to.
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
   /// The cost of all runs after each operation's first.
   [[nodiscard]] double cost() const noexcept { return cost_; }
   /// Bytes of each stage less the budget, once `settle` was called.
   [[nodiscard]] const StageProfile& profile() const noexcept { return profile_; }
+  /// True if no stage is over its limit, once `settle` was called.
   [[nodiscard]] bool fits() const noexcept { return profile_.violated_count() == 0; }
 
   /// The stages where an operation runs, in order.
@@ -119,6 +124,7 @@ class StagedPlan {
   [[nodiscard]] std::span<const operation_id> operations(stage_id stage) const noexcept {
     return operations_[stage];
   }
+  /// Whether an operation runs at a stage. Logarithmic in its runs.
   [[nodiscard]] bool contains(operation_id op, stage_id stage) const noexcept {
     return std::ranges::binary_search(runs_[op], stage);
   }
@@ -178,10 +184,12 @@ class StagedPlan {
 
   /// What was added and removed since the last `commit`.
   struct Change {
-    Placement placement;
-    bool is_added;
+    Placement placement;  ///< what came or went
+    bool is_added;        ///< it came; if not, it went
   };
+  /// In the order in which it was done.
   [[nodiscard]] std::span<const Change> changes() const noexcept { return log_; }
+  /// Makes what was added and removed final; `roll_back` comes back to here.
   void commit() noexcept {
     log_.clear();
     settled_log_.clear();

@@ -32,6 +32,7 @@ class FlatLists {
   [[nodiscard]] std::span<const std::uint32_t> last() const {
     return std::span(items_).subspan(begins_.back());
   }
+  /// A list by its number, in the order of `open`; undefined for one that was not opened.
   [[nodiscard]] std::span<const std::uint32_t> operator[](std::size_t list) const noexcept {
     const std::size_t end = list + 1 < begins_.size() ? begins_[list + 1] : items_.size();
     return {items_.data() + begins_[list], end - begins_[list]};
@@ -50,12 +51,12 @@ class StagedProgram {
  public:
   /// What one operation needs and makes.
   struct Step {
-    double cost = 0;
-    double written_bytes = 0;    ///< of all that it makes
-    double skippable_bytes = 0;  ///< of these, what a rerun for its saved state leaves out
-    double extra_bytes = 0;      ///< parts of gradients, and the transient
-    bool is_repeatable = false;
-    bool can_skip_output = false;
+    double cost = 0;               ///< of one run, in the program's unit
+    double written_bytes = 0;      ///< of all that it makes
+    double skippable_bytes = 0;    ///< of these, what a rerun for its saved state leaves out
+    double extra_bytes = 0;        ///< parts of gradients, and the transient
+    bool is_repeatable = false;    ///< may run again; false in a pinned layer
+    bool can_skip_output = false;  ///< a rerun may make saved state only
   };
 
   /// @param program must outlive this
@@ -68,10 +69,13 @@ class StagedProgram {
     apply(overrides);
   }
 
+  /// What the arrays are made from.
   [[nodiscard]] const Program& program() const noexcept { return *program_; }
+  /// Operations of the program; stage s is the own one of operation s.
   [[nodiscard]] operation_id operation_count() const noexcept {
     return static_cast<operation_id>(steps_.size());
   }
+  /// Values of the program, the given ones included.
   [[nodiscard]] value_id value_count() const noexcept {
     return static_cast<value_id>(storages_.size());
   }
@@ -80,17 +84,21 @@ class StagedProgram {
   /// Where results and what stays are read: past the last stage.
   [[nodiscard]] stage_id end() const noexcept { return stage_count(); }
 
+  /// What one run of an operation needs and makes.
   [[nodiscard]] const Step& step(operation_id op) const noexcept { return steps_[op]; }
   /// What must be present, gradients that it adds to included, each once.
   [[nodiscard]] std::span<const value_id> reads(operation_id op) const noexcept {
     return reads_[op];
   }
+  /// What it makes anew.
   [[nodiscard]] std::span<const value_id> writes(operation_id op) const noexcept {
     return writes_[op];
   }
+  /// Values that are gone once it starts.
   [[nodiscard]] std::span<const value_id> consumes(operation_id op) const noexcept {
     return program_->operations()[op].consumes;
   }
+  /// Whether a value is among them. Linear in them.
   [[nodiscard]] bool consumes(operation_id op, value_id value) const noexcept {
     return std::ranges::find(consumes(op), value) != consumes(op).end();
   }
@@ -98,16 +106,19 @@ class StagedProgram {
   [[nodiscard]] std::span<const operation_id> readers(value_id value) const noexcept {
     return readers_[value];
   }
+  /// The operation that makes a value; `no_operation` for what is given.
   [[nodiscard]] operation_id maker(value_id value) const noexcept { return program_->maker(value); }
   /// False for what is given.
   [[nodiscard]] bool is_made(value_id value) const noexcept {
     return maker(value) != Program::no_operation;
   }
+  /// The value that owns the bytes; itself if it is no view.
   [[nodiscard]] value_id storage(value_id value) const noexcept { return storages_[value]; }
   /// The values that share a storage, in the order in which they are made.
   [[nodiscard]] std::span<const value_id> members(value_id storage) const noexcept {
     return members_[storage];
   }
+  /// Bytes of all values that share it; 0 for what is no storage.
   [[nodiscard]] double storage_bytes(value_id storage) const noexcept { return bytes_[storage]; }
   /// True if an operation may run for the first time later than the program has it.
   [[nodiscard]] bool can_be_deferred(operation_id op) const noexcept {
@@ -119,10 +130,13 @@ class StagedProgram {
   [[nodiscard]] bool is_needed_at_end(value_id value) const noexcept { return at_end_[value] != 0; }
   /// True if a forced layer's statistics say that it may not live from forward to backward.
   [[nodiscard]] bool is_forced(value_id value) const noexcept { return is_forced_[value] != 0; }
+  /// True if any layer is forced. Linear in the values.
   [[nodiscard]] bool has_forced() const noexcept {
     return std::ranges::find(is_forced_, 1) != is_forced_.end();
   }
+  /// Bytes of the constants, which are live at each stage.
   [[nodiscard]] double constant_bytes() const noexcept { return constant_bytes_; }
+  /// The cost of running each operation once.
   [[nodiscard]] double total_cost() const noexcept { return total_cost_; }
   /// No plan needs as much.
   [[nodiscard]] double total_bytes() const noexcept { return total_bytes_; }

@@ -25,7 +25,9 @@ class StagedRequest {
   StagedRequest(const StagedRequest&) = delete;
   StagedRequest& operator=(const StagedRequest&) = delete;
 
+  /// What is asked for.
   [[nodiscard]] const PlanRequest& request() const noexcept { return *request_; }
+  /// The request's program by stages, with its overrides.
   [[nodiscard]] const StagedProgram& program() const noexcept { return program_; }
   /// Holds an operation to its own stage, so that a bound found there is one for each plan.
   void anchor(stage_id stage) noexcept {

@@ -26,6 +26,7 @@ namespace reprise::inline v0 {
 /// 1991.
 class StorageDraw {
  public:
+  /// Of the storages that have bytes and may be made again. Linear in the program.
   explicit StorageDraw(const StagedProgram& program) {
     double total = 0;
     std::vector<double> weights;
@@ -57,7 +58,9 @@ class StorageDraw {
     }
   }
 
+  /// True if there is no such storage: then nothing can be drawn.
   [[nodiscard]] bool empty() const noexcept { return storages_.empty(); }
+  /// One of them; takes two random numbers.
   [[nodiscard]] value_id operator()(SearchRandom& random) const {
     const std::size_t i = random.below(storages_.size());
     return storages_[random.uniform() < share_[i] ? i : other_[i]];
@@ -72,14 +75,17 @@ class StorageDraw {
 /// A set of placements that changes by single ones, of which the best state can be had later.
 class BestPlacements {
  public:
+  /// The start, sorted, is the best state until another is marked.
   explicit BestPlacements(std::vector<Placement> start) : best_(std::move(start)) {}
 
+  /// Applies changes to the state; one that came back undoes itself.
   void note(std::span<const StagedPlan::Change> changes) {
     for (const StagedPlan::Change& change : changes) journal_.push_back(change.placement);
     if (journal_.size() > longest_) compact();
   }
   /// The state after all that was noted is the best one.
   void mark() noexcept { length_ = journal_.size(); }
+  /// The best state, sorted. What was noted after the last `mark` is not in it.
   [[nodiscard]] std::vector<Placement> best() && {
     journal_.resize(length_);
     toggle();
@@ -132,14 +138,16 @@ class BestPlacements {
 /// time to its next use.
 class StagedSearch {
  public:
+  /// What a search is to do.
   struct Options {
-    std::uint64_t seed = 0;
-    double first_temperature = 0.4;  ///< in units of a costly operation
-    double last_temperature = 0.002;
-    double target = 0;       ///< a plan of this cost is good enough
-    double first_price = 0;  ///< of a byte over the budget; if 0, a low one
+    std::uint64_t seed = 0;           ///< of its random choices
+    double first_temperature = 0.4;   ///< in units of a costly operation
+    double last_temperature = 0.002;  ///< in the same unit
+    double target = 0;                ///< a plan of this cost is good enough
+    double first_price = 0;           ///< of a byte over the budget; if 0, a low one
   };
 
+  /// Starts from a plan, which may be over its budget.
   StagedSearch(StagedPlan start, Options options)
       : plan_(std::move(start)),
         program_(&plan_.program()),
@@ -160,13 +168,17 @@ class StagedSearch {
   [[nodiscard]] bool can_improve() const noexcept {
     return !draw_.empty() && best_cost_ > options_.target;
   }
+  /// The cost of the best plan so far; infinity without one.
   [[nodiscard]] double best_cost() const noexcept { return best_cost_; }
+  /// True once a state was within the budget.
   [[nodiscard]] bool has_plan() const noexcept { return best_cost_ < infinity; }
   /// As it is now, which need not be the best.
   [[nodiscard]] const StagedPlan& plan() const noexcept { return plan_; }
   /// Of a byte over the budget at a stage, in the program's unit of cost.
   [[nodiscard]] double price() const noexcept { return price_; }
+  /// Moves tried so far, those that were refused included.
   [[nodiscard]] std::uint64_t tries() const noexcept { return tries_; }
+  /// The placements of the best state: those of the start if there is no plan.
   [[nodiscard]] std::vector<Placement> take() && { return std::move(best_).best(); }
 
   /// Goes on for some tries at a progress between 0, hot, and 1, cold.

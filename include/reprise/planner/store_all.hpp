@@ -13,7 +13,7 @@ namespace reprise::inline v0 {
 /// Keeps everything and recomputes nothing: training without checkpointing, and the reference that
 /// every exact plan's gradients equal. Choose when memory is no concern.
 struct StoreAll {
-  static constexpr bool ignores_statistics = true;
+  static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
   /// @throws BudgetInfeasible if everything together passes the budget.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     const LayerValues layers(request.program);

@@ -18,10 +18,10 @@ namespace reprise::inline v0 {
 
 /// A range of values along a line of pixels.
 struct Axis {
-  double low = 0;  ///< value at `start`
-  double high = 1;
+  double low = 0;    ///< value at `start`
+  double high = 1;   ///< value at `end`; not `low`
   double start = 0;  ///< pixel
-  double end = 1;
+  double end = 1;    ///< pixel; below `start` where values grow upwards
 
   /// The pixel of a value.
   [[nodiscard]] double at(double value) const noexcept {
@@ -31,8 +31,8 @@ struct Axis {
 
 /// The unit that an axis counts in.
 struct AxisUnit {
-  double size = 1;
-  std::string_view name = "";
+  double size = 1;             ///< how much of the plain unit it is
+  std::string_view name = "";  ///< as it is printed; empty for the plain unit
 };
 
 /// The largest binary unit that the number of bytes has at least one of.

@@ -22,21 +22,21 @@ namespace reprise::inline v0 {
 
 /// What one run needed.
 struct ParetoPoint {
-  byte_count memory = 0;
-  double overhead = 1;  ///< its time divided by the time without recomputation
+  byte_count memory = 0;  ///< bytes
+  double overhead = 1;    ///< its time divided by the time without recomputation
 };
 
 /// The runs of one policy.
 struct ParetoSeries {
-  std::string name{};
+  std::string name{};                 ///< in the legend
   std::vector<ParetoPoint> points{};  ///< in any order
   std::string note{};                 ///< one more short line in the legend, or empty
 };
 
 /// What the picture says besides its numbers.
 struct ParetoLabels {
-  std::string_view title = "";
-  byte_count baseline = 0;  ///< what the program needs without recomputation; 0 is not drawn
+  std::string_view title = "";  ///< above the picture
+  byte_count baseline = 0;      ///< what the program needs without recomputation; 0 is not drawn
 };
 
 namespace pareto_picture {

@@ -16,25 +16,25 @@ namespace reprise::inline v0 {
 
 /// A place in a picture, in pixels from its upper left corner.
 struct SvgPoint {
-  double x = 0;
-  double y = 0;
+  double x = 0;  ///< to the right
+  double y = 0;  ///< downwards
 };
 
 /// How a shape looks; colours as SVG has them.
 struct SvgStyle {
-  std::string_view fill = "none";
-  std::string_view stroke = "none";
-  double stroke_width = 1;
-  std::string_view dashes = "";  ///< lengths of lines and gaps; empty: no gaps
+  std::string_view fill = "none";    ///< inside the shape
+  std::string_view stroke = "none";  ///< along its edges; with "none" it has none
+  double stroke_width = 1;           ///< in pixels
+  std::string_view dashes = "";      ///< lengths of lines and gaps; empty: no gaps
 };
 
 /// How a text looks.
 struct SvgTextStyle {
   std::string_view anchor = "start";  ///< what of the text is at its point: start, middle, end
-  double size = 13;
-  std::string_view fill = "#333333";
-  bool is_bold = false;
-  bool is_upright = false;  ///< reads from bottom to top
+  double size = 13;                   ///< of the font, in pixels
+  std::string_view fill = "#333333";  ///< a colour as SVG has them
+  bool is_bold = false;               ///< for titles
+  bool is_upright = false;            ///< reads from bottom to top
 };
 
 /// A text where XML has its own meaning for some characters: well-formed whatever is in it. Control
@@ -54,11 +54,13 @@ class Svg {
     rectangle({0, 0}, {width, height}, {.fill = "#ffffff"});
   }
 
+  /// A rectangle with sides along the picture's own.
   void rectangle(SvgPoint upper_left, SvgPoint lower_right, const SvgStyle& style) {
     text_ += "<rect" + attribute("x", upper_left.x) + attribute("y", upper_left.y) +
              attribute("width", lower_right.x - upper_left.x) +
              attribute("height", lower_right.y - upper_left.y) + attributes(style) + "/>\n";
   }
+  /// A straight line, whose stroke is what shows.
   void line(SvgPoint from, SvgPoint to, const SvgStyle& style) {
     polyline(std::array{from, to}, style);
   }

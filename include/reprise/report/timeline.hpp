@@ -19,7 +19,7 @@ struct TimelineStep {
   double end = 0;               ///< with this one
   byte_count during_bytes = 0;  ///< live while it runs
   byte_count after_bytes = 0;   ///< live when the next one starts
-  bool is_rerun = false;
+  bool is_rerun = false;        ///< the operation ran before
 };
 
 /// The runs of a schedule in order, and what is live then. The schedule may stop anywhere, as that

@@ -21,8 +21,8 @@ namespace reprise::inline v0 {
 
 /// What a picture of a timeline says besides its numbers.
 struct TimelineLabels {
-  std::string_view title = "";
-  byte_count budget = unlimited_bytes;
+  std::string_view title = "";                ///< above the picture
+  byte_count budget = unlimited_bytes;        ///< drawn as a line; `unlimited_bytes` is not
   std::string_view cost_unit = "cost units";  ///< what the program's costs are
 };
 
