@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # cmake -DDOXYGEN=PROGRAM -DWORK=DIR -P check.cmake INCLUDE_DIR (the last argument)
-# Checks that each name that namespace reprise itself has, and each of its enumerators, has a Doxygen
-# comment. Namespaces inside it hold what its classes are made of, which is nobody else's business.
+# Checks that each name that namespace reprise itself has, each of its enumerators, and each public
+# member of its classes has a Doxygen comment. Namespaces inside it hold what its classes are made
+# of, which is nobody else's business. Of members with the same name in a class one comment is
+# enough: const or not, they mean the same.
+
+cmake_minimum_required(VERSION 3.25)
 
 if(NOT DOXYGEN)
   message("skipped: there is no doxygen")
@@ -19,6 +23,8 @@ file(
   "OUTPUT_DIRECTORY = \"${WORK}\"\n"
   "RECURSIVE = YES\nFILE_PATTERNS = *.hpp *.cuh\nEXTENSION_MAPPING = cuh=C++\n"
   "PREDEFINED = __x86_64__ __GNUC__ _OPENMP\n"
+  # Doxygen takes a private class that is defined outside of its class for a public one.
+  "EXCLUDE_SYMBOLS = *::Core *::Core::*\n"
   "EXTRACT_ALL = YES\nWARNINGS = NO\nWARN_IF_INCOMPLETE_DOC = NO\nQUIET = YES\nHAVE_DOT = NO\n"
   "GENERATE_HTML = NO\nGENERATE_LATEX = NO\nGENERATE_XML = YES\nXML_PROGRAMLISTING = NO\n")
 execute_process(COMMAND "${DOXYGEN}" "${WORK}/Doxyfile" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
@@ -30,13 +36,15 @@ if(NOT namespaces)
 endif()
 
 set(fault_count 0)
+set(described_pattern "<(brief|detailed)description>[^<]*<para>")
+
 # Says where the element lies and what is in its first NAME_TAG, unless it has a description of its
 # own.
 function(check_described element name_tag)
   string(REGEX MATCH "<${name_tag}>([a-z:]*v0::)?([^<]*)<" _ "${element}")
-  set(name "${CMAKE_MATCH_2}")
+  set(name "${ARGN}${CMAKE_MATCH_2}")
   string(REGEX REPLACE "^.*</(enumvalue|sectiondef)>" "" own "${element}")
-  if(own MATCHES "<(brief|detailed)description>[^<]*<para>")
+  if(own MATCHES "${described_pattern}")
     return()
   endif()
   set(where "an enumerator")
@@ -48,10 +56,11 @@ function(check_described element name_tag)
   set(fault_count ${fault_count} PARENT_SCOPE)
 endfunction()
 
-# Splits at each <element>; what comes before the first is left out.
+# Sets VARIABLE to the <element>s of the XML that was read, each from behind its name to its end.
 macro(split variable element)
   string(REPLACE "<${element} " ";" ${variable} "${xml}")
   list(POP_FRONT ${variable})
+  list(TRANSFORM ${variable} REPLACE "</${element}>.*" "")
 endmacro()
 
 # Reads without what CMake takes for a list.
@@ -60,22 +69,74 @@ macro(read_xml path)
   string(REGEX REPLACE "[][;]" "," xml "${xml}")
 endmacro()
 
+# Whether the language says it all: what is deleted or defaulted, copies, moves, destructors, that a
+# class is a friend, and the two ends of a range.
+function(is_self_evident result member class)
+  string(REGEX MATCH "<argsstring>([^<]*)</argsstring>[^<]*<name>([^<]*)</name>" _ "${member}")
+  set(arguments "${CMAKE_MATCH_1}")
+  set(name "${CMAKE_MATCH_2}")
+  set(same_class "^\\((const )?${class} (&amp,)*[a-z]*\\)")
+  if(arguments MATCHES "= ?(delete|default)$"
+     OR name MATCHES "^~"
+     OR (name MATCHES "^(begin|end)$" AND member MATCHES "^kind=\"function\"")
+     OR (name MATCHES "^(${class}|operator=)$" AND arguments MATCHES "${same_class}")
+     OR member MATCHES "<definition>friend (class|struct) ")
+    set(${result} YES PARENT_SCOPE)
+  else()
+    set(${result} NO PARENT_SCOPE)
+  endif()
+endfunction()
+
+# Checks the public members of the class whose XML was read.
+macro(check_members class)
+  string(REGEX REPLACE ".*::" "" class_name "${class}")
+  split(members memberdef)
+  split(enumerators enumvalue)
+  list(FILTER members INCLUDE REGEX "^[^>]*prot=\"public\"")
+  list(FILTER enumerators INCLUDE REGEX "^[^>]*prot=\"public\"")
+  set(described)
+  foreach(member IN LISTS members)
+    string(REGEX REPLACE "<enumvalue .*</enumvalue>" "" member "${member}")
+    if(member MATCHES "<name>([^<]*)</name>.*${described_pattern}")
+      list(APPEND described "${CMAKE_MATCH_1}")
+    endif()
+  endforeach()
+  foreach(member IN LISTS members)
+    string(REGEX MATCH "<name>([^<]*)</name>" _ "${member}")
+    is_self_evident(is_plain "${member}" "${class_name}")
+    if(NOT is_plain AND NOT "${CMAKE_MATCH_1}" IN_LIST described)
+      check_described("${member}" name "${class}::")
+    endif()
+  endforeach()
+  foreach(enumerator IN LISTS enumerators)
+    check_described("${enumerator}" name "${class}::")
+  endforeach()
+endmacro()
+
 read_xml("${namespaces}")
 split(members memberdef)
 split(enumerators enumvalue)
-list(TRANSFORM members REPLACE "</memberdef>.*" "")
-list(TRANSFORM enumerators REPLACE "</enumvalue>.*" "")
 foreach(element IN LISTS members enumerators)
   check_described("${element}" name)
 endforeach()
+
+# Names of one class inside another have the class, and specialisations the arguments.
+set(plain_name "<compoundname>[a-z:]*v0::([A-Za-z_0-9:]+)</compoundname>")
 file(GLOB compounds "${WORK}/xml/class*v0_1_1*.xml" "${WORK}/xml/struct*v0_1_1*.xml"
      "${WORK}/xml/concept*v0_1_1*.xml")
+file(GLOB inner_namespaces "${WORK}/xml/namespace*v0_1_1*.xml")
+foreach(inner IN LISTS inner_namespaces)
+  string(REGEX REPLACE ".*/namespace(.*)\\.xml$" "/[a-z]*\\1_1_1" inner "${inner}")
+  list(FILTER compounds EXCLUDE REGEX "${inner}")
+endforeach()
 foreach(compound IN LISTS compounds)
   read_xml("${compound}")
-  # Neither a member of another, nor a specialisation.
-  if(xml MATCHES "<compoundname>[a-z:]*v0::[A-Za-z_0-9]+</compoundname>")
-    check_described("${xml}" compoundname)
+  if(xml MATCHES "<compounddef [^>]*prot=\"(private|protected)\"" OR NOT xml MATCHES "${plain_name}")
+    continue()
   endif()
+  set(class "${CMAKE_MATCH_1}")
+  check_described("${xml}" compoundname)
+  check_members("${class}")
 endforeach()
 
 if(fault_count GREATER 0)
