@@ -193,7 +193,7 @@ class Packing {
   }
 
   /// Places all in an order. About linear in pieces times those that overlap one.
-  /// @param limit gives up once that much is needed
+  /// @param limit gives up once more is needed
   /// @returns the bytes needed
   byte_count place(std::span<const std::uint32_t> order, std::vector<byte_count>& offsets,
                    byte_count limit = unlimited_bytes) {
@@ -202,7 +202,7 @@ class Packing {
     for (const std::uint32_t p : order) {
       offsets[p] = best_fit(p, offsets);
       top = std::max(top, offsets[p] + pieces_[p].bytes);
-      if (top >= limit) return top;
+      if (top > limit) return top;
       for (std::uint32_t s = pieces_[p].first / width_; s <= pieces_[p].last / width_; ++s) {
         slots_[s].push_back(p);
       }
@@ -299,13 +299,14 @@ class OrderSearch {
     return order;
   }
 
-  bool consider(std::vector<std::uint32_t> order) {
+  // An order that needs as much as the best replaces it, so that the search goes on from somewhere
+  // else where no move helps.
+  void consider(std::vector<std::uint32_t> order) {
     const byte_count top = packing_.place(order, trial_, high_water);
-    if (top >= high_water) return false;
+    if (top > high_water) return;
     high_water = top;
     offsets.swap(trial_);
     order_ = std::move(order);
-    return true;
   }
 
   // What lies at the top is placed earlier.
