@@ -2,8 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <optional>
 #include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
+#include <reprise/program/bounds.hpp>
 
+#include "support/recorded_programs.hpp"
 #include "support/search_conformance.hpp"
 #include "support/seed.hpp"
 
@@ -14,10 +19,27 @@ TEST_CASE("LocalSearch conforms") {
 }
 
 TEST_CASE("plans of equal seed and number of tries do not depend on threads") {
-  const reprise::Program program = reprise_test::chain_program(40);
-  const reprise::PlanRequest request{.program = program, .budget = 300};
-  const reprise::Plan alone = LocalSearch{{.tries = 4000, .threads = 1, .seed = 3}}(request);
-  CHECK(LocalSearch{{.tries = 4000, .threads = 3, .seed = 3}}(request).schedule == alone.schedule);
+  REPRISE_SEEDED(random);
+  for (int trial = 0; trial < 20; ++trial) {
+    CAPTURE(trial);
+    const reprise::Program program = reprise_test::random_recorded_program(random, 120);
+    const reprise::byte_count least = reprise::lower_bound_bytes(program);
+    const reprise::byte_count all = reprise::MinCut{}({.program = program}).peak_bytes;
+    for (const unsigned share : {1U, 2U, 3U}) {
+      const reprise::PlanRequest request{.program = program,
+                                         .budget = least + (all - least) * share / 4};
+      const auto plan_on = [&](unsigned threads) {
+        return reprise_test::plan_fresh(LocalSearch{{.tries = 4000, .threads = threads, .seed = 3}},
+                                        request);
+      };
+      const std::optional<reprise::Plan> alone = plan_on(1);
+      for (const unsigned threads : {2U, 3U}) {
+        const std::optional<reprise::Plan> together = plan_on(threads);
+        REQUIRE(together.has_value() == alone.has_value());
+        if (alone) CHECK(together->schedule == alone->schedule);
+      }
+    }
+  }
 }
 
 TEST_CASE("LocalSearch is close to exhaustive search, and never below it or its bound") {

@@ -75,3 +75,20 @@ TEST_CASE_TEMPLATE("an online policy's run is a schedule that the ledger accepts
 TEST_CASE("an online policy heeds overrides") {
   reprise_test::check_overrides(reprise::Online<reprise::DtrEqClass>{});
 }
+
+TEST_CASE("a run that reruns without end thrashes, free as its operations may be") {
+  const reprise::Program program = reprise_test::chain_program(30);
+  const reprise::byte_count budget = 20 * 4;
+  const auto run_with = [&](std::uint64_t most_reruns) {
+    return reprise::run_online(program, reprise::Dtr{},
+                               {.budget = budget, .most_reruns = most_reruns});
+  };
+  const reprise::OnlineRun whole = run_with(0);
+  REQUIRE(whole.result == reprise::OnlineRun::Result::pass);
+  const auto reruns = static_cast<std::uint64_t>(whole.recomputed_cost);  // each costs 1
+  REQUIRE(reruns > 1);
+  CHECK(run_with(reruns).result == reprise::OnlineRun::Result::pass);
+  const reprise::OnlineRun cut = run_with(reruns - 1);
+  CHECK(cut.result == reprise::OnlineRun::Result::thrash);
+  CHECK(cut.schedule.actions.size() < whole.schedule.actions.size());
+}

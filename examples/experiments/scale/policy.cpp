@@ -54,24 +54,9 @@ Policy planned(std::string name, Family family, P planner, std::vector<double> g
   return {.name = std::move(name), .family = family, .plan = plan};
 }
 
-/// Ends an online run that reruns for ever: operations without a product cost no FLOPs, so that
-/// recomputed cost alone need not grow.
-class RerunLimit {
- public:
-  struct Passed {};
-
-  explicit RerunLimit(const reprise::Program& program)
-      : left_(most_passes * program.operations().size()) {}
-
-  void operator()(const reprise::OnlineEvent& event) {
-    if (event.kind == reprise::OnlineEvent::Kind::rerun && left_-- == 0) throw Passed{};
-  }
-
- private:
-  static constexpr std::size_t most_passes = 10;
-
-  std::size_t left_;
-};
+/// Beyond so many runs of each operation an online policy counts as thrashing: operations without a
+/// product cost no FLOPs, so that recomputed cost alone need not grow.
+constexpr std::size_t most_passes = 10;
 
 template <reprise::EvictionPolicy P>
 Policy online(std::string name) {
@@ -79,15 +64,13 @@ Policy online(std::string name) {
                        byte_count budget) -> std::optional<Outcome> {
     double cost = 0;
     for (const reprise::Operation& op : model.program.operations()) cost += op.cost;
-    try {
-      const reprise::OnlineRun run = run_online(
-          model.program, P{},
-          {.budget = budget, .most_recomputed_cost = cost, .observer = RerunLimit(model.program)});
-      if (run.result != reprise::OnlineRun::Result::pass) return std::nullopt;
-      return play(model, run.schedule);
-    } catch (const RerunLimit::Passed&) {
-      return std::nullopt;
-    }
+    const reprise::OnlineRun run =
+        run_online(model.program, P{},
+                   {.budget = budget,
+                    .most_recomputed_cost = cost,
+                    .most_reruns = most_passes * model.program.operations().size()});
+    if (run.result != reprise::OnlineRun::Result::pass) return std::nullopt;
+    return play(model, run.schedule);
   };
   return {.name = std::move(name), .family = Family::online, .plan = plan};
 }

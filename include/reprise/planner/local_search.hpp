@@ -203,8 +203,9 @@ class Searcher {
   }
 
   [[nodiscard]] std::vector<Task> later_searches() const {
+    // From what was best when the turn began, whichever of its searches ends first.
     const auto go_on = [this](const Found& from, double temperature) {
-      return [this, &from, temperature](const Effort& own) {
+      return [this, from, temperature](const Effort& own) {
         Best best;
         best.take(search({.placements = from.placements,
                           .limits = from.limits,

@@ -29,6 +29,8 @@ struct OnlineOptions {
   byte_count budget = unlimited_bytes;  ///< of what is live at once, in bytes
   /// Recomputation beyond which the run ends as thrashing, in the program's unit of cost.
   double most_recomputed_cost = std::numeric_limits<double>::infinity();
+  /// Reruns beyond which it does, too: free ones add no cost. 0: a thousand for each operation.
+  std::uint64_t most_reruns = 0;
   /// One flag for each value, or empty: never evicted once it was made.
   std::span<const std::uint8_t> pinned{};
   /// One flag for each value, or empty: evicted at the turn.
@@ -61,6 +63,8 @@ class Simulator {
   Simulator(const Program& program, P policy, const OnlineOptions& options)
       : program_(program),
         options_(options),
+        reruns_left_(options.most_reruns > 0 ? options.most_reruns
+                                             : most_reruns_of_each * program.operations().size()),
         account_(std::make_shared<MemoryAccount>(options.budget)),
         policy_(std::move(policy)) {}
 
@@ -80,6 +84,8 @@ class Simulator {
         feed_->keep(result);
         if (is_thrashing()) return finish(OnlineRun::Result::thrash);
       }
+    } catch (const RerunsForEver&) {
+      return finish(OnlineRun::Result::thrash);
     } catch (const BudgetExceeded&) {
       return finish(is_thrashing() ? OnlineRun::Result::thrash : OnlineRun::Result::out_of_memory);
     }
@@ -88,6 +94,10 @@ class Simulator {
   }
 
  private:
+  static constexpr std::uint64_t most_reruns_of_each = 1000;
+
+  struct RerunsForEver {};
+
   void evict_what_is_forced() {
     for (value_id v = 0; v < options_.forced.size(); ++v) {
       if (options_.forced[v] != 0) feed_->evict(v);
@@ -107,6 +117,7 @@ class Simulator {
   }
 
   void note(const OnlineEvent& event) {
+    if (event.kind == OnlineEvent::Kind::rerun && reruns_left_-- == 0) throw RerunsForEver{};
     schedule_.actions.push_back(event.kind == OnlineEvent::Kind::drop ? Action::drop(event.index)
                                                                       : Action::run(event.index));
     if (options_.observer) options_.observer(event);
@@ -122,6 +133,7 @@ class Simulator {
 
   const Program& program_;
   const OnlineOptions& options_;
+  std::uint64_t reruns_left_;
   std::shared_ptr<MemoryAccount> account_;
   P policy_;
   Schedule schedule_;
