@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,6 +17,8 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/budget_infeasible.hpp>
+#include <reprise/planner/fences.hpp>
+#include <reprise/planner/instant_cut.hpp>
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/price_search.hpp>
@@ -123,6 +126,8 @@ class Searcher {
     std::uint64_t tries;
     std::uint64_t seed;
   };
+  /// Whether a cut may be one between fences.
+  enum class Parts : std::uint8_t { none, some };
   using Task = std::function<Best(const Effort&)>;
 
   // One pass may have what the others, which are at rest, leave it.
@@ -160,20 +165,16 @@ class Searcher {
     const StagedPlan base(staged_.program(), limits, base_.placements());
     const InstantChoice choice = choose_at(base, ladder_.instant());
     if (is_proof()) bound_ = std::max(bound_, choice.bound);
-    const StagedPlan first = nearest_of(with_reruns(base, choice.reruns));
-    best.take(cut_on(first, own));
+    const StagedPlan first = with_reruns(base, choice.reruns);
+    best.take(cut_on(first, Parts::none, own));
+    if (!best.plan.is_plan()) best.take(cut_on(first, Parts::some, own));
+    if (!best.plan.is_plan()) {
+      best.take(cut_on({staged_.program(), limits, ladder_.nearest()}, Parts::some, own));
+    }
     best.take(search(
         {.placements = first.placements(), .limits = limits, .temperature = cool, .target = bound_},
         own));
     return best;
-  }
-
-  // Where no cut gives a plan, the one that comes nearest is a better start than most.
-  [[nodiscard]] StagedPlan nearest_of(StagedPlan plan) const {
-    if (!refused_ || plan.fits()) return plan;
-    StagedPlan nearest(staged_.program(), plan.limits(), ladder_.nearest());
-    const bool is_nearer = nearest.profile().violation() < plan.profile().violation();
-    return is_nearer ? std::move(nearest) : std::move(plan);
   }
 
   [[nodiscard]] bool is_proof() const {
@@ -226,17 +227,53 @@ class Searcher {
   }
 
   // Cuts at one instant after another, each where most is live after those before it.
-  [[nodiscard]] Found cut_on(StagedPlan plan, const Effort& own) const {
+  [[nodiscard]] Found cut_on(StagedPlan plan, Parts parts, const Effort& own) const {
     constexpr int most_instants = 32;
+    Best best;
     for (int i = 0; i < most_instants && !plan.fits(); ++i) {
       if (effort_.tries == 0 && clock::now() >= own.end) break;
-      const auto instant = static_cast<stage_id>(plan.profile().highest());
-      const InstantChoice choice = choose_at(plan, instant);
-      if (choice.reruns.empty()) break;
-      plan = with_reruns(plan, choice.reruns);
+      std::optional<StagedPlan> next = cut_at_highest(plan, parts);
+      if (!next) break;
+      plan = *std::move(next);
+      best.take(found(plan));
     }
-    if (!plan.fits()) return {};
-    return {.placements = plan.placements(), .limits = plan.limits(), .cost = plan.cost()};
+    return plan.fits() ? found(plan) : std::move(best.nearest);
+  }
+
+  // A cut at the instant where most is live, and of some such cuts the one that leaves the least
+  // over the budget; none if there is nothing to give up.
+  [[nodiscard]] static std::optional<StagedPlan> cut_at_highest(const StagedPlan& plan,
+                                                                Parts parts) {
+    const auto instant = static_cast<stage_id>(plan.profile().highest());
+    std::optional<StagedPlan> best;
+    const auto consider = [&](const std::vector<Placement>& reruns) {
+      if (reruns.empty()) return;
+      StagedPlan next = with_reruns(plan, reruns);
+      if (!best || next.profile().violation() < best->profile().violation()) best = std::move(next);
+    };
+    consider(choose_at(plan, instant).reruns);
+    if (parts == Parts::none) return best;
+    const Fences fences(plan, instant);
+    for (const std::size_t count : {4U, 16U, 64U}) {
+      InstantCut cut(plan, instant, fences.crossing(count));
+      if (cut.size() == 0) break;
+      for (int decade = -2; decade <= 5; ++decade) {
+        cut.solve(cut.typical_price() * std::pow(10.0, decade));
+        if (cut.kept_bytes() <= cut.capacity()) break;
+      }
+      consider(cut.reruns());
+    }
+    return best;
+  }
+
+  [[nodiscard]] static Found found(const StagedPlan& plan) {
+    Found found{.placements = plan.placements(), .limits = plan.limits()};
+    if (plan.fits()) {
+      found.cost = plan.cost();
+    } else {
+      found.violation = plan.profile().violation();
+    }
+    return found;
   }
 
   // Runs tasks until that share of the whole effort is spent; more threads than tasks take them
