@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <reprise/planner/binomial.hpp>
-#include <reprise/planner/layer_chain.hpp>
+#include <reprise/planner/chain/layer_chain.hpp>
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/store_all.hpp>
 

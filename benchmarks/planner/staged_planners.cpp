@@ -9,11 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
-#include <reprise/planner/instant_cut.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/staged_request.hpp>
-#include <reprise/planner/staged_search.hpp>
+#include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/staged_request.hpp>
+#include <reprise/planner/staged/staged_search.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/program.hpp>
 #include <utility>

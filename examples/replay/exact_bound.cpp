@@ -8,10 +8,10 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <reprise/planner/instant_cut.hpp>
-#include <reprise/planner/instant_programme.hpp>
 #include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/staged_request.hpp>
+#include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/instant_programme.hpp>
+#include <reprise/planner/staged/staged_request.hpp>
 #include <string>
 #include <vector>
 

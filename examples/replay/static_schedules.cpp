@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <reprise/planner/staged_plan.hpp>
-#include <reprise/planner/staged_program.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
+#include <reprise/planner/staged/staged_program.hpp>
 #include <reprise/program/keep.hpp>
 #include <utility>
 #include <vector>

@@ -16,7 +16,7 @@
 #include <random>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/program/bounds.hpp>
 #include <string>
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <reprise/planner/binomial.hpp>
-#include <reprise/planner/binomial_steps.hpp>
+#include <reprise/planner/chain/binomial_steps.hpp>
 #include <vector>
 
 #include "support/chain_planner_conformance.hpp"

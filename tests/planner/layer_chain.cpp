@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <reprise/planner/chain_reversal.hpp>
-#include <reprise/planner/layer_chain.hpp>
+#include <reprise/planner/chain/chain_reversal.hpp>
+#include <reprise/planner/chain/layer_chain.hpp>
 #include <string>
 #include <vector>
 

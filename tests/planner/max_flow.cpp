@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
-#include <reprise/planner/max_flow.hpp>
+#include <reprise/planner/staged/max_flow.hpp>
 #include <vector>
 
 #include "support/seed.hpp"

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <reprise/planner/staged_plan.hpp>
-#include <reprise/planner/staged_schedule.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
+#include <reprise/planner/staged/staged_schedule.hpp>
 #include <reprise/program/simulate.hpp>
 #include <vector>
 

@@ -18,8 +18,8 @@
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/square_root.hpp>
-#include <reprise/planner/staged_plan.hpp>
-#include <reprise/planner/staged_schedule.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
+#include <reprise/planner/staged/staged_schedule.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <random>
-#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
 
 namespace reprise_test {
 

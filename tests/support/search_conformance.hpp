@@ -9,7 +9,7 @@
 #include <limits>
 #include <optional>
 #include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
 #include <vector>
 
 #include "support/exhaustive_plan.hpp"

@@ -15,7 +15,7 @@
 #include <reprise/core/hash.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/planner.hpp>
-#include <reprise/planner/staged_request.hpp>
+#include <reprise/planner/staged/staged_request.hpp>
 #include <string>
 #include <utility>
 #include <vector>

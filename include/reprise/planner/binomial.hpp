@@ -11,10 +11,10 @@
 #include <limits>
 #include <optional>
 #include <reprise/core/error.hpp>
-#include <reprise/planner/binomial_steps.hpp>
 #include <reprise/planner/candidate_search.hpp>
-#include <reprise/planner/chain_reversal.hpp>
-#include <reprise/planner/layer_chain.hpp>
+#include <reprise/planner/chain/binomial_steps.hpp>
+#include <reprise/planner/chain/chain_reversal.hpp>
+#include <reprise/planner/chain/layer_chain.hpp>
 #include <reprise/planner/planner.hpp>
 #include <string>
 

@@ -12,10 +12,10 @@
 #include <numeric>
 #include <optional>
 #include <reprise/planner/budget_infeasible.hpp>
-#include <reprise/planner/fences.hpp>
-#include <reprise/planner/instant_cut.hpp>
 #include <reprise/planner/planner.hpp>
-#include <reprise/planner/staged_request.hpp>
+#include <reprise/planner/staged/fences.hpp>
+#include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/staged_request.hpp>
 #include <span>
 #include <utility>
 #include <vector>

@@ -14,11 +14,11 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/candidate_search.hpp>
-#include <reprise/planner/chain_reversal.hpp>
-#include <reprise/planner/chain_table.hpp>
-#include <reprise/planner/layer_chain.hpp>
+#include <reprise/planner/chain/chain_reversal.hpp>
+#include <reprise/planner/chain/chain_table.hpp>
+#include <reprise/planner/chain/layer_chain.hpp>
+#include <reprise/planner/chain/smallest_reversal.hpp>
 #include <reprise/planner/planner.hpp>
-#include <reprise/planner/smallest_reversal.hpp>
 #include <string>
 #include <utility>
 #include <vector>

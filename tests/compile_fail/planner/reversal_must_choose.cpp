@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // expect: ChoosesSplit
 
-#include <reprise/planner/chain_reversal.hpp>
+#include <reprise/planner/chain/chain_reversal.hpp>
 
 reprise::RunList runs(const reprise::LayerChain& chain) {
   return reprise::reverse_chain(chain, 1, [](const reprise::ChainSegment& segment) {

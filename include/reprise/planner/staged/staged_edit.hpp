@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
 #include <utility>
 #include <vector>
 

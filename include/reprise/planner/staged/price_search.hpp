@@ -11,9 +11,9 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
-#include <reprise/planner/instant_cut.hpp>
-#include <reprise/planner/search_random.hpp>
-#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/search_random.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
 #include <span>
 #include <utility>
 #include <vector>

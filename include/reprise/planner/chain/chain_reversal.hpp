@@ -9,9 +9,9 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <reprise/planner/layer_chain.hpp>
+#include <reprise/planner/chain/layer_chain.hpp>
+#include <reprise/planner/chain/run_list.hpp>
 #include <reprise/planner/plan.hpp>
-#include <reprise/planner/run_list.hpp>
 #include <reprise/program/simulate.hpp>
 #include <span>
 #include <utility>

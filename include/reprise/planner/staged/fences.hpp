@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
-#include <reprise/planner/staged_plan.hpp>
-#include <reprise/planner/staged_program.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
+#include <reprise/planner/staged/staged_program.hpp>
 #include <span>
 #include <vector>
 

@@ -6,10 +6,10 @@
 /// What planners by stages are asked, and how they answer.
 
 #include <cstddef>
-#include <reprise/planner/instant_cut.hpp>
 #include <reprise/planner/plan.hpp>
-#include <reprise/planner/staged_plan.hpp>
-#include <reprise/planner/staged_schedule.hpp>
+#include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
+#include <reprise/planner/staged/staged_schedule.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/simulate.hpp>
 #include <utility>

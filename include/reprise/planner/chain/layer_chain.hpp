@@ -11,7 +11,7 @@
 #include <limits>
 #include <optional>
 #include <reprise/core/error.hpp>
-#include <reprise/planner/run_list.hpp>
+#include <reprise/planner/chain/run_list.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/program.hpp>
 #include <span>

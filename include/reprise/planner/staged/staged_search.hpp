@@ -11,9 +11,9 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
-#include <reprise/planner/search_random.hpp>
-#include <reprise/planner/staged_edit.hpp>
-#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged/search_random.hpp>
+#include <reprise/planner/staged/staged_edit.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
 #include <span>
 #include <unordered_map>
 #include <utility>

@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <limits>
 #include <reprise/core/units.hpp>
-#include <reprise/planner/chain_reversal.hpp>
-#include <reprise/planner/layer_chain.hpp>
+#include <reprise/planner/chain/chain_reversal.hpp>
+#include <reprise/planner/chain/layer_chain.hpp>
 #include <vector>
 
 namespace reprise::inline v0 {

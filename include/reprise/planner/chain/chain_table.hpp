@@ -12,9 +12,9 @@
 #include <limits>
 #include <memory>
 #include <reprise/core/units.hpp>
-#include <reprise/planner/chain_reversal.hpp>
-#include <reprise/planner/layer_chain.hpp>
-#include <reprise/planner/minimum_of_sums.hpp>
+#include <reprise/planner/chain/chain_reversal.hpp>
+#include <reprise/planner/chain/layer_chain.hpp>
+#include <reprise/planner/chain/minimum_of_sums.hpp>
 #include <utility>
 #include <vector>
 

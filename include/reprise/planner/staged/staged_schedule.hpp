@@ -6,7 +6,7 @@
 /// From operations placed at stages to a schedule.
 
 #include <cstddef>
-#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/program/schedule.hpp>
 #include <vector>
 

@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <reprise/planner/stage_profile.hpp>
-#include <reprise/planner/staged_program.hpp>
+#include <reprise/planner/staged/stage_profile.hpp>
+#include <reprise/planner/staged/staged_program.hpp>
 #include <span>
 #include <utility>
 #include <vector>

@@ -9,10 +9,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <reprise/planner/instant_programme.hpp>
-#include <reprise/planner/max_flow.hpp>
-#include <reprise/planner/staged_edit.hpp>
-#include <reprise/planner/staged_plan.hpp>
+#include <reprise/planner/staged/instant_programme.hpp>
+#include <reprise/planner/staged/max_flow.hpp>
+#include <reprise/planner/staged/staged_edit.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
 #include <span>
 #include <vector>
 
