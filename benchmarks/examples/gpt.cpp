@@ -40,10 +40,10 @@
 
 namespace {
 
-using Graph = reprise::Graph<gpt::Tensor>;
+using Graph = reprise::Graph<gpt::Tensor<>>;
 
-gpt::TokenBatch random_batch(const gpt::ModelShape& shape, std::size_t sequences) {
-  gpt::TokenBatch batch;
+gpt::TokenBatch<> random_batch(const gpt::ModelShape& shape, std::size_t sequences) {
+  gpt::TokenBatch<> batch;
   const reprise::Philox random(1, 0);
   for (std::size_t i = 0; i < sequences * shape.context; ++i) {
     batch.tokens.push_back(static_cast<std::uint8_t>(random.bits(2 * i)));
@@ -144,7 +144,7 @@ struct TimedScheduler {
   void forget(std::uint64_t signature) { scheduler.forget(signature); }
 };
 
-reprise::byte_count budget_for(gpt::Model& model, double share) {
+reprise::byte_count budget_for(gpt::Model<>& model, double share) {
   if (share >= 1) return reprise::unlimited_bytes;
   const reprise::Program program =
       reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;

@@ -101,7 +101,7 @@ std::string body_of(const Checkpoint& checkpoint) {
   for (const NamedSize& size : sizes_of(checkpoint.shape)) out.number(size.size);
   out.number(checkpoint.step);
   for (const auto& values : checkpoint.parameters) out.list(values);
-  for (const AdamW::Moments& moments : checkpoint.moments) {
+  for (const AdamW<>::Moments& moments : checkpoint.moments) {
     out.list(moments.first);
     out.list(moments.second);
   }
@@ -184,21 +184,21 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   }
 }
 
-Checkpoint read_checkpoint(const std::string& path, const Model& model) {
+Checkpoint read_checkpoint(const std::string& path, const ModelShape& shape,
+                           std::span<const std::size_t> sizes) {
   const std::string file = read_file(path);
   Reader in(checked_body(file, path), path);
   Checkpoint checkpoint;
-  checkpoint.shape = model.shape();
-  check_model(in, model.shape(), path);
+  checkpoint.shape = shape;
+  check_model(in, shape, path);
   checkpoint.step = in.number<std::uint64_t>();
-  const auto& entries = model.parameters().entries();
-  for (const auto& entry : entries) {
-    read_values(in, checkpoint.parameters.emplace_back(), entry.values.size(), path);
+  for (const std::size_t size : sizes) {
+    read_values(in, checkpoint.parameters.emplace_back(), size, path);
   }
-  for (const auto& entry : entries) {
-    AdamW::Moments& moments = checkpoint.moments.emplace_back();
-    read_values(in, moments.first, entry.values.size(), path);
-    read_values(in, moments.second, entry.values.size(), path);
+  for (const std::size_t size : sizes) {
+    AdamW<>::Moments& moments = checkpoint.moments.emplace_back();
+    read_values(in, moments.first, size, path);
+    read_values(in, moments.second, size, path);
   }
   in.list(checkpoint.decisions);
   in.expect_end();

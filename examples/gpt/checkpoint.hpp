@@ -5,7 +5,9 @@
 /// @file
 /// All that training resumes with.
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,7 +21,7 @@ struct Checkpoint {
   ModelShape shape{};
   std::uint64_t step = 0;
   std::vector<std::vector<float>> parameters{};
-  std::vector<AdamW::Moments> moments{};
+  std::vector<AdamW<>::Moments> moments{};
   std::string decisions{};  ///< tracker, scheduler and net, as they write themselves
 };
 
@@ -27,9 +29,11 @@ struct Checkpoint {
 /// @throws reprise::Error if it cannot.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
-/// Reads a checkpoint of a model of this shape.
+/// Reads a checkpoint of a model of this shape, whatever device it was trained on.
+/// @param sizes of the model's parameters
 /// @throws reprise::CorruptState if it is truncated, damaged or of another model; reprise::Error if
 /// it cannot be read.
-[[nodiscard]] Checkpoint read_checkpoint(const std::string& path, const Model& model);
+[[nodiscard]] Checkpoint read_checkpoint(const std::string& path, const ModelShape& shape,
+                                         std::span<const std::size_t> sizes);
 
 }  // namespace gpt

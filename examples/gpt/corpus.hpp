@@ -35,11 +35,11 @@ class Corpus {
   [[nodiscard]] std::size_t size() const noexcept { return text_.size(); }
 
   /// Micro-batch number `index`, counted over all steps.
-  [[nodiscard]] TokenBatch training_batch(std::uint64_t index, std::size_t sequences) const {
+  [[nodiscard]] TokenBatch<> training_batch(std::uint64_t index, std::size_t sequences) const {
     return sample(training(), {reprise::hash_combine(seed_, training_stream), index}, sequences);
   }
   /// Validation batch number `index`: the same whatever the seed.
-  [[nodiscard]] TokenBatch validation_batch(std::uint64_t index, std::size_t sequences) const {
+  [[nodiscard]] TokenBatch<> validation_batch(std::uint64_t index, std::size_t sequences) const {
     return sample(validation(), {validation_stream, index}, sequences);
   }
 
@@ -54,9 +54,9 @@ class Corpus {
     return std::span(text_).subspan(split_);
   }
 
-  [[nodiscard]] TokenBatch sample(std::span<const std::uint8_t> part, reprise::Philox random,
-                                  std::size_t sequences) const {
-    TokenBatch batch;
+  [[nodiscard]] TokenBatch<> sample(std::span<const std::uint8_t> part, reprise::Philox random,
+                                    std::size_t sequences) const {
+    TokenBatch<> batch;
     for (std::size_t sequence = 0; sequence < sequences; ++sequence) {
       const auto words = random.block(sequence);
       const std::uint64_t number = std::uint64_t{words[0]} << 32U | words[1];

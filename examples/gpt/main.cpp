@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -17,7 +18,7 @@
 #include "options.hpp"
 #include "report.hpp"
 #include "text.hpp"
-#include "train.hpp"
+#include "training.hpp"
 
 namespace {
 
@@ -29,25 +30,30 @@ gpt::Corpus make_corpus(const gpt::Options& options) {
   return {text, options.shape.context, options.seed};
 }
 
-reprise::byte_count budget_of(const gpt::Options& options, const gpt::Corpus& corpus) {
+std::unique_ptr<gpt::Training> make_training(const gpt::Options& options) {
+  return options.device == gpt::DeviceKind::cuda ? gpt::training_on_cuda() : gpt::training_on_cpu();
+}
+
+reprise::byte_count budget_of(const gpt::Training& training, const gpt::Options& options,
+                              const gpt::Corpus& corpus) {
   if (!options.budget) return reprise::unlimited_bytes;
-  return options.budget->resolve(options.budget->is_share() ? gpt::store_all_peak(options, corpus)
-                                                            : 0);
+  return options.budget->resolve(
+      options.budget->is_share() ? training.store_all_peak(options, corpus) : 0);
 }
 
 /// Store-all comes first, as the reference; only policies that adapt are held to the budget.
-std::vector<gpt::Result> compare(const gpt::Options& options, const gpt::Corpus& corpus,
-                                 reprise::byte_count budget) {
+std::vector<gpt::Result> compare(const gpt::Training& training, const gpt::Options& options,
+                                 const gpt::Corpus& corpus, reprise::byte_count budget) {
   for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
     const auto policy = static_cast<gpt::Policy>(i);
-    if (gpt::adapts_to_budget(policy)) gpt::check_feasible(options, corpus, policy, budget);
+    if (gpt::adapts_to_budget(policy)) training.check_feasible(options, corpus, policy, budget);
   }
   std::vector<gpt::Result> results;
   for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
     const auto policy = static_cast<gpt::Policy>(i);
     results.push_back(
-        gpt::train(options, corpus, policy,
-                   gpt::adapts_to_budget(policy) ? budget : reprise::unlimited_bytes));
+        training.train(options, corpus, policy,
+                       gpt::adapts_to_budget(policy) ? budget : reprise::unlimited_bytes));
     results.back().is_within_budget = results.back().peak_activation_bytes <= budget;
     results.back().exact = have_equal_losses(results.back(), results.front());
   }
@@ -56,16 +62,17 @@ std::vector<gpt::Result> compare(const gpt::Options& options, const gpt::Corpus&
 
 void run(const gpt::Options& options) {
   gpt::set_threads(options.threads);
+  const auto training = make_training(options);
   const gpt::Corpus corpus = make_corpus(options);
   std::printf("%zu layers, %zu channels, %zu heads, context %zu; %zu bytes of text; %d threads\n",
               options.shape.layers, options.shape.channels, options.shape.heads,
               options.shape.context, corpus.size(), options.threads);
-  const reprise::byte_count budget = budget_of(options, corpus);
+  const reprise::byte_count budget = budget_of(*training, options, corpus);
   std::vector<gpt::Result> results;
   if (options.compare) {
-    results = compare(options, corpus, budget);
+    results = compare(*training, options, corpus, budget);
   } else {
-    results.push_back(gpt::train(options, corpus, options.policy, budget));
+    results.push_back(training->train(options, corpus, options.policy, budget));
     if (options.policy == gpt::Policy::store_all) results.back().exact = true;
   }
   gpt::print_table(results, budget);

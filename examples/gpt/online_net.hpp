@@ -18,10 +18,12 @@
 namespace gpt {
 
 /// A model's graph, run operation by operation.
-template <reprise::EvictionPolicy P>
+template <class Device, reprise::EvictionPolicy P>
 class OnlineNet {
  public:
-  OnlineNet(const Options& options, Model& model, P policy, reprise::byte_count budget)
+  using device_type = Device;
+
+  OnlineNet(const Options& options, Model<Device>& model, P policy, reprise::byte_count budget)
       : net_(model.graph(), std::move(policy),
              reprise::RematerialisedOptions{
                  .budget = budget,
@@ -38,7 +40,7 @@ class OnlineNet {
   void load(std::istream& in) { net_.load(in); }
 
  private:
-  reprise::Rematerialised<ModelGraph, P> net_;
+  reprise::Rematerialised<ModelGraph<Device>, P> net_;
 };
 
 }  // namespace gpt

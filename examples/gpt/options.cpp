@@ -21,6 +21,8 @@ namespace {
 struct Written {
   std::string policy = std::string(name_of(Policy::gradient));
   std::string budget;
+  std::string device = "cpu";
+  std::string precision = "fp32";
 };
 
 const CLI::Range size_range(1, 1 << 24);
@@ -53,6 +55,14 @@ void add_training_options(CLI::App& app, Options& options) {
   app.add_option("--lr", options.learning_rate, "Learning rate")->check(CLI::Range(1e-9, 10.0));
   app.add_option("--threads", options.threads, "Threads to compute with")
       ->check(CLI::Range(1, 1024));
+}
+
+void add_device_options(CLI::App& app, Written& written) {
+  app.add_option("--device", written.device, "Where to train")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--precision", written.precision,
+                 "Of matrix products on cuda: fp32, or with factors rounded to tf32 or bf16")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
 }
 
 void add_policy_options(CLI::App& app, Options& options, Written& written) {
@@ -94,9 +104,20 @@ void check_numbers(const Options& options) {
   }
 }
 
+Precision precision_named(const std::string& name) {
+  if (name == "tf32") return Precision::tf32;
+  return name == "bf16" ? Precision::bf16 : Precision::fp32;
+}
+
 void check_as_a_whole(Options& options, const Written& written) {
   check_numbers(options);
   options.policy = policy_named(written.policy);
+  options.device = written.device == "cuda" ? DeviceKind::cuda : DeviceKind::cpu;
+  options.precision = precision_named(written.precision);
+  if (options.device == DeviceKind::cpu && options.precision != Precision::fp32) {
+    throw reprise::InvalidArgument("--precision: " + written.precision +
+                                   " is for --device cuda; a CPU multiplies in fp32");
+  }
   if (!written.budget.empty()) {
     options.budget = parse_budget(written.budget);
   } else if (options.compare) {
@@ -122,6 +143,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   add_text_options(app, options);
   add_model_options(app, options);
   add_training_options(app, options);
+  add_device_options(app, written);
   add_policy_options(app, options, written);
   add_file_options(app, options);
   try {

@@ -13,9 +13,13 @@
 
 #include "budget.hpp"
 #include "engine/model.hpp"
+#include "engine/precision.hpp"
 #include "policy.hpp"
 
 namespace gpt {
+
+/// Where the model is trained.
+enum class DeviceKind { cpu, cuda };
 
 /// The command line's options with their defaults, which are the demo's.
 struct Options {
@@ -27,6 +31,8 @@ struct Options {
   std::size_t steps = 30;
   std::uint64_t seed = 1;
   float learning_rate = 1e-3F;
+  DeviceKind device = DeviceKind::cpu;
+  Precision precision = Precision::fp32;  ///< of a GPU's matrix products
   int threads = 1;
   Policy policy = Policy::gradient;
   bool compare = false;

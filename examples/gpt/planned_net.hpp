@@ -7,6 +7,7 @@
 
 #include <istream>
 #include <ostream>
+#include <reprise/backend/host.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/run/checkpointed.hpp>
@@ -22,13 +23,25 @@
 
 namespace gpt {
 
+/// What reads the gradients where the device has them: its own backend, or the host's.
+template <class Device>
+[[nodiscard]] auto statistics_backend(Device& device) {
+  if constexpr (requires { device.statistics_backend(); }) {
+    return device.statistics_backend();
+  } else {
+    return reprise::DefaultBackend{};
+  }
+}
+
 /// A model's graph with the statistics, the plans and the passes of its training.
-template <reprise::Planner P>
+template <class Device, reprise::Planner P>
 class PlannedNet {
  public:
-  PlannedNet(const Options& options, Model& model, P planner, reprise::byte_count budget)
+  using device_type = Device;
+
+  PlannedNet(const Options& options, Model<Device>& model, P planner, reprise::byte_count budget)
       : tracker_(model.graph(), reprise::Ema{.beta = options.beta},
-                 reprise::EverySteps{.steps = options.cadence}),
+                 reprise::EverySteps{.steps = options.cadence}, statistics_backend(model.device())),
         scheduler_(std::move(planner), reprise::ReplanEvery{.steps = options.cadence}),
         net_(model.graph(), tracker_, scheduler_,
              reprise::CheckpointedOptions{
@@ -56,12 +69,13 @@ class PlannedNet {
 
  private:
   using Tracker =
-      reprise::GradientStatTracker<reprise::DefaultBackend, reprise::Ema, reprise::EverySteps>;
+      reprise::GradientStatTracker<decltype(statistics_backend(std::declval<Device&>())),
+                                   reprise::Ema, reprise::EverySteps>;
   using Scheduler = reprise::CheckpointScheduler<P, reprise::ReplanEvery>;
 
   Tracker tracker_;
   Scheduler scheduler_;
-  reprise::Checkpointed<ModelGraph, Tracker, Scheduler> net_;
+  reprise::Checkpointed<ModelGraph<Device>, Tracker, Scheduler> net_;
 };
 
 }  // namespace gpt

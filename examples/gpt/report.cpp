@@ -18,15 +18,25 @@ const char* text_of(const std::optional<bool>& exact) {
   return *exact ? "yes" : "NO";
 }
 
-void print_line(const Result& result) {
-  std::printf("%-13s %11s%c %12s %12.3f %9.4f %11.6f %11.6f %10s\n",
-              std::string(name_of(result.policy)).c_str(),
+/// Whether a driver counted too, which takes a column.
+bool has_device_peaks(const std::vector<Result>& results) {
+  return std::ranges::any_of(
+      results, [](const Result& result) { return result.device_peak_bytes.has_value(); });
+}
+
+std::string device_peak_of(const Result& result) {
+  return result.device_peak_bytes ? reprise::format_bytes(*result.device_peak_bytes) : "-";
+}
+
+void print_line(const Result& result, bool with_device) {
+  std::printf("%-13s %11s%c %12s ", std::string(name_of(result.policy)).c_str(),
               reprise::format_bytes(result.peak_activation_bytes).c_str(),
               result.is_within_budget ? ' ' : '*',
-              reprise::format_bytes(result.predicted_peak_bytes).c_str(),
-              result.recomputed_flops_per_step / 1e9, result.seconds_per_step,
-              static_cast<double>(result.losses.back()), static_cast<double>(result.val_loss),
-              text_of(result.exact));
+              reprise::format_bytes(result.predicted_peak_bytes).c_str());
+  if (with_device) std::printf("%12s ", device_peak_of(result).c_str());
+  std::printf("%12.3f %9.4f %11.6f %11.6f %10s\n", result.recomputed_flops_per_step / 1e9,
+              result.seconds_per_step, static_cast<double>(result.losses.back()),
+              static_cast<double>(result.val_loss), text_of(result.exact));
 }
 
 nlohmann::json json_of(const Result& result, const Options& options) {
@@ -35,6 +45,7 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"peak_activation_bytes", result.peak_activation_bytes},
       {"predicted_peak_bytes", result.predicted_peak_bytes},
       {"reserved_bytes", result.reserved_bytes},
+      {"device_peak_bytes", nullptr},
       {"budget_bytes", nullptr},
       {"within_budget", result.is_within_budget},
       {"recomputed_flops_per_step", result.recomputed_flops_per_step},
@@ -49,7 +60,9 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"exact", nullptr},
       {"seed", options.seed},
       {"threads", options.threads},
+      {"device", options.device == DeviceKind::cuda ? "cuda" : "cpu"},
   };
+  if (result.device_peak_bytes) object["device_peak_bytes"] = *result.device_peak_bytes;
   if (result.bound_flops_per_step > 0) object["lower_bound"] = result.bound_flops_per_step;
   if (result.budget_bytes) object["budget_bytes"] = *result.budget_bytes;
   if (result.exact) object["exact"] = *result.exact;
@@ -59,11 +72,15 @@ nlohmann::json json_of(const Result& result, const Options& options) {
 }  // namespace
 
 void print_table(const std::vector<Result>& results, reprise::byte_count budget) {
-  std::printf("\n%-13s %12s %12s %12s %9s %11s %11s %10s\n", "policy", "peak ", "predicted",
-              "recomputed", "seconds", "training", "validation", "identical");
-  std::printf("%-13s %12s %12s %12s %9s %11s %11s %10s\n", "", "activations ", "peak", "GFLOP/step",
-              "a step", "loss", "loss", "losses");
-  for (const Result& result : results) print_line(result);
+  const bool with_device = has_device_peaks(results);
+  std::printf("\n%-13s %12s %12s ", "policy", "peak ", "predicted");
+  if (with_device) std::printf("%12s ", "driver's");
+  std::printf("%12s %9s %11s %11s %10s\n", "recomputed", "seconds", "training", "validation",
+              "identical");
+  std::printf("%-13s %12s %12s ", "", "activations ", "peak");
+  if (with_device) std::printf("%12s ", "peak");
+  std::printf("%12s %9s %11s %11s %10s\n", "GFLOP/step", "a step", "loss", "loss", "losses");
+  for (const Result& result : results) print_line(result, with_device);
   if (budget == reprise::unlimited_bytes) return;
   std::printf("\nbudget: %s (%llu bytes)", reprise::format_bytes(budget).c_str(),
               static_cast<unsigned long long>(budget));

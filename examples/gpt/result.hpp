@@ -22,6 +22,7 @@ struct Result {
   std::uint64_t reserved_bytes = 0;             ///< with the allocator's pool
   std::optional<std::uint64_t> budget_bytes{};  ///< that this policy ran with
   bool is_within_budget = true;                 ///< of the run, whether or not it was told of it
+  std::optional<std::uint64_t> device_peak_bytes{};  ///< of them, as a GPU's driver counts
   double recomputed_flops_per_step = 0;
   double forward_flops_per_step = 0;
   double bound_flops_per_step = 0;  ///< that no exact plan recomputes less than; 0: none is proven

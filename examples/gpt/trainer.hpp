@@ -5,10 +5,10 @@
 /// @file
 /// Training with Reprise: what an engine's loop looks like.
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <reprise/core/units.hpp>
 #include <reprise/run/run_report.hpp>
 #include <span>
@@ -19,6 +19,7 @@
 #include "checkpoint.hpp"
 #include "corpus.hpp"
 #include "engine/adam_w.hpp"
+#include "engine/losses.hpp"
 #include "engine/model.hpp"
 #include "options.hpp"
 
@@ -28,8 +29,9 @@ namespace gpt {
 struct StepResult {
   float loss = 0;  ///< mean over the micro-batches
   double seconds = 0;
-  std::uint64_t peak_bytes = 0;  ///< of activations, counted by the allocator
-  std::uint64_t live_bytes = 0;  ///< between forward and backward
+  std::uint64_t peak_bytes = 0;                      ///< of activations, counted by the allocator
+  std::uint64_t live_bytes = 0;                      ///< between forward and backward
+  std::optional<std::uint64_t> device_peak_bytes{};  ///< of them, as a GPU's driver counts
   reprise::RunReport report{};
 };
 
@@ -38,19 +40,22 @@ struct StepResult {
 template <class Net>
 class Trainer {
  public:
+  using Device = typename Net::device_type;
+
   /// @param decider the planner or the policy
   template <class Decider>
-  Trainer(const Options& options, const Corpus& corpus, Decider decider, reprise::byte_count budget)
+  Trainer(const Options& options, const Corpus& corpus, Device device, Decider decider,
+          reprise::byte_count budget)
       : options_(options),
         corpus_(corpus),
-        model_(options.shape, options.seed),
+        model_(options.shape, options.seed, std::move(device)),
         optimiser_(model_.parameters(), {.learning_rate = options.learning_rate}),
         net_(options, model_, std::move(decider), budget),
         verifies_next_step_(options.verify_replay) {}
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  [[nodiscard]] Model& model() noexcept { return model_; }
+  [[nodiscard]] Model<Device>& model() noexcept { return model_; }
 
   /// One step: all micro-batches, then the optimiser.
   StepResult step() {
@@ -62,16 +67,18 @@ class Trainer {
     model_.memory().reset_peak();
     model_.parameters().zero_gradients();
     const float share = 1.0F / static_cast<float>(options_.accumulate);
+    Losses<Device> losses(model_.device(), options_.accumulate);
     for (std::size_t i = 0; i < options_.accumulate; ++i) {
       auto pass = net_->forward();
-      result.loss += share * *pass.output().data();
+      losses.note(i, pass.output());
       result.live_bytes = model_.memory().live_bytes();
       net_->backward(std::move(pass), model_.scalar(share));
     }
     net_->end_step();
     optimiser_.step();
     result.report = net_->report();
-    result.peak_bytes = peak_bytes(result.report);
+    note_peaks(result);
+    result.loss = losses.mean();  // waits for the device, so that the seconds are its too
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
@@ -80,19 +87,21 @@ class Trainer {
   /// The mean loss on the validation part.
   float validate() {
     constexpr std::size_t batches = 8;
-    float sum = 0;
+    Losses<Device> losses(model_.device(), batches);
     for (std::size_t i = 0; i < batches; ++i) {
-      model_.batches().evaluation = corpus_.validation_batch(i, options_.batch);
-      sum += *net_->infer().front().data();
+      model_.batches().evaluation = model_.upload(corpus_.validation_batch(i, options_.batch));
+      losses.note(i, net_->infer().front());
     }
-    return sum / static_cast<float>(batches);
+    return losses.mean();
   }
 
   [[nodiscard]] Checkpoint checkpoint() const {
-    Checkpoint checkpoint{
-        .shape = model_.shape(), .step = net_->step(), .moments = optimiser_.moments()};
+    Checkpoint checkpoint{.shape = model_.shape(), .step = net_->step()};
     for (const auto& entry : model_.parameters().entries()) {
-      checkpoint.parameters.push_back(entry.values);
+      checkpoint.parameters.push_back(on_host(entry.values));
+    }
+    for (const auto& moments : optimiser_.moments()) {
+      checkpoint.moments.push_back({on_host(moments.first), on_host(moments.second)});
     }
     std::ostringstream decisions;
     net_.save(decisions);
@@ -108,27 +117,41 @@ class Trainer {
     net_.load(decisions);
     auto& entries = model_.parameters().entries();
     for (std::size_t i = 0; i < entries.size(); ++i) {
-      std::ranges::copy(checkpoint.parameters[i], entries[i].values.begin());
-      optimiser_.moments()[i] = checkpoint.moments[i];
+      replace(entries[i].values, checkpoint.parameters[i]);
+      replace(optimiser_.moments()[i].first, checkpoint.moments[i].first);
+      replace(optimiser_.moments()[i].second, checkpoint.moments[i].second);
     }
     optimiser_.set_steps(checkpoint.step);
   }
 
  private:
+  using Buffer = typename Device::template Buffer<float>;
+
+  [[nodiscard]] std::vector<float> on_host(const Buffer& buffer) const {
+    return model_.parameters().device().read(
+        std::span<const float>(buffer.data(), buffer.size()), [](std::span<const float> elements) {
+          return std::vector<float>(elements.begin(), elements.end());
+        });
+  }
+  void replace(Buffer& buffer, const std::vector<float>& elements) {
+    model_.device().write(std::span<const float>(elements),
+                          std::span<float>(buffer.data(), buffer.size()));
+  }
+
   void choose_batches() {
     auto& batches = model_.batches().training;
     batches.clear();
     for (std::size_t i = 0; i < options_.accumulate; ++i) {
-      batches.push_back(
-          corpus_.training_batch(net_->step() * options_.accumulate + i, options_.batch));
+      batches.push_back(model_.upload(
+          corpus_.training_batch(net_->step() * options_.accumulate + i, options_.batch)));
     }
   }
 
   /// Compares the first micro-batch's gradients with those of keeping everything.
   void verify_step() {
     net_->verify_step(
-        [this](std::span<const Tensor* const>) {
-          std::vector<Tensor> gradients;
+        [this](std::span<const Tensor<Device>* const>) {
+          std::vector<Tensor<Device>> gradients;
           gradients.push_back(model_.scalar(1.0F));
           return gradients;
         },
@@ -137,14 +160,16 @@ class Trainer {
   }
 
   /// The first step holds the measuring forward too, which is no part of the plan.
-  [[nodiscard]] std::uint64_t peak_bytes(const reprise::RunReport& report) {
-    return report.profile_bytes > 0 ? report.peak_bytes : model_.memory().peak_bytes();
+  void note_peaks(StepResult& result) {
+    const bool measures = result.report.profile_bytes > 0;
+    result.peak_bytes = measures ? result.report.peak_bytes : model_.memory().peak_bytes();
+    if (!measures) result.device_peak_bytes = model_.device().peak_bytes();
   }
 
   const Options& options_;
   const Corpus& corpus_;
-  Model model_;
-  AdamW optimiser_;
+  Model<Device> model_;
+  AdamW<Device> optimiser_;
   Net net_;
   bool verifies_next_step_;
 };

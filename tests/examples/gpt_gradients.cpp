@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The GPT engine's gradients against finite differences, node by node and for the whole model; and
-// that a node allocates what it returns, and no byte more.
+// that a node allocates what it returns, and no byte more. On the CPU, and on a GPU that is played.
 
 #include <doctest/doctest.h>
 
@@ -14,6 +14,8 @@
 #include <reprise/core/node.hpp>
 #include <reprise/core/philox.hpp>
 #include <span>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "engine/model.hpp"
@@ -32,20 +34,20 @@
 #include "engine/parameters.hpp"
 #include "engine/reference_loop.hpp"
 #include "engine/tensor.hpp"
+#include "support/played_gpu.hpp"
 
 namespace {
 
-using gpt::Memory;
 using gpt::Parameter;
-using gpt::Tensor;
 
 struct Shape {
   std::size_t rows;
   std::size_t columns;
 };
 
-Tensor random_tensor(Memory& memory, Shape shape, std::uint64_t stream) {
-  Tensor tensor(memory, shape.rows, shape.columns);
+template <class Device>
+gpt::Tensor<Device> random_tensor(gpt::Memory<Device>& memory, Shape shape, std::uint64_t stream) {
+  gpt::Tensor<Device> tensor(memory, shape.rows, shape.columns);
   const reprise::Philox random(7, stream);
   for (std::size_t i = 0; i < tensor.size(); ++i) {
     tensor.data()[i] = 2 * random.uniform(i) - 1;
@@ -53,13 +55,15 @@ Tensor random_tensor(Memory& memory, Shape shape, std::uint64_t stream) {
   return tensor;
 }
 
-Tensor copy_of(const Tensor& tensor) {
-  Tensor copy = make_like(tensor);
+template <class Device>
+gpt::Tensor<Device> copy_of(const gpt::Tensor<Device>& tensor) {
+  gpt::Tensor<Device> copy = make_like(tensor);
   for (std::size_t i = 0; i < tensor.size(); ++i) copy.data()[i] = tensor.data()[i];
   return copy;
 }
 
-double dot(const Tensor& a, const Tensor& b) {
+template <class Device>
+double dot(const gpt::Tensor<Device>& a, const gpt::Tensor<Device>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     sum += static_cast<double>(a.data()[i]) * static_cast<double>(b.data()[i]);
@@ -71,6 +75,8 @@ double dot(const Tensor& a, const Tensor& b) {
 template <std::size_t arity, class N>
 class NodeCheck {
  public:
+  using Tensor = typename N::tensor_type;
+  using Memory = std::remove_reference_t<decltype(std::declval<Tensor&>().memory())>;
   static constexpr std::size_t ports = reprise::node::output_count<N, arity>;
 
   NodeCheck(Memory& memory, N& node, std::array<Shape, arity> inputs)
@@ -191,9 +197,10 @@ class NodeCheck {
   std::vector<Tensor> weights_;
 };
 
-gpt::Batches random_batches(std::size_t tokens, std::uint8_t vocabulary) {
-  gpt::Batches batches;
-  gpt::TokenBatch batch;
+template <class Device>
+gpt::Batches<Device> random_batches(std::size_t tokens, std::uint8_t vocabulary) {
+  gpt::Batches<Device> batches;
+  gpt::TokenBatch<Device> batch;
   const reprise::Philox random(11, 0);
   for (std::size_t i = 0; i < tokens; ++i) {
     batch.tokens.push_back(static_cast<std::uint8_t>(random.bits(2 * i) % vocabulary));
@@ -210,80 +217,93 @@ constexpr std::size_t rows = 2 * context;
 
 }  // namespace
 
-TEST_CASE("layer norm has the gradients of finite differences") {
-  Memory memory;
-  gpt::Parameters parameters(1);
+TYPE_TO_STRING(gpt::Cpu);
+TYPE_TO_STRING(reprise_test::PlayedGpu);
+
+TEST_CASE_TEMPLATE("layer norm has the gradients of finite differences", Device, gpt::Cpu,
+                   reprise_test::PlayedGpu) {
+  gpt::Memory<Device> memory;
+  gpt::Parameters<Device> parameters(memory.device(), 1);
   const Parameter scale = parameters.add_normal(1, channels, 1);
   const Parameter shift = parameters.add_normal(1, channels, 1);
-  gpt::LayerNorm node(scale, shift);
-  NodeCheck<1, gpt::LayerNorm>(memory, node, {{{rows, channels}}}).check({scale, shift});
+  gpt::LayerNorm<Device> node(scale, shift);
+  NodeCheck<1, gpt::LayerNorm<Device>>(memory, node, {{{rows, channels}}}).check({scale, shift});
 }
 
-TEST_CASE("a linear node has the gradients of finite differences") {
-  Memory memory;
-  gpt::Parameters parameters(1);
+TEST_CASE_TEMPLATE("a linear node has the gradients of finite differences", Device, gpt::Cpu,
+                   reprise_test::PlayedGpu) {
+  gpt::Memory<Device> memory;
+  gpt::Parameters<Device> parameters(memory.device(), 1);
   const Parameter weight = parameters.add_normal(channels, 17, 1);
   const Parameter bias = parameters.add_normal(1, 17, 1);
-  gpt::Linear node(weight, bias);
-  NodeCheck<1, gpt::Linear>(memory, node, {{{rows, channels}}}).check({weight, bias});
+  gpt::Linear<Device> node(weight, bias);
+  NodeCheck<1, gpt::Linear<Device>>(memory, node, {{{rows, channels}}}).check({weight, bias});
 }
 
-TEST_CASE("the projection to queries, keys and values has the gradients of finite differences") {
-  Memory memory;
-  gpt::Parameters parameters(1);
+TEST_CASE_TEMPLATE(
+    "the projection to queries, keys and values has the gradients of finite differences", Device,
+    gpt::Cpu, reprise_test::PlayedGpu) {
+  gpt::Memory<Device> memory;
+  gpt::Parameters<Device> parameters(memory.device(), 1);
   const Parameter weight = parameters.add_normal(channels, 3 * channels, 1);
   const Parameter bias = parameters.add_normal(1, 3 * channels, 1);
-  gpt::AttentionProjection node(weight, bias);
-  NodeCheck<1, gpt::AttentionProjection>(memory, node, {{{rows, channels}}}).check({weight, bias});
+  gpt::AttentionProjection<Device> node(weight, bias);
+  NodeCheck<1, gpt::AttentionProjection<Device>>(memory, node, {{{rows, channels}}})
+      .check({weight, bias});
 }
 
-TEST_CASE("attention has the gradients of finite differences") {
-  Memory memory;
+TEST_CASE_TEMPLATE("attention has the gradients of finite differences", Device, gpt::Cpu,
+                   reprise_test::PlayedGpu) {
+  gpt::Memory<Device> memory;
   const gpt::AttentionShape shape{.heads = 3, .context = context};
   // The mask's infinities leave no finite differences of the scores themselves.
   struct MaskedScores {
-    gpt::AttentionScores scores;
+    gpt::AttentionScores<Device> scores;
 
-    Tensor forward(const Tensor& q, const Tensor& k, reprise::PassContext& pass) {
-      return gpt::Softmax{}.forward(scores.forward(q, k, pass), pass);
+    gpt::Tensor<Device> forward(const gpt::Tensor<Device>& q, const gpt::Tensor<Device>& k,
+                                reprise::PassContext& pass) {
+      return gpt::Softmax<Device>{}.forward(scores.forward(q, k, pass), pass);
     }
-    std::array<Tensor, 2> backward(const Tensor& q, const Tensor& k, const Tensor& dy,
-                                   reprise::PassContext& pass) {
-      Tensor y = forward(q, k, pass);
-      Tensor gradient = gpt::Softmax{}.backward(y, copy_of(dy), pass);
-      y = Tensor{};
+    std::array<gpt::Tensor<Device>, 2> backward(const gpt::Tensor<Device>& q,
+                                                const gpt::Tensor<Device>& k,
+                                                const gpt::Tensor<Device>& dy,
+                                                reprise::PassContext& pass) {
+      gpt::Tensor<Device> y = forward(q, k, pass);
+      gpt::Tensor<Device> gradient = gpt::Softmax<Device>{}.backward(y, copy_of(dy), pass);
+      y = gpt::Tensor<Device>{};
       return scores.backward(q, k, gradient, pass);
     }
   };
   SUBCASE("output") {
-    gpt::AttentionOutput node(shape);
-    NodeCheck<2, gpt::AttentionOutput>(memory, node, {{{3 * rows, context}, {rows, channels}}})
+    gpt::AttentionOutput<Device> node(shape);
+    NodeCheck<2, gpt::AttentionOutput<Device>>(memory, node,
+                                               {{{3 * rows, context}, {rows, channels}}})
         .check();
   }
   SUBCASE("scores allocate what they return") {
-    gpt::AttentionScores node(shape);
+    gpt::AttentionScores<Device> node(shape);
     reprise::PassContext pass;
-    const Tensor q = random_tensor(memory, {rows, channels}, 0);
-    const Tensor k = random_tensor(memory, {rows, channels}, 1);
+    const gpt::Tensor<Device> q = random_tensor(memory, {rows, channels}, 0);
+    const gpt::Tensor<Device> k = random_tensor(memory, {rows, channels}, 1);
     memory.reset_peak();
     const std::uint64_t before = memory.live_bytes();
-    const Tensor y = node.forward(q, k, pass);
+    const gpt::Tensor<Device> y = node.forward(q, k, pass);
     CHECK(memory.peak_bytes() == before + y.bytes());
     const auto gradients = node.backward(q, k, y, pass);
     CHECK(memory.peak_bytes() == before + y.bytes() + q.bytes() + k.bytes());
   }
   SUBCASE("scores under softmax") {
-    MaskedScores node{gpt::AttentionScores(shape)};
-    const Tensor q = random_tensor(memory, {rows, channels}, 0);
-    const Tensor k = random_tensor(memory, {rows, channels}, 1);
-    const Tensor weights = random_tensor(memory, {3 * rows, context}, 2);
+    MaskedScores node{gpt::AttentionScores<Device>(shape)};
+    const gpt::Tensor<Device> q = random_tensor(memory, {rows, channels}, 0);
+    const gpt::Tensor<Device> k = random_tensor(memory, {rows, channels}, 1);
+    const gpt::Tensor<Device> weights = random_tensor(memory, {3 * rows, context}, 2);
     reprise::PassContext pass;
     const auto gradients = node.backward(q, k, weights, pass);
     for (std::size_t input = 0; input < 2; ++input) {
       for (std::size_t i = 0; i < q.size(); i += 7) {
         const auto objective = [&](float step) {
-          Tensor moved_q = copy_of(q);
-          Tensor moved_k = copy_of(k);
+          gpt::Tensor<Device> moved_q = copy_of(q);
+          gpt::Tensor<Device> moved_k = copy_of(k);
           (input == 0 ? moved_q : moved_k).data()[i] += step;
           return dot(node.forward(moved_q, moved_k, pass), weights);
         };
@@ -296,22 +316,25 @@ TEST_CASE("attention has the gradients of finite differences") {
   }
 }
 
-TEST_CASE("softmax, GELU, dropout and the sum have the gradients of finite differences") {
-  Memory memory;
-  gpt::Softmax softmax;
-  NodeCheck<1, gpt::Softmax>(memory, softmax, {{{rows, 7}}}).check();
-  gpt::Gelu gelu;
-  NodeCheck<1, gpt::Gelu>(memory, gelu, {{{rows, channels}}}).check();
-  gpt::Dropout dropout(0.3F);
-  NodeCheck<1, gpt::Dropout>(memory, dropout, {{{3, 7}}}).check();
-  gpt::Residual residual;
-  NodeCheck<2, gpt::Residual>(memory, residual, {{{rows, channels}, {rows, channels}}}).check();
+TEST_CASE_TEMPLATE("softmax, GELU, dropout and the sum have the gradients of finite differences",
+                   Device, gpt::Cpu, reprise_test::PlayedGpu) {
+  gpt::Memory<Device> memory;
+  gpt::Softmax<Device> softmax;
+  NodeCheck<1, gpt::Softmax<Device>>(memory, softmax, {{{rows, 7}}}).check();
+  gpt::Gelu<Device> gelu;
+  NodeCheck<1, gpt::Gelu<Device>>(memory, gelu, {{{rows, channels}}}).check();
+  gpt::Dropout<Device> dropout(0.3F);
+  NodeCheck<1, gpt::Dropout<Device>>(memory, dropout, {{{3, 7}}}).check();
+  gpt::Residual<Device> residual;
+  NodeCheck<2, gpt::Residual<Device>>(memory, residual, {{{rows, channels}, {rows, channels}}})
+      .check();
 }
 
-TEST_CASE("dropout drops its share in training and passes on in inference") {
-  Memory memory;
-  gpt::Dropout dropout(0.25F);
-  Tensor ones(memory, 100, 101);
+TEST_CASE_TEMPLATE("dropout drops its share in training and passes on in inference", Device,
+                   gpt::Cpu, reprise_test::PlayedGpu) {
+  gpt::Memory<Device> memory;
+  gpt::Dropout<Device> dropout(0.25F);
+  gpt::Tensor<Device> ones(memory, 100, 101);
   for (float& element : ones.elements()) element = 1;
   reprise::PassContext inference({}, reprise::PassMode::inference);
   ones = dropout.forward(std::move(ones), inference);
@@ -324,30 +347,32 @@ TEST_CASE("dropout drops its share in training and passes on in inference") {
   CHECK(dropped < 2750);
 }
 
-TEST_CASE("embedding, head and loss have the gradients of finite differences") {
-  Memory memory;
+TEST_CASE_TEMPLATE("embedding, head and loss have the gradients of finite differences", Device,
+                   gpt::Cpu, reprise_test::PlayedGpu) {
+  gpt::Memory<Device> memory;
   constexpr std::uint8_t vocabulary = 9;
-  const gpt::Batches batches = random_batches(rows, vocabulary);
-  gpt::Parameters parameters(1);
+  const gpt::Batches<Device> batches = random_batches<Device>(rows, vocabulary);
+  gpt::Parameters<Device> parameters(memory.device(), 1);
   const Parameter tokens = parameters.add_normal(vocabulary, channels, 1);
   const Parameter positions = parameters.add_normal(context, channels, 1);
-  gpt::Embedding embedding(memory, batches, tokens, positions, channels);
-  NodeCheck<0, gpt::Embedding>(memory, embedding, {}).check({tokens, positions});
-  gpt::TiedHead head(tokens, vocabulary);
-  NodeCheck<1, gpt::TiedHead>(memory, head, {{{rows, channels}}}).check({tokens});
-  gpt::CrossEntropy loss(batches);
-  NodeCheck<1, gpt::CrossEntropy>(memory, loss, {{{rows, vocabulary}}}).check();
+  gpt::Embedding<Device> embedding(memory, batches, tokens, positions, channels);
+  NodeCheck<0, gpt::Embedding<Device>>(memory, embedding, {}).check({tokens, positions});
+  gpt::TiedHead<Device> head(tokens, vocabulary);
+  NodeCheck<1, gpt::TiedHead<Device>>(memory, head, {{{rows, channels}}}).check({tokens});
+  gpt::CrossEntropy<Device> loss(batches);
+  NodeCheck<1, gpt::CrossEntropy<Device>>(memory, loss, {{{rows, vocabulary}}}).check();
 }
 
-TEST_CASE("the whole model has the gradients of finite differences") {
-  gpt::Model model({.vocabulary = 13,
-                    .layers = 2,
-                    .channels = 16,
-                    .heads = 2,
-                    .context = context,
-                    .dropout = 0.2F},
-                   5);
-  model.batches() = random_batches(rows, 13);
+TEST_CASE_TEMPLATE("the whole model has the gradients of finite differences", Device, gpt::Cpu,
+                   reprise_test::PlayedGpu) {
+  gpt::Model<Device> model({.vocabulary = 13,
+                            .layers = 2,
+                            .channels = 16,
+                            .heads = 2,
+                            .context = context,
+                            .dropout = 0.2F},
+                           5);
+  model.batches() = random_batches<Device>(rows, 13);
   // Larger than at the start of training, so that attention and GELU leave their linear range.
   for (auto& entry : model.parameters().entries()) {
     for (float& value : entry.values) value = entry.decays ? value * 10 : value;
@@ -385,12 +410,13 @@ TEST_CASE("the whole model has the gradients of finite differences") {
   }
 }
 
-TEST_CASE("two runs of training give the same bits") {
+TEST_CASE_TEMPLATE("two runs of training give the same bits", Device, gpt::Cpu,
+                   reprise_test::PlayedGpu) {
   const auto train = [] {
-    gpt::Model model(
+    gpt::Model<Device> model(
         {.vocabulary = 13, .layers = 2, .channels = 32, .heads = 2, .context = 16, .dropout = 0.1F},
         5);
-    model.batches() = random_batches(64, 13);
+    model.batches() = random_batches<Device>(64, 13);
     gpt::ReferenceLoop loop(model.graph());
     std::vector<float> losses;
     for (std::uint64_t step = 0; step < 3; ++step) {

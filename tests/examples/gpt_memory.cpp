@@ -37,111 +37,25 @@
 #include "engine/reference_loop.hpp"
 #include "engine/threads.hpp"
 #include "policy.hpp"
+#include "support/gpt_training.hpp"
 
 namespace {
 
-constexpr std::size_t steps = 4;
-constexpr std::size_t micro_batches = 2;
-constexpr std::uint64_t seed = 9;
+using Trace = reprise_test::GptTrace;
 
-gpt::ModelShape shape_with(float dropout) {
-  return {
-      .vocabulary = 17, .layers = 5, .channels = 16, .heads = 2, .context = 8, .dropout = dropout};
-}
+constexpr std::size_t steps = reprise_test::SmallGpt::steps;
+constexpr std::size_t micro_batches = reprise_test::SmallGpt::micro_batches;
+constexpr std::uint64_t seed = reprise_test::SmallGpt::seed;
 
-void fill_batches(gpt::Batches& batches) {
-  for (std::size_t index = 0; index < micro_batches; ++index) {
-    gpt::TokenBatch& batch = batches.training.emplace_back();
-    const reprise::Philox random(3, index);
-    for (std::size_t i = 0; i < 24; ++i) {
-      batch.tokens.push_back(static_cast<std::uint8_t>(random.bits(2 * i) % 17));
-      batch.targets.push_back(static_cast<std::uint8_t>(random.bits(2 * i + 1) % 17));
-    }
-  }
-}
+gpt::ModelShape shape_with(float dropout) { return reprise_test::SmallGpt::shape(dropout); }
 
-// Losses of all passes, and all parameters at the end.
-struct Trace {
-  std::vector<float> losses;
-  std::vector<std::vector<float>> parameters;
+void fill_batches(gpt::Model<>& model) { reprise_test::SmallGpt::fill_batches(model); }
 
-  void finish(const gpt::Model& model) {
-    for (const auto& entry : model.parameters().entries()) parameters.push_back(entry.values);
-  }
-  friend bool operator==(const Trace&, const Trace&) = default;
-};
-
-Trace train_by_hand(float dropout) {
-  gpt::Model model(shape_with(dropout), seed);
-  fill_batches(model.batches());
-  gpt::AdamW optimiser(model.parameters(), {});
-  gpt::ReferenceLoop loop(model.graph());
-  Trace trace;
-  for (std::uint64_t step = 0; step < steps; ++step) {
-    model.parameters().zero_gradients();
-    for (std::uint64_t i = 0; i < micro_batches; ++i) {
-      trace.losses.push_back(*loop.forward({.seed = seed, .step = step, .micro_batch = i}).data());
-      loop.backward(model.scalar(0.5F));
-    }
-    optimiser.step();
-  }
-  trace.finish(model);
-  return trace;
-}
-
-// Holds the ledger against the allocator, before, inside and after each action.
-struct LedgerCheck {
-  gpt::Memory& memory;
-  std::uint64_t expected_peak = 0;
-  std::size_t actions = 0;
-
-  void operator()(const reprise::ActionEvent& event) {
-    if (event.moment == reprise::ActionEvent::Moment::before) {
-      expected_peak = event.during_bytes;
-      memory.reset_peak();
-      return;
-    }
-    ++actions;
-    REQUIRE(memory.live_bytes() == event.live_bytes);
-    REQUIRE(memory.peak_bytes() == expected_peak);
-  }
-};
+Trace train_by_hand(float dropout) { return reprise_test::train_by_hand<gpt::Cpu>(dropout); }
 
 template <class Planner>
 Trace train_with(Planner planner, float dropout, reprise::byte_count budget) {
-  gpt::Model model(shape_with(dropout), seed);
-  fill_batches(model.batches());
-  gpt::AdamW optimiser(model.parameters(), {});
-  reprise::GradientStatTracker tracker(model.graph(), reprise::Ema{.beta = 0.9});
-  reprise::CheckpointScheduler scheduler(std::move(planner), reprise::ReplanEvery{.steps = 2});
-  LedgerCheck check{model.memory()};
-  reprise::Checkpointed net(
-      model.graph(), tracker, scheduler,
-      reprise::CheckpointedOptions{
-          .budget = budget,
-          .seed = seed,
-          .verify_replay = true,
-          .observer = [&check](const reprise::ActionEvent& event) { check(event); }});
-  Trace trace;
-  for (std::uint64_t step = 0; step < steps; ++step) {
-    net.begin_step();
-    model.parameters().zero_gradients();
-    for (std::uint64_t i = 0; i < micro_batches; ++i) {
-      auto pass = net.forward();
-      trace.losses.push_back(*pass.output().data());
-      net.backward(std::move(pass), model.scalar(0.5F));
-    }
-    net.end_step();
-    optimiser.step();
-    const reprise::RunReport report = net.report();
-    CHECK(report.peak_bytes == report.predicted_peak_bytes);
-    CHECK(report.peak_bytes <= budget);
-    CHECK(report.cost_is_flops);
-  }
-  CHECK(model.memory().live_bytes() == 0);
-  CHECK(check.actions > 2 * steps * micro_batches * model.graph().size());
-  trace.finish(model);
-  return trace;
+  return reprise_test::train_under<gpt::Cpu>(std::move(planner), dropout, budget);
 }
 
 template <class Planner>
@@ -178,7 +92,7 @@ namespace {
 template <class P>
 Trace train_online(const reprise::Online<P>& dry_run, float dropout, double share) {
   gpt::Model model(shape_with(dropout), seed);
-  fill_batches(model.batches());
+  fill_batches(model);
   gpt::AdamW optimiser(model.parameters(), {});
   const reprise::Program program =
       reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
@@ -258,26 +172,26 @@ struct Fault {
 };
 
 // The model's graph, in which one call of a node throws, before or after its work.
-class FailingGraph : public gpt::ModelGraph {
+class FailingGraph : public gpt::ModelGraph<> {
  public:
-  explicit FailingGraph(gpt::ModelGraph&& graph) : ModelGraph(std::move(graph)) {}
+  explicit FailingGraph(gpt::ModelGraph<>&& graph) : ModelGraph(std::move(graph)) {}
 
   std::optional<Fault> fault;
   std::uint64_t calls = 0;
 
-  void forward(std::size_t node, reprise::Arguments<gpt::Tensor> inputs,
-               std::span<gpt::Tensor> outputs, saved_type& saved, reprise::PassContext& pass) {
+  void forward(std::size_t node, reprise::Arguments<gpt::Tensor<>> inputs,
+               std::span<gpt::Tensor<>> outputs, saved_type& saved, reprise::PassContext& pass) {
     fail_at(FaultKind::call_begins);
-    ModelGraph::forward(node, inputs, outputs, saved, pass);
+    gpt::ModelGraph<>::forward(node, inputs, outputs, saved, pass);
     fail_at(FaultKind::call_ends);
     ++calls;
   }
-  void backward(std::size_t node, reprise::Arguments<gpt::Tensor> inputs,
-                reprise::Arguments<gpt::Tensor> outputs, saved_type& saved,
-                reprise::Arguments<gpt::Tensor> gradients, reprise::PassContext& pass,
-                std::span<gpt::Tensor* const> input_gradients) {
+  void backward(std::size_t node, reprise::Arguments<gpt::Tensor<>> inputs,
+                reprise::Arguments<gpt::Tensor<>> outputs, saved_type& saved,
+                reprise::Arguments<gpt::Tensor<>> gradients, reprise::PassContext& pass,
+                std::span<gpt::Tensor<>* const> input_gradients) {
     fail_at(FaultKind::call_begins);
-    ModelGraph::backward(node, inputs, outputs, saved, gradients, pass, input_gradients);
+    gpt::ModelGraph<>::backward(node, inputs, outputs, saved, gradients, pass, input_gradients);
     fail_at(FaultKind::call_ends);
     ++calls;
   }
@@ -295,7 +209,7 @@ Trace train_with_fault(const std::optional<Fault>& fault, bool& has_failed) {
   gpt::ModelShape shape = shape_with(0.2F);
   shape.layers = 2;
   gpt::Model model(shape, seed);
-  fill_batches(model.batches());
+  fill_batches(model);
   FailingGraph graph(std::move(model.graph()));
   gpt::AdamW optimiser(model.parameters(), {});
   reprise::GradientStatTracker tracker(graph);
@@ -364,13 +278,13 @@ TEST_CASE("whatever fails in a step, nothing leaks and the step can be tried aga
 TEST_CASE("inference leaves nothing behind and drops nothing") {
   gpt::set_threads(1);
   gpt::Model model(shape_with(0.5F), seed);
-  fill_batches(model.batches());
+  fill_batches(model);
   model.batches().evaluation = model.batches().training.front();
   reprise::GradientStatTracker tracker(model.graph());
   reprise::CheckpointScheduler scheduler(reprise::StoreAll{});
   reprise::Checkpointed net(model.graph(), tracker, scheduler);
   gpt::Model plain(shape_with(0), seed);
-  fill_batches(plain.batches());
+  fill_batches(plain);
   gpt::ReferenceLoop loop(plain.graph());
   const float expected = *loop.forward({}).data();
   CHECK(*net.infer().front().data() == expected);

@@ -73,6 +73,9 @@ TEST_CASE("bad options give one line and a failure") {
       {"--steps 0", "--steps"},
       {"--seed -1", "--seed"},
       {"--threads 0", "--threads"},
+      {"--device gpu", "--device"},
+      {"--device cuda --precision half", "--precision"},
+      {"--precision bf16", "bf16 is for --device cuda"},
       {"--cadence 0", "--cadence"},
       {"--lr 0", "--lr"},
       {"--lr nan", "--lr"},
@@ -184,6 +187,24 @@ TEST_CASE("verification changes no number of the training that it verifies") {
       CAPTURE(number);
       CHECK(verified[0][number] == plain[0][number]);
     }
+  }
+}
+
+TEST_CASE("a GPU trains as the CPU does, or one line says why it does not") {
+  const Folder folder;
+  const std::string arguments =
+      arguments_for(folder.write("text", sample_text())) + " --compare --steps 5";
+  if (run(folder, arguments + " --device cuda").status != 0) {
+    return check_refused(folder, arguments + " --device cuda", "--device cuda: ");
+  }
+  const auto on_cpu = results_of(folder, arguments);
+  for (const auto& result : results_of(folder, arguments + " --device cuda")) {
+    CAPTURE(result.dump());
+    CHECK(result["exact"] == true);
+    CHECK(result["peak_activation_bytes"] == result["predicted_peak_bytes"]);
+    CHECK(result["device_peak_bytes"] >= result["peak_activation_bytes"]);
+    const double expected = on_cpu[0]["val_loss"];
+    CHECK(result["val_loss"].get<double>() == doctest::Approx(expected).epsilon(1e-4));
   }
 }
 

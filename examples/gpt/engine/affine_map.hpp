@@ -14,6 +14,19 @@
 
 namespace gpt {
 
+/// `y[row] = bias`.
+struct BroadcastBias {
+  const float* bias;
+  std::size_t columns;
+  float* y;
+
+  template <class Team>
+  GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
+    float* const to = y + row * columns;
+    team.for_each(columns, [to, from = bias](std::size_t j) { to[j] = from[j]; });
+  }
+};
+
 /// y = x * weight + bias, with a row of `weight` for each channel of x.
 ///
 /// `stride` is the length of a stored row of `weight`: longer than `outputs` where the map takes
@@ -38,49 +51,47 @@ struct AffineMap {
         outputs(output_channels),
         stride(bias_parameter.values.size()) {}
 
-  [[nodiscard]] Tensor apply(const Tensor& x) const {
-    Tensor y(x.memory(), x.rows(), outputs);
-    for_each_index(x.rows(), BroadcastBias{bias, outputs, y.data()}, outputs);
-    multiply({.m = x.rows(), .n = outputs, .k = inputs, .beta = 1}, {x.data(), inputs},
-             {weight, stride}, {y.data(), outputs});
+  template <class Device>
+  [[nodiscard]] Tensor<Device> apply(const Tensor<Device>& x) const {
+    Tensor<Device> y(x.memory(), x.rows(), outputs);
+    Device& device = x.device();
+    device.for_each_team(x.rows(), BroadcastBias{bias, outputs, y.data()}, outputs);
+    device.multiply({.m = x.rows(), .n = outputs, .k = inputs, .beta = 1}, {x.data(), inputs},
+                    {weight, stride}, {y.data(), outputs});
     return y;
   }
 
   /// dx = dy * weight^T, or adds it to dx.
-  void input_gradient(const Tensor& dy, Tensor& dx, bool adds) const {
-    multiply({.transpose_b = true,
-              .m = dy.rows(),
-              .n = inputs,
-              .k = outputs,
-              .beta = adds ? 1.0F : 0.0F},
-             {dy.data(), outputs}, {weight, stride}, {dx.data(), inputs});
+  template <class Device>
+  void input_gradient(const Tensor<Device>& dy, Tensor<Device>& dx, bool adds) const {
+    dy.device().multiply({.transpose_b = true,
+                          .m = dy.rows(),
+                          .n = inputs,
+                          .k = outputs,
+                          .beta = adds ? 1.0F : 0.0F},
+                         {dy.data(), outputs}, {weight, stride}, {dx.data(), inputs});
   }
 
   /// Adds the gradients of weight and bias.
-  void parameter_gradients(const Tensor& x, const Tensor& dy) const {
-    multiply({.transpose_a = true, .m = inputs, .n = outputs, .k = x.rows(), .beta = 1},
-             {x.data(), inputs}, {dy.data(), outputs}, {weight_gradients, stride});
-    for_each_index(column_chunks(outputs),
-                   ColumnSums{dy.data(), dy.rows(), outputs, bias_gradients},
-                   dy.rows() * columns_a_chunk);
+  template <class Device>
+  void parameter_gradients(const Tensor<Device>& x, const Tensor<Device>& dy) const {
+    Device& device = x.device();
+    device.multiply({.transpose_a = true, .m = inputs, .n = outputs, .k = x.rows(), .beta = 1},
+                    {x.data(), inputs}, {dy.data(), outputs}, {weight_gradients, stride});
+    device.for_each_team(column_chunks(outputs),
+                         ColumnSums{dy.data(), dy.rows(), outputs, bias_gradients},
+                         dy.rows() * columns_a_chunk);
   }
 
-  [[nodiscard]] double forward_flops(const Tensor& x) const {
+  template <class Device>
+  [[nodiscard]] double forward_flops(const Tensor<Device>& x) const {
     return MatrixProduct{.m = x.rows(), .n = outputs, .k = inputs}.flops() +
            static_cast<double>(x.rows() * outputs);
   }
-  [[nodiscard]] double backward_flops(const Tensor& x) const { return 2 * forward_flops(x); }
-
- private:
-  struct BroadcastBias {
-    const float* bias;
-    std::size_t columns;
-    float* y;
-
-    GPT_KERNEL void operator()(std::size_t row) const {
-      for (std::size_t j = 0; j < columns; ++j) y[row * columns + j] = bias[j];
-    }
-  };
+  template <class Device>
+  [[nodiscard]] double backward_flops(const Tensor<Device>& x) const {
+    return 2 * forward_flops(x);
+  }
 };
 
 }  // namespace gpt

@@ -3,38 +3,33 @@
 #pragma once
 
 /// @file
-/// Where the engine's tensors get their bytes: counted to the byte, and pooled.
+/// Where the engine's tensors get their bytes: counted to the byte.
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <new>
-#include <unordered_map>
-#include <vector>
+#include <utility>
+
+#include "engine/cpu.hpp"
 
 namespace gpt {
 
-/// An allocator of floats that counts the bytes that are asked of it and keeps freed blocks by
-/// size.
+/// A device's memory, with the bytes counted that are asked of it.
 ///
-/// Pooling keeps the system's allocator out of the time of a step: training asks for the same sizes
-/// over and over. Used by one thread at a time; outlives the tensors that it serves.
+/// Used by one thread at a time; outlives the tensors that it serves.
+template <class Device = Cpu>
 class Memory {
  public:
-  static constexpr std::align_val_t alignment{64};
-
-  Memory() = default;
+  explicit Memory(Device device = Device{}) : device_(std::move(device)) {}
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
-  ~Memory() { trim(); }
 
-  /// @throws std::bad_alloc if there is no memory, or this is the allocation that shall fail.
+  /// @throws std::bad_alloc if this is the allocation that shall fail, and what the device throws
+  /// if there is no memory.
   [[nodiscard]] float* allocate(std::size_t count) {
     if (allocations_++ == failing_allocation_) throw std::bad_alloc();
-    SizeClass& blocks = pool_[count];
-    if (blocks.free.empty()) add_block(blocks, count);
-    float* const block = blocks.free.back();
-    blocks.free.pop_back();
+    float* const block = device_.allocate(count);
     live_bytes_ += count * sizeof(float);
     if (live_bytes_ > peak_bytes_) peak_bytes_ = live_bytes_;
     return block;
@@ -42,49 +37,35 @@ class Memory {
 
   void release(float* block, std::size_t count) noexcept {
     live_bytes_ -= count * sizeof(float);
-    pool_.find(count)->second.free.push_back(block);  // room was made when the block was
+    device_.release(block, count);
   }
+
+  /// What computes with the tensors.
+  [[nodiscard]] Device& device() noexcept { return device_; }
 
   /// The bytes that live tensors asked for.
   [[nodiscard]] std::uint64_t live_bytes() const noexcept { return live_bytes_; }
   /// The most that was live since the last `reset_peak`.
   [[nodiscard]] std::uint64_t peak_bytes() const noexcept { return peak_bytes_; }
-  void reset_peak() noexcept { peak_bytes_ = live_bytes_; }
-  /// The bytes taken from the system: what is live, and the pool.
-  [[nodiscard]] std::uint64_t reserved_bytes() const noexcept { return reserved_bytes_; }
+  void reset_peak() {
+    peak_bytes_ = live_bytes_;
+    device_.reset_peak();
+  }
+  /// The bytes taken from the system: what is live, and what the device keeps.
+  [[nodiscard]] std::uint64_t reserved_bytes() const { return device_.reserved_bytes(); }
 
   /// The number of allocations so far.
   [[nodiscard]] std::uint64_t allocations() const noexcept { return allocations_; }
   /// Makes the allocation with this number, counted from 0 since the start, fail: for tests.
   void fail_allocation(std::uint64_t number) noexcept { failing_allocation_ = number; }
 
-  /// Gives the pool back to the system.
-  void trim() noexcept {
-    for (auto& [count, blocks] : pool_) {
-      for (float* const block : blocks.free) ::operator delete(block, alignment);
-      blocks.total -= blocks.free.size();
-      reserved_bytes_ -= blocks.free.size() * count * sizeof(float);
-      blocks.free.clear();
-    }
-  }
+  /// Gives what the device keeps back to the system.
+  void trim() { device_.trim(); }
 
  private:
-  struct SizeClass {
-    std::vector<float*> free;
-    std::size_t total = 0;
-  };
-
-  void add_block(SizeClass& blocks, std::size_t count) {
-    blocks.free.reserve(blocks.total + 1);
-    blocks.free.push_back(static_cast<float*>(::operator new(count * sizeof(float), alignment)));
-    ++blocks.total;
-    reserved_bytes_ += count * sizeof(float);
-  }
-
-  std::unordered_map<std::size_t, SizeClass> pool_;
+  Device device_;
   std::uint64_t live_bytes_ = 0;
   std::uint64_t peak_bytes_ = 0;
-  std::uint64_t reserved_bytes_ = 0;
   std::uint64_t allocations_ = 0;
   std::uint64_t failing_allocation_ = std::numeric_limits<std::uint64_t>::max();
 };

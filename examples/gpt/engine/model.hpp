@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <reprise/core/graph.hpp>
 #include <string>
+#include <utility>
 
 #include "engine/batches.hpp"
 #include "engine/memory.hpp"
@@ -41,16 +42,17 @@ struct ModelShape {
 };
 
 /// The model's graph, whose shapes are those of the batch, which no input shows.
-class ModelGraph : public reprise::Graph<Tensor> {
+template <class Device = Cpu>
+class ModelGraph : public reprise::Graph<Tensor<Device>> {
  public:
-  explicit ModelGraph(const Batches& batches) : batches_(&batches) {}
+  explicit ModelGraph(const Batches<Device>& batches) : batches_(&batches) {}
 
   [[nodiscard]] std::uint64_t shape_signature() const {
     return batches_->training.empty() ? 0 : batches_->training.front().tokens.size();
   }
 
  private:
-  const Batches* batches_;
+  const Batches<Device>* batches_;
 };
 
 /// A pre-LN GPT with learned positions, causal attention and a tied head. Its graph has no inputs
@@ -58,9 +60,11 @@ class ModelGraph : public reprise::Graph<Tensor> {
 ///
 /// Layers of the graph: "embedding", "block 0", "block 1", …, "head". Dropout is on the embedding
 /// and on what each branch adds to the residual stream.
+template <class Device = Cpu>
 class Model {
  public:
-  explicit Model(const ModelShape& shape, std::uint64_t seed) : shape_(shape), parameters_(seed) {
+  explicit Model(const ModelShape& shape, std::uint64_t seed, Device device = Device{})
+      : shape_(shape), memory_(std::move(device)), parameters_(memory_.device(), seed) {
     reprise::Source x = add_embedding();
     for (std::size_t i = 0; i < shape.layers; ++i) x = add_block(i, x);
     add_head(x);
@@ -69,17 +73,23 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   [[nodiscard]] const ModelShape& shape() const noexcept { return shape_; }
-  [[nodiscard]] Memory& memory() noexcept { return memory_; }
-  [[nodiscard]] Batches& batches() noexcept { return batches_; }
-  [[nodiscard]] Parameters& parameters() noexcept { return parameters_; }
-  [[nodiscard]] const Parameters& parameters() const noexcept { return parameters_; }
-  [[nodiscard]] ModelGraph& graph() noexcept { return graph_; }
+  [[nodiscard]] Memory<Device>& memory() noexcept { return memory_; }
+  [[nodiscard]] Device& device() noexcept { return memory_.device(); }
+  [[nodiscard]] Batches<Device>& batches() noexcept { return batches_; }
+  [[nodiscard]] Parameters<Device>& parameters() noexcept { return parameters_; }
+  [[nodiscard]] const Parameters<Device>& parameters() const noexcept { return parameters_; }
+  [[nodiscard]] ModelGraph<Device>& graph() noexcept { return graph_; }
 
   /// A tensor of one element, as the gradient of the loss is.
-  [[nodiscard]] Tensor scalar(float value) {
-    Tensor tensor(memory_, 1, 1);
-    *tensor.data() = value;
+  [[nodiscard]] Tensor<Device> scalar(float value) {
+    Tensor<Device> tensor(memory_, 1, 1);
+    device().for_each_index(1, Fill<float>{value, tensor.data()});
     return tensor;
+  }
+
+  /// The batch where the model reads it.
+  [[nodiscard]] TokenBatch<Device> upload(TokenBatch<> batch) {
+    return {device().upload(std::move(batch.tokens)), device().upload(std::move(batch.targets))};
   }
 
  private:
@@ -90,27 +100,27 @@ class Model {
     const Parameter positions = parameters_.add_normal(shape_.context, shape_.channels, deviation);
     graph_.begin_layer("embedding");
     return add_dropout(
-        graph_.add(Embedding(memory_, batches_, tokens_, positions, shape_.channels)));
+        graph_.add(Embedding<Device>(memory_, batches_, tokens_, positions, shape_.channels)));
   }
 
   reprise::Source add_block(std::size_t index, reprise::Source x) {
     graph_.begin_layer("block " + std::to_string(index));
-    x = graph_.add(Residual{}, x, add_attention(x));
-    return graph_.add(Residual{}, x, add_feed_forward(x));
+    x = graph_.add(Residual<Device>{}, x, add_attention(x));
+    return graph_.add(Residual<Device>{}, x, add_feed_forward(x));
   }
 
   reprise::Source add_attention(reprise::Source x) {
     const std::size_t channels = shape_.channels;
     const AttentionShape shape{.heads = shape_.heads, .context = shape_.context};
-    const reprise::Source projected =
-        graph_.add(AttentionProjection(parameters_.add_normal(channels, 3 * channels, deviation),
-                                       parameters_.add_constant(3 * channels, 0)),
-                   add_norm(x));
+    const reprise::Source projected = graph_.add(
+        AttentionProjection<Device>(parameters_.add_normal(channels, 3 * channels, deviation),
+                                    parameters_.add_constant(3 * channels, 0)),
+        add_norm(x));
     const reprise::Source key{.node = projected.node, .port = 1};
     const reprise::Source value{.node = projected.node, .port = 2};
-    const reprise::Source scores = graph_.add(AttentionScores(shape), projected, key);
+    const reprise::Source scores = graph_.add(AttentionScores<Device>(shape), projected, key);
     const reprise::Source weighted =
-        graph_.add(AttentionOutput(shape), graph_.add(Softmax{}, scores), value);
+        graph_.add(AttentionOutput<Device>(shape), graph_.add(Softmax<Device>{}, scores), value);
     return add_dropout(add_linear(weighted, channels, channels, branch_deviation()));
   }
 
@@ -118,31 +128,32 @@ class Model {
     const std::size_t channels = shape_.channels;
     const reprise::Source hidden = add_linear(add_norm(x), channels, 4 * channels, deviation);
     return add_dropout(
-        add_linear(graph_.add(Gelu{}, hidden), 4 * channels, channels, branch_deviation()));
+        add_linear(graph_.add(Gelu<Device>{}, hidden), 4 * channels, channels, branch_deviation()));
   }
 
   void add_head(reprise::Source x) {
     graph_.begin_layer("head");
-    const reprise::Source logits = graph_.add(TiedHead(tokens_, shape_.vocabulary), add_norm(x));
-    graph_.output(graph_.add(CrossEntropy(batches_), logits));
+    const reprise::Source logits =
+        graph_.add(TiedHead<Device>(tokens_, shape_.vocabulary), add_norm(x));
+    graph_.output(graph_.add(CrossEntropy<Device>(batches_), logits));
     graph_.end_layer();
   }
 
   reprise::Source add_norm(reprise::Source x) {
     const Parameter scale = parameters_.add_constant(shape_.channels, 1);
     const Parameter shift = parameters_.add_constant(shape_.channels, 0);
-    return graph_.add(LayerNorm(scale, shift), x);
+    return graph_.add(LayerNorm<Device>(scale, shift), x);
   }
 
   reprise::Source add_linear(reprise::Source x, std::size_t inputs, std::size_t outputs,
                              float spread) {
     const Parameter weight = parameters_.add_normal(inputs, outputs, spread);
     const Parameter bias = parameters_.add_constant(outputs, 0);
-    return graph_.add(Linear(weight, bias), x);
+    return graph_.add(Linear<Device>(weight, bias), x);
   }
 
   reprise::Source add_dropout(reprise::Source x) {
-    return shape_.dropout > 0 ? graph_.add(Dropout(shape_.dropout), x) : x;
+    return shape_.dropout > 0 ? graph_.add(Dropout<Device>(shape_.dropout), x) : x;
   }
 
   /// As in GPT-2: what many branches add up to keeps its scale.
@@ -151,11 +162,11 @@ class Model {
   }
 
   ModelShape shape_;
-  Memory memory_;
-  Batches batches_;
-  Parameters parameters_;
+  Memory<Device> memory_;
+  Batches<Device> batches_;
+  Parameters<Device> parameters_;
   Parameter tokens_{};
-  ModelGraph graph_{batches_};
+  ModelGraph<Device> graph_{batches_};
 };
 
 }  // namespace gpt

@@ -13,17 +13,19 @@
 #include <span>
 #include <utility>
 
-#include "engine/for_each_index.hpp"
+#include "engine/kernel.hpp"
 #include "engine/memory.hpp"
 
 namespace gpt {
 
-/// A contiguous matrix of floats that owns its memory; move-only. Elements start uninitialised.
+/// A contiguous matrix of floats that owns its memory; move-only. Elements start uninitialised, and
+/// are the device's: the host reaches them by `device().read`.
+template <class Device = Cpu>
 class Tensor {
  public:
   Tensor() = default;
-  /// @throws std::bad_alloc
-  Tensor(Memory& memory, std::size_t rows, std::size_t columns)
+  /// @throws std::bad_alloc, or what the device throws for it
+  Tensor(Memory<Device>& memory, std::size_t rows, std::size_t columns)
       : memory_(&memory), rows_(rows), columns_(columns), data_(memory.allocate(rows * columns)) {}
   Tensor(const Tensor&) = delete;
   Tensor& operator=(const Tensor&) = delete;
@@ -58,20 +60,23 @@ class Tensor {
   [[nodiscard]] std::span<float> elements() noexcept { return {data_, size()}; }
   [[nodiscard]] std::span<const float> elements() const noexcept { return {data_, size()}; }
   /// The allocator of this tensor, for tensors made from it.
-  [[nodiscard]] Memory& memory() const noexcept {
+  [[nodiscard]] Memory<Device>& memory() const noexcept {
     assert(memory_ != nullptr);
     return *memory_;
   }
+  /// What computes with it.
+  [[nodiscard]] Device& device() const noexcept { return memory().device(); }
 
  private:
-  Memory* memory_ = nullptr;
+  Memory<Device>* memory_ = nullptr;
   std::size_t rows_ = 0;
   std::size_t columns_ = 0;
   float* data_ = nullptr;
 };
 
 /// An uninitialised tensor of the shape and the allocator of another.
-[[nodiscard]] inline Tensor make_like(const Tensor& other) {
+template <class Device>
+[[nodiscard]] Tensor<Device> make_like(const Tensor<Device>& other) {
   return {other.memory(), other.rows(), other.columns()};
 }
 
@@ -83,26 +88,43 @@ struct AddTo {
   GPT_KERNEL void operator()(std::size_t i) const { into[i] += part[i]; }
 };
 
+/// `to[i] = from[i]`.
+struct Copy {
+  const float* from;
+  float* to;
+
+  GPT_KERNEL void operator()(std::size_t i) const { to[i] = from[i]; }
+};
+
+/// `to[i] = value`.
+template <class T>
+struct Fill {
+  T value;
+  T* to;
+
+  GPT_KERNEL void operator()(std::size_t i) const { to[i] = value; }
+};
+
 }  // namespace gpt
 
-template <>
-struct reprise::tensor_traits<gpt::Tensor> {
-  [[nodiscard]] static byte_count bytes(const gpt::Tensor& tensor) noexcept {
-    return tensor.bytes();
-  }
-  [[nodiscard]] static const void* storage(const gpt::Tensor& tensor) noexcept {
-    return tensor.data();
-  }
-  static void accumulate(gpt::Tensor& into, const gpt::Tensor& part) {
+template <class Device>
+struct reprise::tensor_traits<gpt::Tensor<Device>> {
+  using tensor = gpt::Tensor<Device>;
+
+  [[nodiscard]] static byte_count bytes(const tensor& t) noexcept { return t.bytes(); }
+  [[nodiscard]] static const void* storage(const tensor& t) noexcept { return t.data(); }
+  static void accumulate(tensor& into, const tensor& part) {
     assert(into.size() == part.size());
-    gpt::for_each_index(into.size(), gpt::AddTo{into.data(), part.data()});
+    into.device().for_each_index(into.size(), gpt::AddTo{into.data(), part.data()});
   }
-  [[nodiscard]] static std::uint64_t signature(const gpt::Tensor& tensor) noexcept {
-    return hash_combine(tensor.rows(), tensor.columns());
+  [[nodiscard]] static std::uint64_t signature(const tensor& t) noexcept {
+    return hash_combine(t.rows(), t.columns());
   }
-  [[nodiscard]] static std::uint64_t checksum(const gpt::Tensor& tensor) noexcept {
-    return hash_bytes(std::as_bytes(tensor.elements()), signature(tensor));
+  [[nodiscard]] static std::uint64_t checksum(const tensor& t) {
+    return t.device().read(t.elements(), [&t](std::span<const float> elements) {
+      return hash_bytes(std::as_bytes(elements), signature(t));
+    });
   }
 };
 
-static_assert(reprise::ChecksummableTensor<gpt::Tensor>);
+static_assert(reprise::ChecksummableTensor<gpt::Tensor<>>);

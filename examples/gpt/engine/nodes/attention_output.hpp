@@ -14,43 +14,47 @@
 namespace gpt {
 
 /// y = probabilities * v, for each head of each sequence.
+template <class Device = Cpu>
 class AttentionOutput {
  public:
-  using tensor_type = Tensor;
+  using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
 
   explicit AttentionOutput(AttentionShape shape) : shape_(shape) {}
 
-  Tensor forward(const Tensor& probabilities, const Tensor& v, reprise::PassContext&) {
+  tensor_type forward(const tensor_type& probabilities, const tensor_type& v,
+                      reprise::PassContext&) {
     const std::size_t context = shape_.context;
-    Tensor y = make_like(v);
-    multiply({.m = context, .n = shape_.head_channels(v), .k = context},
-             batch(v, shape_.by_head(), shape_.by_token(v), shape_.by_token(v)),
-             {probabilities.data(), context}, {v.data(), v.columns()}, {y.data(), v.columns()});
+    tensor_type y = make_like(v);
+    v.device().multiply({.m = context, .n = shape_.head_channels(v), .k = context},
+                        batch(v, shape_.by_head(), shape_.by_token(v), shape_.by_token(v)),
+                        {probabilities.data(), context}, {v.data(), v.columns()},
+                        {y.data(), v.columns()});
     return y;
   }
 
-  std::array<Tensor, 2> backward(const Tensor& probabilities, const Tensor& v, const Tensor& dy,
-                                 reprise::PassContext&) {
+  std::array<tensor_type, 2> backward(const tensor_type& probabilities, const tensor_type& v,
+                                      const tensor_type& dy, reprise::PassContext&) {
     const std::size_t context = shape_.context;
     const std::size_t channels = shape_.head_channels(v);
-    std::array<Tensor, 2> gradients{make_like(probabilities), make_like(v)};
-    multiply({.transpose_b = true, .m = context, .n = context, .k = channels},
-             batch(v, shape_.by_token(dy), shape_.by_token(v), shape_.by_head()),
-             {dy.data(), dy.columns()}, {v.data(), v.columns()}, {gradients[0].data(), context});
-    multiply({.transpose_a = true, .m = context, .n = channels, .k = context},
-             batch(v, shape_.by_head(), shape_.by_token(dy), shape_.by_token(v)),
-             {probabilities.data(), context}, {dy.data(), dy.columns()},
-             {gradients[1].data(), v.columns()});
+    std::array<tensor_type, 2> gradients{make_like(probabilities), make_like(v)};
+    v.device().multiply({.transpose_b = true, .m = context, .n = context, .k = channels},
+                        batch(v, shape_.by_token(dy), shape_.by_token(v), shape_.by_head()),
+                        {dy.data(), dy.columns()}, {v.data(), v.columns()},
+                        {gradients[0].data(), context});
+    v.device().multiply({.transpose_a = true, .m = context, .n = channels, .k = context},
+                        batch(v, shape_.by_head(), shape_.by_token(dy), shape_.by_token(v)),
+                        {probabilities.data(), context}, {dy.data(), dy.columns()},
+                        {gradients[1].data(), v.columns()});
     return gradients;
   }
 
-  [[nodiscard]] reprise::NodeCosts costs(const Tensor&, const Tensor& v) const {
+  [[nodiscard]] reprise::NodeCosts costs(const tensor_type&, const tensor_type& v) const {
     return {.forward_flops = shape_.flops(v), .backward_flops = 2 * shape_.flops(v)};
   }
 
  private:
-  [[nodiscard]] ProductBatch batch(const Tensor& v, ProductBatch::Step a, ProductBatch::Step b,
+  [[nodiscard]] ProductBatch batch(const tensor_type& v, ProductBatch::Step a, ProductBatch::Step b,
                                    ProductBatch::Step c) const {
     return {.outer = shape_.sequences(v), .inner = shape_.heads, .a = a, .b = b, .c = c};
   }
@@ -58,6 +62,6 @@ class AttentionOutput {
   AttentionShape shape_;
 };
 
-static_assert(reprise::Node<AttentionOutput, 2>);
+static_assert(reprise::Node<AttentionOutput<>, 2>);
 
 }  // namespace gpt

@@ -14,22 +14,23 @@
 namespace gpt {
 
 /// (q, k, v) = x * weight + bias, where weight's columns are q's, then k's, then v's.
+template <class Device = Cpu>
 class AttentionProjection {
  public:
-  using tensor_type = Tensor;
+  using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
 
   AttentionProjection(Parameter weight, Parameter bias)
       : weight_(weight), bias_(bias), maps_{map(0), map(1), map(2)} {}
 
-  std::array<Tensor, 3> forward(const Tensor& x, reprise::PassContext&) {
+  std::array<tensor_type, 3> forward(const tensor_type& x, reprise::PassContext&) {
     return {maps_[0].apply(x), maps_[1].apply(x), maps_[2].apply(x)};
   }
 
-  Tensor backward(const Tensor& x, const Tensor& dq, const Tensor& dk, const Tensor& dv,
-                  reprise::PassContext&) {
-    Tensor dx = make_like(x);
-    const std::array<const Tensor*, 3> gradients{&dq, &dk, &dv};
+  tensor_type backward(const tensor_type& x, const tensor_type& dq, const tensor_type& dk,
+                       const tensor_type& dv, reprise::PassContext&) {
+    tensor_type dx = make_like(x);
+    const std::array<const tensor_type*, 3> gradients{&dq, &dk, &dv};
     for (std::size_t port = 0; port < 3; ++port) {
       maps_[port].input_gradient(*gradients[port], dx, port > 0);
       maps_[port].parameter_gradients(x, *gradients[port]);
@@ -37,7 +38,7 @@ class AttentionProjection {
     return dx;
   }
 
-  [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
+  [[nodiscard]] reprise::NodeCosts costs(const tensor_type& x) const {
     return {.forward_flops = 3 * maps_[0].forward_flops(x),
             .backward_flops = 3 * maps_[0].backward_flops(x)};
   }
@@ -59,6 +60,6 @@ class AttentionProjection {
   std::array<AffineMap, 3> maps_;
 };
 
-static_assert(reprise::Node<AttentionProjection>);
+static_assert(reprise::Node<AttentionProjection<>>);
 
 }  // namespace gpt

@@ -18,14 +18,17 @@ struct AttentionShape {
   std::size_t heads;
   std::size_t context;
 
-  [[nodiscard]] std::size_t sequences(const Tensor& by_token) const {
+  template <class Device>
+  [[nodiscard]] std::size_t sequences(const Tensor<Device>& by_token) const {
     return by_token.rows() / context;
   }
-  [[nodiscard]] std::size_t head_channels(const Tensor& by_token) const {
+  template <class Device>
+  [[nodiscard]] std::size_t head_channels(const Tensor<Device>& by_token) const {
     return by_token.columns() / heads;
   }
   /// From a head's matrix to the next one, in a tensor with a row for each token.
-  [[nodiscard]] ProductBatch::Step by_token(const Tensor& tensor) const {
+  template <class Device>
+  [[nodiscard]] ProductBatch::Step by_token(const Tensor<Device>& tensor) const {
     return {.outer = context * tensor.columns(), .inner = head_channels(tensor)};
   }
   /// From a head's matrix to the next one, in scores.
@@ -33,7 +36,8 @@ struct AttentionShape {
     return {.outer = heads * context * context, .inner = context * context};
   }
   /// The operations of one product with the scores of all heads.
-  [[nodiscard]] double flops(const Tensor& by_token) const {
+  template <class Device>
+  [[nodiscard]] double flops(const Tensor<Device>& by_token) const {
     return 2.0 * static_cast<double>(by_token.size()) * static_cast<double>(context);
   }
 };

@@ -14,60 +14,67 @@
 
 namespace gpt {
 
+namespace dropout {
+
+/// Elements that an index takes: as many as a block of the stream has words.
+inline constexpr std::size_t words = 4;
+
+struct Mask {
+  reprise::Philox random;
+  float rate;
+  float scale;
+  std::size_t size;
+  float* x;
+
+  GPT_KERNEL void operator()(std::size_t group) const {
+    const auto block = random.block(group);
+    const std::size_t left = size - group * words;
+    for (std::size_t j = 0; j < words && j < left; ++j) {
+      const float uniform = static_cast<float>(block[j] >> 8U) * 0x1p-24F;
+      x[group * words + j] *= uniform < rate ? 0.0F : scale;
+    }
+  }
+};
+
+}  // namespace dropout
+
 /// Zeroes elements with probability `rate` and scales the others by 1 / (1 - rate), in place;
 /// passes its input on outside of training. Backward draws the mask again from the pass's random
 /// stream.
+template <class Device = Cpu>
 class Dropout {
  public:
-  using tensor_type = Tensor;
+  using tensor_type = Tensor<Device>;
   static constexpr reprise::Consumes consumes{.input_index = 0, .of_gradient = true};
 
   explicit Dropout(float rate) : rate_(rate) {}
 
-  Tensor forward(Tensor&& x, reprise::PassContext& pass) {
+  tensor_type forward(tensor_type&& x, reprise::PassContext& pass) {
     if (pass.is_training()) apply(x, pass);
     return std::move(x);
   }
 
-  Tensor backward(Tensor&& dy, reprise::PassContext& pass) {
+  tensor_type backward(tensor_type&& dy, reprise::PassContext& pass) {
     apply(dy, pass);
     return std::move(dy);
   }
 
-  [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
+  [[nodiscard]] reprise::NodeCosts costs(const tensor_type& x) const {
     const auto elements = static_cast<double>(x.size());
     return {.forward_flops = elements, .backward_flops = elements};
   }
 
  private:
-  /// Four elements, as a block of the stream has four words.
-  static constexpr std::size_t words = 4;
-
-  struct Mask {
-    reprise::Philox random;
-    float rate;
-    float scale;
-    std::size_t size;
-    float* x;
-
-    GPT_KERNEL void operator()(std::size_t group) const {
-      const auto block = random.block(group);
-      const std::size_t left = size - group * words;
-      for (std::size_t j = 0; j < words && j < left; ++j) {
-        const float uniform = static_cast<float>(block[j] >> 8U) * 0x1p-24F;
-        x[group * words + j] *= uniform < rate ? 0.0F : scale;
-      }
-    }
-  };
-
-  void apply(Tensor& x, const reprise::PassContext& pass) const {
-    for_each_index((x.size() + words - 1) / words,
-                   Mask{pass.random(), rate_, 1.0F / (1.0F - rate_), x.size(), x.data()}, 16);
+  void apply(tensor_type& x, const reprise::PassContext& pass) const {
+    using dropout::words;
+    x.device().for_each_index(
+        (x.size() + words - 1) / words,
+        dropout::Mask{pass.random(), rate_, 1.0F / (1.0F - rate_), x.size(), x.data()}, 16);
   }
 
   float rate_;
 };
 
-static_assert(reprise::Node<Dropout>);
+static_assert(reprise::Node<Dropout<>>);
 
 }  // namespace gpt

@@ -11,41 +11,105 @@
 #include <span>
 
 #include "engine/batches.hpp"
-#include "engine/column_sums.hpp"
 #include "engine/parameters.hpp"
 #include "engine/tensor.hpp"
 
 namespace gpt {
 
+namespace embedding {
+
+struct Lookup {
+  const std::uint8_t* tokens;
+  const float* token_table;
+  const float* position_table;
+  std::size_t channels;
+  std::size_t context;
+  float* y;
+
+  template <class Team>
+  GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
+    const float* const token = token_table + tokens[row] * channels;
+    const float* const position = position_table + row % context * channels;
+    team.for_each(channels, [&](std::size_t j) { y[row * channels + j] = token[j] + position[j]; });
+  }
+};
+
+/// Adds up what belongs to one token, wherever it stands, in the order of the rows.
+struct TokenGradient {
+  const std::uint8_t* tokens;
+  const float* dy;
+  std::size_t rows;
+  std::size_t channels;
+  float* gradients;
+
+  template <class Team>
+  GPT_KERNEL void operator()(const Team& team, std::size_t token) const {
+    float* const into = gradients + token * channels;
+    for (std::size_t row = 0; row < rows; ++row) {
+      if (tokens[row] != token) continue;
+      const float* const from = dy + row * channels;
+      team.for_each(channels, [&](std::size_t j) { into[j] += from[j]; });
+    }
+  }
+};
+
+/// Adds up what belongs to one position, sequence after sequence.
+struct PositionGradient {
+  const float* dy;
+  std::size_t rows;
+  std::size_t channels;
+  std::size_t context;
+  float* gradients;
+
+  template <class Team>
+  GPT_KERNEL void operator()(const Team& team, std::size_t position) const {
+    float* const into = gradients + position * channels;
+    for (std::size_t row = position; row < rows; row += context) {
+      const float* const from = dy + row * channels;
+      team.for_each(channels, [&](std::size_t j) { into[j] += from[j]; });
+    }
+  }
+};
+
+}  // namespace embedding
+
 /// y[r] = token_table[token r] + position_table[r mod context], for the tokens of the pass's batch.
+template <class Device = Cpu>
 class Embedding {
  public:
-  using tensor_type = Tensor;
+  using tensor_type = Tensor<Device>;
 
-  Embedding(Memory& memory, const Batches& batches, Parameter tokens, Parameter positions,
-            std::size_t channels)
+  Embedding(Memory<Device>& memory, const Batches<Device>& batches, Parameter tokens,
+            Parameter positions, std::size_t channels)
       : memory_(&memory),
         batches_(&batches),
         tokens_(tokens),
         positions_(positions),
         channels_(channels) {}
 
-  Tensor forward(reprise::PassContext& pass) {
+  tensor_type forward(reprise::PassContext& pass) {
     const auto& tokens = batches_->of(pass).tokens;
-    Tensor y(*memory_, tokens.size(), channels_);
-    for_each_index(tokens.size(),
-                   Lookup{tokens.data(), tokens_.values.data(), positions_.values.data(), channels_,
+    tensor_type y(*memory_, tokens.size(), channels_);
+    y.device().for_each_team(
+        tokens.size(),
+        embedding::Lookup{tokens.data(), tokens_.values.data(), positions_.values.data(), channels_,
                           context(), y.data()},
-                   channels_);
+        channels_);
     return y;
   }
 
-  void backward(const Tensor& dy, reprise::PassContext& pass) {
+  void backward(const tensor_type& dy, reprise::PassContext& pass) {
     const auto& tokens = batches_->of(pass).tokens;
-    for_each_index(column_chunks(channels_),
-                   Scatter{tokens.data(), dy.data(), dy.rows(), channels_, context(),
-                           tokens_.gradients.data(), positions_.gradients.data()},
-                   dy.rows() * columns_a_chunk);
+    Device& device = dy.device();
+    const std::size_t vocabulary = tokens_.values.size() / channels_;
+    device.for_each_team(vocabulary,
+                         embedding::TokenGradient{tokens.data(), dy.data(), dy.rows(), channels_,
+                                                  tokens_.gradients.data()},
+                         dy.size() / vocabulary);
+    device.for_each_team(context(),
+                         embedding::PositionGradient{dy.data(), dy.rows(), channels_, context(),
+                                                     positions_.gradients.data()},
+                         dy.size() / context());
   }
 
   [[nodiscard]] reprise::NodeCosts costs() const {
@@ -60,56 +124,18 @@ class Embedding {
   }
 
  private:
-  struct Lookup {
-    const std::uint8_t* tokens;
-    const float* token_table;
-    const float* position_table;
-    std::size_t channels;
-    std::size_t context;
-    float* y;
-
-    GPT_KERNEL void operator()(std::size_t row) const {
-      const float* const token = token_table + tokens[row] * channels;
-      const float* const position = position_table + row % context * channels;
-      for (std::size_t j = 0; j < channels; ++j) y[row * channels + j] = token[j] + position[j];
-    }
-  };
-
-  /// An index owns columns of both tables, so that rows of one token add up in one order.
-  struct Scatter {
-    const std::uint8_t* tokens;
-    const float* dy;
-    std::size_t rows;
-    std::size_t channels;
-    std::size_t context;
-    float* token_gradients;
-    float* position_gradients;
-
-    GPT_KERNEL void operator()(std::size_t index) const {
-      const auto [first, width] = ColumnChunk(index, channels);
-      for (std::size_t row = 0; row < rows; ++row) {
-        float* const token = token_gradients + tokens[row] * channels;
-        float* const position = position_gradients + row % context * channels;
-        for (std::size_t j = first; j < first + width; ++j) {
-          token[j] += dy[row * channels + j];
-          position[j] += dy[row * channels + j];
-        }
-      }
-    }
-  };
-
   [[nodiscard]] std::size_t context() const { return positions_.values.size() / channels_; }
   [[nodiscard]] std::size_t batch_elements() const {
     return batches_->training.empty() ? 0 : batches_->training.front().tokens.size() * channels_;
   }
 
-  Memory* memory_;
-  const Batches* batches_;
+  Memory<Device>* memory_;
+  const Batches<Device>* batches_;
   Parameter tokens_;
   Parameter positions_;
   std::size_t channels_;
 };
 
-static_assert(reprise::Node<Embedding, 0>);
+static_assert(reprise::Node<Embedding<>, 0>);
 
 }  // namespace gpt

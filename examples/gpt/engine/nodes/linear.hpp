@@ -13,24 +13,25 @@
 namespace gpt {
 
 /// y = x * weight + bias; weight has a row for each input channel.
+template <class Device = Cpu>
 class Linear {
  public:
-  using tensor_type = Tensor;
+  using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
 
   Linear(Parameter weight, Parameter bias)
       : weight_(weight), bias_(bias), map_(weight, bias, 0, bias.values.size()) {}
 
-  Tensor forward(const Tensor& x, reprise::PassContext&) { return map_.apply(x); }
+  tensor_type forward(const tensor_type& x, reprise::PassContext&) { return map_.apply(x); }
 
-  Tensor backward(const Tensor& x, const Tensor& dy, reprise::PassContext&) {
-    Tensor dx = make_like(x);
+  tensor_type backward(const tensor_type& x, const tensor_type& dy, reprise::PassContext&) {
+    tensor_type dx = make_like(x);
     map_.input_gradient(dy, dx, false);
     map_.parameter_gradients(x, dy);
     return dx;
   }
 
-  [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
+  [[nodiscard]] reprise::NodeCosts costs(const tensor_type& x) const {
     return {.forward_flops = map_.forward_flops(x), .backward_flops = map_.backward_flops(x)};
   }
 
@@ -46,6 +47,6 @@ class Linear {
   AffineMap map_;
 };
 
-static_assert(reprise::Node<Linear>);
+static_assert(reprise::Node<Linear<>>);
 
 }  // namespace gpt

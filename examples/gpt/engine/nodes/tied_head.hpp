@@ -15,32 +15,35 @@
 namespace gpt {
 
 /// logits = x * table^T, where the table is the token embedding's: a shared parameter.
+template <class Device = Cpu>
 class TiedHead {
  public:
-  using tensor_type = Tensor;
+  using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
 
   TiedHead(Parameter table, std::size_t vocabulary) : table_(table), vocabulary_(vocabulary) {}
 
-  Tensor forward(const Tensor& x, reprise::PassContext&) {
-    Tensor logits(x.memory(), x.rows(), vocabulary_);
-    multiply({.transpose_b = true, .m = x.rows(), .n = vocabulary_, .k = x.columns()},
-             {x.data(), x.columns()}, {table_.values.data(), x.columns()},
-             {logits.data(), vocabulary_});
+  tensor_type forward(const tensor_type& x, reprise::PassContext&) {
+    tensor_type logits(x.memory(), x.rows(), vocabulary_);
+    x.device().multiply({.transpose_b = true, .m = x.rows(), .n = vocabulary_, .k = x.columns()},
+                        {x.data(), x.columns()}, {table_.values.data(), x.columns()},
+                        {logits.data(), vocabulary_});
     return logits;
   }
 
-  Tensor backward(const Tensor& x, const Tensor& dlogits, reprise::PassContext&) {
-    Tensor dx = make_like(x);
-    multiply({.m = x.rows(), .n = x.columns(), .k = vocabulary_}, {dlogits.data(), vocabulary_},
-             {table_.values.data(), x.columns()}, {dx.data(), x.columns()});
-    multiply({.transpose_a = true, .m = vocabulary_, .n = x.columns(), .k = x.rows(), .beta = 1},
-             {dlogits.data(), vocabulary_}, {x.data(), x.columns()},
-             {table_.gradients.data(), x.columns()});
+  tensor_type backward(const tensor_type& x, const tensor_type& dlogits, reprise::PassContext&) {
+    tensor_type dx = make_like(x);
+    x.device().multiply({.m = x.rows(), .n = x.columns(), .k = vocabulary_},
+                        {dlogits.data(), vocabulary_}, {table_.values.data(), x.columns()},
+                        {dx.data(), x.columns()});
+    x.device().multiply(
+        {.transpose_a = true, .m = vocabulary_, .n = x.columns(), .k = x.rows(), .beta = 1},
+        {dlogits.data(), vocabulary_}, {x.data(), x.columns()},
+        {table_.gradients.data(), x.columns()});
     return dx;
   }
 
-  [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
+  [[nodiscard]] reprise::NodeCosts costs(const tensor_type& x) const {
     const double flops = MatrixProduct{.m = x.rows(), .n = vocabulary_, .k = x.columns()}.flops();
     return {.forward_flops = flops, .backward_flops = 2 * flops};
   }
@@ -55,6 +58,6 @@ class TiedHead {
   std::size_t vocabulary_;
 };
 
-static_assert(reprise::Node<TiedHead>);
+static_assert(reprise::Node<TiedHead<>>);
 
 }  // namespace gpt
