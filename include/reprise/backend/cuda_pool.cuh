@@ -87,6 +87,16 @@ class CudaPool {
   [[nodiscard]] std::uint64_t used_bytes() const {
     return attribute(cudaMemPoolAttrUsedMemCurrent);
   }
+  /// The most of it that was allocated since `reset_peak`, as the driver counts. @throws CudaError
+  [[nodiscard]] std::uint64_t peak_used_bytes() const {
+    return attribute(cudaMemPoolAttrUsedMemHigh);
+  }
+  /// Lets `peak_used_bytes` begin with what is allocated now. @throws CudaError
+  void reset_peak() {
+    std::uint64_t zero = 0;  // the one value that the driver takes
+    check_cuda(cudaMemPoolSetAttribute(handle_.get(), cudaMemPoolAttrUsedMemHigh, &zero),
+               "cudaMemPoolSetAttribute");
+  }
 
  private:
   [[nodiscard]] std::uint64_t attribute(cudaMemPoolAttr which) const {

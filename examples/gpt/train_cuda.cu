@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <reprise/core/error.hpp>
+#include <string>
+
+#include "engine/cuda.cuh"
+#include "training.hpp"
+#include "training_on.hpp"
+
+namespace gpt {
+namespace {
+
+struct MakeCuda {
+  Cuda operator()(const Options& options) const { return Cuda(options.precision); }
+};
+
+}  // namespace
+
+std::unique_ptr<Training> training_on_cuda() {
+  int devices = 0;
+  const cudaError_t error = cudaGetDeviceCount(&devices);
+  if (error != cudaSuccess || devices == 0) {
+    throw reprise::Error(std::string("--device cuda: there is no CUDA device (") +
+                         cudaGetErrorString(error) + ")");
+  }
+  return std::make_unique<TrainingOn<MakeCuda>>();
+}
+
+}  // namespace gpt
