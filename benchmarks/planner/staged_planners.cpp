@@ -9,8 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <reprise/eviction/dtr.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/planner/balanced.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/online.hpp>
+#include <reprise/planner/planner.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <reprise/planner/staged/staged_search.hpp>
@@ -75,10 +80,17 @@ void cut_once(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * staged.program().operation_count());
 }
 
-void min_cut(benchmark::State& state) {
+/// Each plan by a planner that knows nothing yet. Items are operations.
+template <reprise::Planner P>
+void plan(benchmark::State& state, const P& planner) {
   const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
   const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
-  for (auto _ : state) benchmark::DoNotOptimize(reprise::MinCut{}(request));
+  double recomputed = 0;
+  for (auto _ : state) {
+    P fresh = planner;
+    recomputed = fresh(request).recomputed_cost;
+  }
+  state.counters["recomputed"] = recomputed / program.forward_cost();
   state.SetItemsProcessed(state.iterations() *
                           static_cast<std::int64_t>(program.operations().size()));
 }
@@ -112,6 +124,11 @@ void layers(benchmark::internal::Benchmark* benchmark) {
 }  // namespace
 
 BENCHMARK(cut_once)->Apply(layers);
-BENCHMARK(min_cut)->Apply(layers);
+BENCHMARK_CAPTURE(plan, min_cut, reprise::MinCut{})->Apply(layers);
+BENCHMARK_CAPTURE(plan, search_of_1000_tries, reprise::LocalSearch{{.tries = 1000, .threads = 1}})
+    ->Apply(layers);
+BENCHMARK_CAPTURE(plan, balanced_of_1000_tries, reprise::Balanced{{.tries = 1000}})->Apply(layers);
+BENCHMARK_CAPTURE(plan, online_dtr, reprise::Online<reprise::Dtr>{})->Apply(layers);
+BENCHMARK_CAPTURE(plan, online_dtr_eq_class, reprise::Online<reprise::DtrEqClass>{})->Apply(layers);
 BENCHMARK(search_tries)->Apply(layers)->Arg(33'333);
 BENCHMARK(layout)->Apply(layers);

@@ -114,7 +114,9 @@ class Ladder {
       solve(cut, price(cut, rung), is_proof);
       const bool is_new = std::exchange(kept, cut.kept_bytes()) != kept;
       if (is_new && is_enough(cut)) {
-        if (rung > 0) refine(std::move(below), rung - stride, rung, is_proof);
+        if (rung > 0 && (is_proof || may_gain(below))) {
+          refine(std::move(below), rung - stride, rung, is_proof);
+        }
         return;
       }
       below = cut;
@@ -126,10 +128,16 @@ class Ladder {
     if (is_proof) bound_ = std::max(bound_, cut.bound());
   }
 
-  // True if a plan fits, or if it and those at higher prices are of no use.
-  bool is_enough(const InstantCut& cut) {
-    return consider(cut) || (best_ && cut.remade_cost() >= best_->plan.recomputed_cost);
+  // True if it and those at higher prices cost no less than what is known.
+  [[nodiscard]] bool is_of_no_use(const InstantCut& cut) const {
+    return best_ && cut.remade_cost() >= best_->plan.recomputed_cost;
   }
+  // What lies between a cut that keeps too much and what is known may be far better than that.
+  [[nodiscard]] bool may_gain(const InstantCut& below) const {
+    constexpr double worthwhile = 0.7;
+    return below.remade_cost() < worthwhile * best_->plan.recomputed_cost;
+  }
+  bool is_enough(const InstantCut& cut) { return is_of_no_use(cut) || consider(cut); }
 
   // Between the last rung that keeps too much and the first that is enough.
   void refine(InstantCut below, int low, int high, bool is_proof) {
