@@ -6,11 +6,12 @@
 // everything.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <reprise/program/explain.hpp>
 #include <string>
@@ -48,9 +49,9 @@ Options parse_options(int argc, const char* const* argv) {
 }
 
 bool same_bits(const plan_only::Engine& a, const plan_only::Engine& b) {
-  return std::memcmp(&a.loss, &b.loss, sizeof a.loss) == 0 &&
-         std::memcmp(a.gradients.data(), b.gradients.data(), a.gradients.size() * sizeof(float)) ==
-             0;
+  const auto bits = [](float x) { return std::bit_cast<std::uint32_t>(x); };
+  return bits(a.loss) == bits(b.loss) &&
+         std::ranges::equal(a.gradients, b.gradients, {}, bits, bits);
 }
 
 void print_plan(const plan_only::Net& net, const plan_only::LaidPlan& laid,
