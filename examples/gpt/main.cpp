@@ -64,9 +64,9 @@ void run(const gpt::Options& options) {
   gpt::set_threads(options.threads);
   const auto training = make_training(options);
   const gpt::Corpus corpus = make_corpus(options);
-  std::printf("%zu layers, %zu channels, %zu heads, context %zu; %zu bytes of text; %d threads\n",
+  std::printf("%zu layers, %zu channels, %zu heads, context %zu; %zu bytes of text; %s\n",
               options.shape.layers, options.shape.channels, options.shape.heads,
-              options.shape.context, corpus.size(), options.threads);
+              options.shape.context, corpus.size(), training->device_name().c_str());
   const reprise::byte_count budget = budget_of(*training, options, corpus);
   std::vector<gpt::Result> results;
   if (options.compare) {

