@@ -15,6 +15,8 @@ namespace reprise_test {
 /// The cheapest recomputation of any schedule within a budget, by Dijkstra over all states (what is
 /// present, what has run); infinite if there is none. For programs of up to 32 operations and
 /// values, no views, nothing consumed; exponential in them.
+/// What cannot be repeated runs where the program has it, before all later operations; others may
+/// run later for the first time.
 /// @param anchor an operation that runs before each later one does; see `MinCut`
 inline double cheapest_recomputation(const reprise::Program& program, reprise::byte_count budget,
                                      reprise::operation_id anchor) {
@@ -52,8 +54,7 @@ inline double cheapest_recomputation(const reprise::Program& program, reprise::b
     }
     if ((state & has_run(op)) != 0) return operations[op].repeatable;
     for (std::size_t other = 0; other < op; ++other) {
-      const bool comes_first =
-          other == anchor || (!operations[op].repeatable && !operations[other].repeatable);
+      const bool comes_first = other == anchor || !operations[other].repeatable;
       if (comes_first && (state & has_run(other)) == 0) return false;
     }
     return true;

@@ -43,8 +43,9 @@ struct Plan {
   byte_count rest_bytes = 0;   ///< of one pass between forward and backward
   byte_count bound_bytes = 0;  ///< no plan of any planner needs less
   double recomputed_cost = 0;  ///< in the program's unit of cost
-  /// No exact plan recomputes for less that runs what cannot be repeated in the program's order,
-  /// and the operation at which most is live before all later ones; 0 where nothing is proven.
+  /// No exact plan recomputes for less that runs what cannot be repeated, and the operation at
+  /// which most is live, where the program has them: before all later ones. 0 where nothing is
+  /// proven.
   double bound_cost = 0;
   std::size_t dropped = 0;  ///< what the rule would have kept and the budget took
 };
