@@ -15,6 +15,10 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
     endif()
   endforeach()
   list(JOIN tests "," tests)
+  set(benchmarks "$<TARGET_FILE:bench_backend_cuda>")
+  if(TARGET bench_examples_gpt_cuda)
+    string(APPEND benchmarks ",$<TARGET_FILE:bench_examples_gpt_cuda>")
+  endif()
   set(demo "")
   if(TARGET gpt)
     set(demo "$<TARGET_FILE:gpt>")
@@ -23,10 +27,10 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
     gpu_report
     COMMAND
       "${CMAKE_COMMAND}" "-DCTEST=${CMAKE_CTEST_COMMAND}" "-DTESTS=${tests}"
-      "-DBENCHMARK=$<TARGET_FILE:bench_backend_cuda>" "-DDEMO=${demo}" "-DREPORT=${PROJECT_BINARY_DIR}/gpu_report.md"
+      "-DBENCHMARKS=${benchmarks}" "-DDEMO=${demo}" "-DREPORT=${PROJECT_BINARY_DIR}/gpu_report.md"
       "-DSOURCE=${PROJECT_SOURCE_DIR}" "-DSANITIZER_HINT=${CUDAToolkit_BIN_DIR}" -P
       "${CMAKE_CURRENT_LIST_FILE}"
-    DEPENDS ${targets} bench_backend_cuda
+    DEPENDS ${targets}
     WORKING_DIRECTORY "${PROJECT_BINARY_DIR}"
     USES_TERMINAL)
   return()
@@ -35,10 +39,15 @@ endif()
 cmake_minimum_required(VERSION 3.25)
 set(ENV{REPRISE_REQUIRE_GPU} 1)
 
-execute_process(COMMAND "${BENCHMARK}" OUTPUT_VARIABLE benchmarks RESULT_VARIABLE failed)
-if(failed)
-  message(FATAL_ERROR "${benchmarks}\nThe benchmarks did not run, so there is no report.")
-endif()
+set(benchmarks "")
+string(REPLACE "," ";" executables "${BENCHMARKS}")
+foreach(executable IN LISTS executables)
+  execute_process(COMMAND "${executable}" OUTPUT_VARIABLE output RESULT_VARIABLE failed)
+  if(failed)
+    message(FATAL_ERROR "${output}\nThe benchmarks did not run, so there is no report.")
+  endif()
+  string(APPEND benchmarks "${output}\n")
+endforeach()
 
 set(is_good TRUE)
 execute_process(COMMAND "${CTEST}" -L cuda --no-tests=error --output-on-failure

@@ -118,6 +118,8 @@ class Cuda {
     copy(host.data(), elements.data(), host.size_bytes(), cudaMemcpyHostToDevice);
   }
 
+  /// The stream that everything is enqueued in.
+  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
   /// What reads gradients into statistics, in this stream.
   [[nodiscard]] reprise::CudaBackend statistics_backend() const {
     return reprise::CudaBackend(stream_, buffer_memory_);
