@@ -188,7 +188,8 @@ class Searcher {
       bound_ = choice.plan.bound_cost;
       return {.placements = std::move(choice.placements),
               .limits = limits_at_rest(choice.plan.rest_bytes),
-              .cost = choice.plan.recomputed_cost};
+              .cost = choice.plan.recomputed_cost,
+              .price = typical_price()};
     } catch (const BudgetInfeasible& refused) {
       refused_ = refused;
       return {};
@@ -266,8 +267,13 @@ class Searcher {
     return best;
   }
 
-  [[nodiscard]] static Found found(const StagedPlan& plan) {
-    Found found{.placements = plan.placements(), .limits = plan.limits()};
+  // Where no search has come to a price, that of a whole program: from a plan, a lower one leads
+  // far away first.
+  [[nodiscard]] double typical_price() const {
+    return staged_.program().total_cost() / std::max(1.0, staged_.program().total_bytes());
+  }
+  [[nodiscard]] Found found(const StagedPlan& plan) const {
+    Found found{.placements = plan.placements(), .limits = plan.limits(), .price = typical_price()};
     if (plan.fits()) {
       found.cost = plan.cost();
     } else {

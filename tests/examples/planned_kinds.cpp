@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Plans of nets that are unlike a residual one.
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
+
+#include "nets.hpp"
+
+// A cut gives up whole rows of a recurrent net's states, of which most can stay. A search that goes
+// on from it at too low a price of a byte leaves the budget first and does not come back.
+TEST_CASE("a search goes far beyond the cut of a recurrent net") {
+  const reprise::Program program = kinds::recurrent(16);
+  const reprise::byte_count all = reprise::MinCut{}({.program = program}).peak_bytes;
+  const reprise::PlanRequest request{.program = program, .budget = all * 8 / 10};
+  const double cut = reprise::MinCut{}(request).recomputed_cost;
+  REQUIRE(cut > 0);
+  for (const std::uint64_t seed : {0U, 100U, 200U}) {
+    CAPTURE(seed);
+    const reprise::LocalSearch search{{.tries = 16'000, .threads = 1, .seed = seed}};
+    CHECK(search(request).recomputed_cost < 0.05 * cut);
+  }
+}
