@@ -171,7 +171,7 @@ class Searcher {
     if (!best.plan.is_plan()) {
       best.take(cut_on({staged_.program(), limits, ladder_.nearest()}, Parts::some, own));
     }
-    best.take(search(
+    best.take(search_twice(
         {.placements = first.placements(), .limits = limits, .temperature = cool, .target = bound_},
         own));
     return best;
@@ -311,6 +311,18 @@ class Searcher {
 
   [[nodiscard]] static double seconds_since(clock::time_point begin) {
     return std::chrono::duration<double>(clock::now() - begin).count();
+  }
+
+  // What a search from a cut comes to is decided early: two short ones find more than a long one.
+  [[nodiscard]] Best search_twice(const Start& start, const Effort& own) const {
+    const clock::time_point begin = clock::now();
+    const Effort first{
+        .end = begin + (own.end - begin) / 2, .tries = own.tries / 2, .seed = own.seed};
+    const Effort second{.end = own.end, .tries = own.tries - first.tries, .seed = ~own.seed};
+    Best best;
+    best.take(search(start, first));
+    best.take(search(start, second));
+    return best;
   }
 
   [[nodiscard]] Found search(const Start& start, const Effort& own) const {
