@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -140,30 +141,36 @@ class StageProfile {
     }
   }
 
-  // In lanes, as the compiler may not reorder sums of doubles itself.
   void recount(std::size_t b) noexcept {
     Block& block = blocks_[b];
-    const double* const heights = heights_.data() + b * block_size;
-    std::array<double, lanes> highest{};
-    std::array<double, lanes> violation{};
-    std::array<double, lanes> violated{};
-    highest.fill(lowest);
-    for (std::size_t i = 0; i < block_size; i += lanes) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
-        const double height = heights[i + lane] + block.offset;
-        highest[lane] = std::max(highest[lane], height);
-        violation[lane] += std::max(height, 0.0);
-        violated[lane] += height > 0 ? 1.0 : 0.0;
-      }
-    }
     violation_ -= block.violation;
     violated_ -= block.violated;
-    block.highest = std::max({highest[0], highest[1], highest[2], highest[3]});
-    block.violation = violation[0] + violation[1] + violation[2] + violation[3];
-    block.violated =
-        static_cast<std::int64_t>(violated[0] + violated[1] + violated[2] + violated[3]);
+    std::array<double, block_size> heights;
+    for (std::size_t i = 0; i < block_size; ++i) {
+      heights[i] = heights_[b * block_size + i] + block.offset;
+    }
+    std::array<double, block_size> high = heights;
+    block.highest = folded(high, [](double x, double y) { return std::max(x, y); });
+    block.violation = 0;
+    block.violated = 0;
+    if (block.highest <= 0) return;
+    std::array<double, block_size> counts;
+    for (std::size_t i = 0; i < block_size; ++i) {
+      counts[i] = heights[i] > 0 ? 1.0 : 0.0;
+      heights[i] = std::max(heights[i], 0.0);
+    }
+    block.violation = folded(heights, std::plus<>{});
+    block.violated = static_cast<std::int64_t>(folded(counts, std::plus<>{}));
     violation_ += block.violation;
     violated_ += block.violated;
+  }
+
+  // By halves, as the compiler may not reorder operations on doubles itself.
+  template <std::size_t half = block_size / 2, class Operation>
+  static double folded(std::array<double, block_size>& list, Operation both) noexcept {
+    for (std::size_t i = 0; i < half; ++i) list[i] = both(list[i], list[i + half]);
+    if constexpr (half > 1) return folded<half / 2>(list, both);
+    return list[0];
   }
 
   [[nodiscard]] double growth_within(std::size_t b, std::size_t first, std::size_t end,
