@@ -56,8 +56,8 @@ class Ladder {
     consider(base_);
     if (best_) return finish();
     climb_rungs(InstantCut(base_, instant_), 1, true);
-    climb_further();
-    climb_between_fences();
+    if (!is_optimal()) climb_further();
+    if (!is_optimal()) climb_between_fences();
     if (!best_) measure_all();
     return finish();
   }
@@ -128,9 +128,18 @@ class Ladder {
     if (is_proof) bound_ = std::max(bound_, cut.bound());
   }
 
+  // What is forced is part of the plan that the bound is one for.
+  [[nodiscard]] bool can_prove() const { return !staged_.program().has_forced(); }
+  [[nodiscard]] bool is_optimal() const {
+    return best_ && can_prove() && best_->plan.recomputed_cost <= bound_;
+  }
   // True if it and those at higher prices cost no less than what is known.
   [[nodiscard]] bool is_of_no_use(const InstantCut& cut) const {
     return best_ && cut.remade_cost() >= best_->plan.recomputed_cost;
+  }
+  // Cuts at further instants may make reruns useless, but not half of all.
+  [[nodiscard]] bool is_too_dear(const StagedPlan& plan) const {
+    return best_ && plan.cost() > 2 * best_->plan.recomputed_cost;
   }
   // What lies between a cut that keeps too much and what is known may be far better than that.
   [[nodiscard]] bool may_gain(const InstantCut& below) const {
@@ -197,7 +206,7 @@ class Ladder {
       const double before = peak_of(plan);
       plan = with_reruns(plan, reruns);
       consider(plan);
-      if (i > 0 && peak_of(plan) >= before) return;
+      if (is_too_dear(plan) || (i > 0 && peak_of(plan) >= before)) return;
       instant = static_cast<stage_id>(plan.profile().highest());
     }
   }
@@ -232,9 +241,7 @@ class Ladder {
     const byte_count bound = lower_bound_bytes(staged_.request().program);
     if (!best_) throw budget_infeasible("min-cut", staged_.request().budget, smallest_, bound);
     best_->plan.bound_bytes = bound;
-    // What is forced is part of the plan that the bound is one for.
-    const bool is_proof = !staged_.program().has_forced();
-    best_->plan.bound_cost = is_proof ? std::min(bound_, best_->plan.recomputed_cost) : 0;
+    best_->plan.bound_cost = can_prove() ? std::min(bound_, best_->plan.recomputed_cost) : 0;
     return *std::move(best_);
   }
 
