@@ -5,6 +5,7 @@
 /// @file
 /// What runs in one forward and backward pass, what it reads and what it makes.
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -77,7 +78,8 @@ class Program {
   ///   for a recorded program, which does not say where it turns
   /// @param results what must be present at the end, in the order in which the engine asks for it
   /// @throws InvalidGraph if an operation names a value that does not exist, reads one that nothing
-  ///   made before it, or a value has two first makers.
+  ///   made before it or has a cost that is negative or not finite, if a value has two first
+  ///   makers, or a graph input has bytes.
   Program(std::vector<Value> values, std::vector<Operation> operations, operation_id turn,
           std::size_t layer_count, bool cost_is_flops, std::vector<value_id> results = {})
       : values_(std::move(values)),
@@ -165,6 +167,7 @@ class Program {
     }
     std::uint64_t hash = hash_combine(values_.size(), operations_.size());
     for (const Value& value : values_) {
+      if (value.kind == ValueKind::input && value.bytes > 0) refuse_bytes(value);
       hash = hash_combine(hash, value.bytes);
       hash = hash_combine(hash, static_cast<std::uint64_t>(value.kind));
       hash = hash_combine(hash, value.view_of ? std::uint64_t{*value.view_of} + 1 : 0);
@@ -172,6 +175,9 @@ class Program {
     }
     for (operation_id op = 0; op < operations_.size(); ++op) {
       const Operation& o = operations_[op];
+      if (!(o.cost >= 0) || !std::isfinite(o.cost)) {
+        throw InvalidGraph(describe_operation(op) + " costs " + std::to_string(o.cost));
+      }
       for (const value_id value : o.writes) {
         check_exists(op, value);
         if (makers_[value] != no_operation) refuse(op, value, "makes a second time");
@@ -212,6 +218,11 @@ class Program {
     if (!is_given(value) && makers_[value] == no_operation) {
       refuse(op, value, "reads before it is made");
     }
+  }
+  [[noreturn]] static void refuse_bytes(const Value& input) {
+    throw InvalidGraph("graph input " + std::to_string(input.port) + " has " +
+                       std::to_string(input.bytes) +
+                       " bytes, but is the caller's: a constant is counted");
   }
   [[noreturn]] void refuse(operation_id op, value_id value, const char* what) const {
     throw InvalidGraph(name_of(op) + " " + what + ": " + describe(value));
