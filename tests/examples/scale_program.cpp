@@ -51,5 +51,7 @@ TEST_CASE("what is wrong is said in one line") {
   const Folder folder;
   reprise_test::check_refused(folder, SCALE_PROGRAM, "--model 7B", "--model");
   reprise_test::check_refused(folder, SCALE_PROGRAM, "--step 1", "--step");
+  reprise_test::check_refused(folder, SCALE_PROGRAM, "--tries -1", "--tries");
+  reprise_test::check_refused(folder, SCALE_PROGRAM, "--plan-seconds -1", "--plan-seconds");
   reprise_test::check_refused(folder, SCALE_PROGRAM, "--quick --pareto nowhere/x.svg", "nowhere");
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <limits>
 #include <optional>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
@@ -54,4 +55,14 @@ TEST_CASE("a search for some time ends then") {
   static_cast<void>(LocalSearch{{.seconds = 0.1}}({.program = program, .budget = 1200}));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
   CHECK(taken.count() < 2.0);
+}
+
+TEST_CASE("a search refuses what is no time") {
+  const reprise::Program program = reprise_test::chain_program(4);
+  for (const double seconds :
+       {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    CAPTURE(seconds);
+    CHECK_THROWS_AS(static_cast<void>(LocalSearch{{.seconds = seconds}}({.program = program})),
+                    reprise::InvalidArgument);
+  }
 }

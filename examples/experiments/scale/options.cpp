@@ -36,10 +36,11 @@ void add_options(CLI::App& app, Options& options, Written& written) {
       ->check(CLI::Range(2, 20))
       ->capture_default_str();
   app.add_option("--plan-seconds", options.effort.seconds, "How long the search may take, a budget")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(0.001, 86400.0))
       ->capture_default_str();
   app.add_option("--tries", options.effort.tries,
-                 "Tries of the search instead of a time, so that a run can be repeated");
+                 "Tries of the search instead of a time, so that a run can be repeated")
+      ->check(CLI::Range(1.0, 1e12));
   app.add_option("--threads", options.effort.threads, "Of the search")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();

@@ -28,6 +28,7 @@
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/simulate.hpp>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -36,7 +37,7 @@ namespace reprise::inline v0 {
 
 /// How long a search may take.
 struct SearchEffort {
-  double seconds = 1.0;  ///< of wall time, for all of a search
+  double seconds = 1.0;  ///< of wall time, for all of a search; up to 10^9
   /// If not 0: so many tries in all, whatever time they take. Plans are then the same in each run,
   /// on any number of threads.
   std::uint64_t tries = 0;
@@ -90,12 +91,14 @@ struct Best {
 class Searcher {
  public:
   /// @param planner in messages
+  /// @throws InvalidArgument if the effort's seconds are negative or no time
   Searcher(std::string_view planner, StagedRequest& staged, const SearchEffort& effort)
-      : planner_(planner),
-        staged_(staged),
-        effort_(effort),
-        ladder_(staged),
-        base_(staged.base()) {}
+      : planner_(planner), staged_(staged), effort_(effort), ladder_(staged), base_(staged.base()) {
+    if (!(effort.seconds >= 0 && effort.seconds <= most_seconds)) {
+      throw InvalidArgument("a search takes 0 to " + std::to_string(most_seconds) +
+                            " seconds, not " + std::to_string(effort.seconds));
+    }
+  }
 
   /// @param known placements of an earlier plan, or empty; nothing is lost if they do not fit
   /// @throws BudgetInfeasible as `MinCut` does, if the search does not meet the budget either
@@ -113,6 +116,7 @@ class Searcher {
  private:
   using clock = std::chrono::steady_clock;
 
+  static constexpr double most_seconds = 1e9;
   static constexpr double hot = 0.4;
   static constexpr double warm = 0.1;
   static constexpr double cool = 0.02;
@@ -391,6 +395,7 @@ struct LocalSearch {
 
   /// @throws BudgetInfeasible if neither the search nor `MinCut` meets the budget; the smallest
   ///   budget that it names is `MinCut`'s, and a smaller one may work too.
+  /// @throws InvalidArgument if the effort's seconds are negative or no time
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     StagedRequest staged(request);
     return local_search::Searcher("search", staged, effort).plan().plan;
