@@ -51,6 +51,7 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"recomputed_flops_per_step", result.recomputed_flops_per_step},
       {"forward_flops_per_step", result.forward_flops_per_step},
       {"lower_bound", nullptr},
+      {"plan_seconds", nullptr},
       {"seconds_per_step", result.seconds_per_step},
       {"train_loss", result.losses.back()},
       {"train_losses", result.losses},
@@ -64,6 +65,7 @@ nlohmann::json json_of(const Result& result, const Options& options) {
   };
   if (result.device_peak_bytes) object["device_peak_bytes"] = *result.device_peak_bytes;
   if (result.bound_flops_per_step > 0) object["lower_bound"] = result.bound_flops_per_step;
+  if (result.plan_seconds) object["plan_seconds"] = *result.plan_seconds;
   if (result.budget_bytes) object["budget_bytes"] = *result.budget_bytes;
   if (result.exact) object["exact"] = *result.exact;
   return object;

@@ -26,8 +26,9 @@ struct Result {
   double recomputed_flops_per_step = 0;
   double forward_flops_per_step = 0;
   double bound_flops_per_step = 0;  ///< that no exact plan recomputes less than; 0: none is proven
-  double seconds_per_step = 0;      ///< the median, without the first step, which measures
-  std::vector<float> losses{};      ///< of each step
+  std::optional<double> plan_seconds{};    ///< of all steps, where plans are made
+  double seconds_per_step = 0;             ///< the median, without the first step, which measures
+  std::vector<float> losses{};             ///< of each step
   std::vector<double> recomputed_flops{};  ///< of each step
   float val_loss = 0;
   bool is_verified = false;     ///< the first step's gradients were compared with store-all's

@@ -83,6 +83,7 @@ class TrainingOn final : public Training {
     Progress progress(name_of(policy), options.steps,
                       options.batch * options.accumulate * options.shape.context);
     std::vector<double> seconds;
+    double plan_seconds = 0;
     for (std::size_t i = 1; i <= options.steps; ++i) {
       const StepResult step = trainer.step();
       progress.show(i, step);
@@ -97,6 +98,7 @@ class TrainingOn final : public Training {
       result.recomputed_flops_per_step += share * step.report.recomputed_cost;
       result.forward_flops_per_step += share * step.report.forward_cost;
       result.bound_flops_per_step += share * step.report.bound_cost;
+      plan_seconds += step.report.plan_seconds;
       result.is_verified = options.verify_replay;
       if (i > 1 || options.steps == 1) seconds.push_back(step.seconds);
       if (!std::isfinite(step.loss)) {
@@ -104,6 +106,7 @@ class TrainingOn final : public Training {
                              ": try a smaller --lr");
       }
     }
+    if (plan_seconds > 0) result.plan_seconds = plan_seconds;
     result.seconds_per_step = median(std::move(seconds));
     result.val_loss = trainer.validate();
     return result;

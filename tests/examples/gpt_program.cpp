@@ -150,6 +150,10 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
     CHECK(result["within_budget"] == keeps);
     CHECK(result["verified"] == true);
     CHECK(result["reserved_bytes"] >= result["peak_activation_bytes"]);
+    const auto policy = result["policy"].get<std::string>();
+    const bool plans = policy != "dtr" && policy != "dtr-eq";
+    CHECK(result["plan_seconds"].is_null() != plans);
+    if (plans) CHECK(result["plan_seconds"].get<double>() > 0);
   }
   CHECK(results[0]["policy"] == "store-all");
   CHECK(results[0]["recomputed_flops_per_step"] == 0);

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <reprise/reprise.hpp>
@@ -253,4 +254,30 @@ TEST_CASE("verification is no part of the report, and leaves the planned pass's 
   model.net.backward(std::move(pass), Tensor(3, 1.0F));
   CHECK(model.net.report().recomputed_cost == 3);
   model.net.end_step();
+}
+
+namespace {
+
+/// Keeps everything, after some thought.
+struct Ponders {
+  std::chrono::milliseconds time{};
+  [[nodiscard]] reprise::Plan operator()(const reprise::PlanRequest& request) const {
+    std::this_thread::sleep_for(time);
+    return reprise::StoreAll{}(request);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the report says how long planning took in this step") {
+  const Ponders planner{.time = std::chrono::milliseconds(50)};
+  const double seconds = std::chrono::duration<double>(planner.time).count();
+  Model<Ponders> model(2, planner, {}, 2);
+  for (int step = 0; step < 4; ++step) {
+    CAPTURE(step);
+    model.step(input);
+    const bool is_due = step % 2 == 0;
+    CHECK((model.report.plan_seconds >= seconds) == is_due);
+    CHECK(model.report.plan_seconds < 10 * seconds);
+  }
 }

@@ -6,6 +6,7 @@
 /// Trains a layer graph within a budget.
 
 #include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -203,8 +204,13 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
   }
 
   [[nodiscard]] std::shared_ptr<const Plan> plan_for(const LoweredShape& shape) {
-    return scheduler_->plan(shape.signature, shape.lowered.program, this->session_options().budget,
-                            this->session_options().passes_in_flight);
+    const auto start = std::chrono::steady_clock::now();
+    auto plan =
+        scheduler_->plan(shape.signature, shape.lowered.program, this->session_options().budget,
+                         this->session_options().passes_in_flight);
+    this->shared()->report.plan_seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return plan;
   }
 
   // A profile that was too small is forgotten, so that the next forward profiles anew.

@@ -24,6 +24,7 @@ struct RunReport {
   /// No exact plans recompute for less; 0 where the planner proves nothing.
   double bound_cost = 0;
   bool cost_is_flops = false;   ///< the unit of all costs: FLOPs or seconds
+  double plan_seconds = 0;      ///< that making plans took, by the clock
   std::uint64_t passes = 0;     ///< begun, inference apart
   std::uint64_t evictions = 0;  ///< of values, by an online policy, to make room
   std::vector<std::uint32_t> recomputes_per_layer{};  ///< runs after an operation's first
