@@ -55,8 +55,9 @@ class Ladder {
   [[nodiscard]] Choice climb() {
     consider(base_);
     if (best_) return finish();
-    climb_rungs(InstantCut(base_, instant_), 1, true);
-    if (!is_optimal()) climb_further();
+    const InstantCut first(base_, instant_);
+    climb_rungs(first, 1, true);
+    if (!is_optimal()) climb_further(first);
     if (!is_optimal()) climb_between_fences();
     if (!best_) measure_all();
     return finish();
@@ -66,7 +67,8 @@ class Ladder {
   static constexpr int rungs = 32;
   static constexpr int lowest_decade = -7;  ///< of the first rung's price, around the typical one
   static constexpr int decades = 12;
-  static constexpr int splits = 256;        ///< of the price between two rungs
+  static constexpr int splits = 256;  ///< of the price between two rungs
+  static constexpr int further_start = 2;
   static constexpr int further_stride = 6;  ///< of rungs that go on to other instants
   static constexpr int most_instants = 6;
   static constexpr std::size_t fewest_parts = 2;
@@ -99,18 +101,39 @@ class Ladder {
   [[nodiscard]] static double peak_of(const StagedPlan& plan) {
     return plan.profile()[plan.profile().highest()] + plan.limits().budget;
   }
+  [[nodiscard]] static bool keeps_too_much(const InstantCut& cut) {
+    return cut.kept_bytes() > cut.capacity();
+  }
   bool consider(const InstantCut& cut) {
-    // What keeps too much at this instant needs no second look.
-    if (cut.kept_bytes() > cut.capacity()) return false;
-    return consider(with_reruns(base_, cut.reruns()));
+    return !keeps_too_much(cut) && consider(with_reruns(base_, cut.reruns()));
   }
 
-  // The cuts at rising prices, up to the first whose plan fits; then what lies before it.
-  void climb_rungs(InstantCut cut, int stride, bool is_proof) {
-    if (cut.size() == 0) return;
-    InstantCut below = cut;
+  // The cuts at rising prices, up to the first whose plan fits; then what lies before it. The
+  // dearer a byte, the less is kept and the more is remade: those that keep too much and would gain
+  // come first, and halving finds their last.
+  void climb_rungs(InstantCut below, int stride, bool is_proof) {
+    if (below.size() == 0) return;
+    int few = -1;
+    int many = rungs / stride;
+    while (few + 1 < many) {
+      const int middle = (few + many) / 2;
+      InstantCut cut = below;
+      solve(cut, price(cut, middle * stride), is_proof);
+      if (cannot_gain(cut)) return;
+      if (keeps_too_much(cut) && !is_of_no_use(cut)) {
+        few = middle;
+        below = std::move(cut);
+      } else {
+        many = middle;
+      }
+    }
+    climb_from(many * stride, std::move(below), stride, is_proof);
+  }
+  // One by one, because a cut may keep little enough and its plan not fit all the same.
+  void climb_from(int first, InstantCut below, int stride, bool is_proof) {
     double kept = -1;
-    for (int rung = 0; rung <= rungs; rung += stride) {
+    for (int rung = first; rung <= rungs; rung += stride) {
+      InstantCut cut = below;
       solve(cut, price(cut, rung), is_proof);
       const bool is_new = std::exchange(kept, cut.kept_bytes()) != kept;
       if (is_new && is_enough(cut)) {
@@ -119,7 +142,7 @@ class Ladder {
         }
         return;
       }
-      below = cut;
+      below = std::move(cut);
     }
   }
 
@@ -137,9 +160,13 @@ class Ladder {
   [[nodiscard]] bool is_of_no_use(const InstantCut& cut) const {
     return best_ && cut.remade_cost() >= best_->plan.recomputed_cost;
   }
+  // True if neither it nor the same at any other price costs less than what is known.
+  [[nodiscard]] bool cannot_gain(const InstantCut& cut) const {
+    return best_ && cut.bound() >= best_->plan.recomputed_cost;
+  }
   // Cuts at further instants may make reruns useless, but not half of all.
-  [[nodiscard]] bool is_too_dear(const StagedPlan& plan) const {
-    return best_ && plan.cost() > 2 * best_->plan.recomputed_cost;
+  [[nodiscard]] bool is_too_dear(double cost) const {
+    return best_ && cost > 2 * best_->plan.recomputed_cost;
   }
   // What lies between a cut that keeps too much and what is known may be far better than that.
   [[nodiscard]] bool may_gain(const InstantCut& below) const {
@@ -159,6 +186,7 @@ class Ladder {
       const int middle = (few + many) / 2;
       InstantCut cut = below;
       solve(cut, price_at(middle), is_proof);
+      if (cannot_gain(cut)) return;
       if (is_enough(cut)) {
         many = middle;
       } else {
@@ -188,26 +216,30 @@ class Ladder {
     }
   }
 
-  void climb_further() {
-    for (int rung = rungs; rung >= 0; rung -= further_stride) climb_further(rung);
+  void climb_further(InstantCut cut) {
+    if (cut.size() == 0) return;
+    for (int rung = further_start; rung <= rungs; rung += further_stride) {
+      const double same = price(cut, rung);
+      cut.solve(same);
+      if (is_too_dear(cut.remade_cost())) return;
+      climb_further(cut, same);
+    }
   }
 
   // The same price at the next instants where most is live.
-  void climb_further(int rung) {
-    StagedPlan plan = base_;
-    const double same = price(InstantCut(base_, instant_), rung);
-    stage_id instant = instant_;
-    for (int i = 0; i < most_instants; ++i) {
-      InstantCut cut(plan, instant);
+  void climb_further(const InstantCut& first, double price) {
+    StagedPlan plan = with_reruns(base_, first.reruns());
+    consider(plan);
+    for (int i = 1; i < most_instants && !is_too_dear(plan.cost()); ++i) {
+      InstantCut cut(plan, static_cast<stage_id>(plan.profile().highest()));
       if (cut.size() == 0) return;
-      cut.solve(same);
+      cut.solve(price);
       const std::vector<Placement> reruns = cut.reruns();
       if (reruns.empty()) return;
       const double before = peak_of(plan);
       plan = with_reruns(plan, reruns);
       consider(plan);
-      if (is_too_dear(plan) || (i > 0 && peak_of(plan) >= before)) return;
-      instant = static_cast<stage_id>(plan.profile().highest());
+      if (peak_of(plan) >= before) return;
     }
   }
 

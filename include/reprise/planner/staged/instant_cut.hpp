@@ -116,9 +116,12 @@ class InstantCut {
     }
     return cost;
   }
-  /// Proof that no plan which runs the instant's operation before all later ones costs less,
-  /// if the plan is the one without reruns.
-  [[nodiscard]] double bound() const noexcept { return value_ - price_ * capacity(); }
+  /// Proof that no choice within the capacity costs less, whatever the price; so no plan that keeps
+  /// what stays and runs the instant's operation before all later ones, if the plan is the one
+  /// without reruns.
+  [[nodiscard]] double bound() const noexcept {
+    return value_ - price_ * (capacity() - staying_bytes_);
+  }
 
   /// The reruns of the choice, each at the first stage that needs it, latest operation first.
   [[nodiscard]] std::vector<Placement> reruns() const {
@@ -259,6 +262,7 @@ class InstantCut {
       const std::uint32_t node = storage_nodes_[storage];
       if (is_needed) flow_.add_arc(source, node, MaxFlow::unlimited);
       if (is_there) continue;
+      if (is_needed && must_stay(storage)) staying_bytes_ += bytes;
       const std::uint32_t remake = maker == Program::no_operation ? sink : remake_nodes_[maker];
       keeps_.push_back({.storage = storage, .arc = flow_.add_arc(node, remake, 0), .bytes = bytes});
     }
@@ -347,6 +351,7 @@ class InstantCut {
   std::vector<value_id> storages_;  ///< those that have a node; held ones first
   std::size_t held_count_ = 0;
   double held_bytes_ = 0;
+  double staying_bytes_ = 0;  ///< held, with a price, and kept whatever that is
   std::vector<operation_id> remakes_;
   std::uint32_t node_count_ = 2;
   MaxFlow flow_{0};
