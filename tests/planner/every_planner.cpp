@@ -38,6 +38,7 @@
 #include "support/random_graph.hpp"
 #include "support/random_program.hpp"
 #include "support/random_step.hpp"
+#include "support/recorded_programs.hpp"
 #include "support/seed.hpp"
 
 namespace {
@@ -212,5 +213,63 @@ TEST_CASE("no plan of a small chain is below exhaustive search, and no bound abo
         }
       });
     }
+  }
+}
+
+TEST_CASE("a word on the first layers says nothing of the others") {
+  REPRISE_SEEDED(random);
+  for_each_planner([&](const auto& planner, Exceptions) {
+    for (int trial = 0; trial < 5; ++trial) {
+      CAPTURE(trial);
+      const reprise_test::RandomChainProgram chain(random, {.layers = 8});
+      const reprise::Program& program = chain.program();
+      for (const auto word : {reprise::LayerOverride::pinned, reprise::LayerOverride::forced}) {
+        const auto plan_with = [&](std::size_t listed) {
+          std::vector<reprise::LayerOverride> overrides(listed, reprise::LayerOverride::none);
+          overrides.front() = word;
+          auto fresh = planner;
+          return fresh({.program = program, .overrides = overrides}).schedule;
+        };
+        CHECK(plan_with(1) == plan_with(program.layer_count()));
+      }
+    }
+  });
+}
+
+TEST_CASE("no planner can be asked for no pass, or about a layer that is not there") {
+  REPRISE_SEEDED(random);
+  const reprise_test::RandomChainProgram chain(random, {.layers = 4});
+  const reprise::Program& program = chain.program();
+  const std::vector<reprise::LayerOverride> overrides(program.layer_count() + 1);
+  for_each_planner([&](auto planner, Exceptions) {
+    CHECK_THROWS_AS(static_cast<void>(planner({.program = program, .passes_in_flight = 0})),
+                    reprise::InvalidArgument);
+    CHECK_THROWS_AS(static_cast<void>(planner({.program = program, .overrides = overrides})),
+                    reprise::InvalidArgument);
+  });
+}
+
+TEST_CASE("a program that does not say where it turns is planned, or refused for that") {
+  REPRISE_SEEDED(random);
+  const std::vector<reprise::LayerOverride> forced{reprise::LayerOverride::forced};
+  for (int trial = 0; trial < 20; ++trial) {
+    CAPTURE(trial);
+    const reprise::Program program = reprise_test::random_recorded_program(random, 20);
+    int planned = 0;
+    for_each_planner([&](auto planner, Exceptions exceptions) {
+      try {
+        reprise_test::check_plan({.program = program}, planner({.program = program}));
+        ++planned;
+        CHECK_THROWS_AS(static_cast<void>(planner({.program = program, .passes_in_flight = 2})),
+                        reprise::InvalidArgument);
+        CHECK_THROWS_AS(static_cast<void>(planner({.program = program, .overrides = forced})),
+                        reprise::InvalidArgument);
+      } catch (const reprise::NotAChain&) {
+        CHECK(exceptions.is_for_chains);
+      } catch (const reprise::InvalidArgument& refused) {
+        CHECK(std::string(refused.what()).find("does not say where it turns") != std::string::npos);
+      }
+    });
+    CHECK(planned == 5);  // those by operations: two online, MinCut and the searches
   }
 }

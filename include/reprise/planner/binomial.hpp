@@ -40,6 +40,7 @@ struct Binomial {
   ///   BudgetInfeasible if no plan fits.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     if (checkpoints == 0) throw InvalidArgument("Binomial needs at least 1 checkpoint, not 0");
+    check_request(request);
     const LayerChain chain(request.program);
     const ChainOverrides overrides(chain, request.overrides);
     const LayerValues layers(request.program);

@@ -26,8 +26,11 @@ class CandidateSearch {
  public:
   /// Borrows the request and the layers.
   /// @param planner what messages call it
+  /// @throws InvalidArgument for a request that no planner can be asked
   CandidateSearch(const PlanRequest& request, const LayerValues& layers, std::string_view planner)
-      : request_(request), layers_(layers), planner_(planner) {}
+      : request_(request), layers_(layers), planner_(planner) {
+    check_request(request);
+  }
 
   /// Tries a set, the user's overrides applied to it. Of equal costs the first one stays.
   /// @param dropped what the planner's rule would have kept and this set does not

@@ -7,8 +7,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <reprise/core/error.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/program.hpp>
+#include <string>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -17,8 +19,14 @@ namespace reprise::inline v0 {
 class LayerValues {
  public:
   /// Linear in the program.
+  /// @throws InvalidArgument if the program does not say where it turns.
   explicit LayerValues(const Program& program)
       : inside_(program.layer_count()), between_(program.layer_count()) {
+    if (!program.has_turn()) {
+      throw InvalidArgument("a program of " + std::to_string(program.operations().size()) +
+                            " operations that does not say where it turns has no forward pass " +
+                            "whose layers could be kept");
+    }
     std::vector<std::uint8_t> crosses(program.values().size(), 0);
     for (operation_id op = 0; op < program.turn(); ++op) {
       const Operation& o = program.operations()[op];

@@ -47,6 +47,7 @@ class Online {
   /// @throws BudgetInfeasible naming a budget that was tried and works, found by halving: a smaller
   ///   one may work too.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
+    check_request(request);
     const byte_count bound = lower_bound_bytes(request.program);
     if (std::optional<Plan> plan = within(request, request.budget)) {
       plan->bound_bytes = bound;

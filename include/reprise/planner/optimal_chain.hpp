@@ -168,6 +168,7 @@ struct OptimalChain {
   /// a
   ///   larger table than is allowed; BudgetInfeasible if no plan fits.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
+    check_request(request);
     const LayerChain chain(request.program);
     check(chain);
     const ChainOverrides overrides(chain, request.overrides);

@@ -5,13 +5,16 @@
 /// @file
 /// What a planner is asked and what it answers.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -30,11 +33,35 @@ struct PlanRequest {
   /// ĝ of each layer, NaN for a layer that has none; empty until the first statistics exist.
   std::span<const double> gradients{};
   std::uint64_t step = 0;  ///< optimiser steps begun before this one
-  /// One for each layer, or empty.
+  /// By layer; those beyond the list have none.
   std::span<const LayerOverride> overrides{};
   std::size_t passes_in_flight = 1;  ///< alive together, see `peak_in_flight`
   Remake remake = Remake::once;      ///< how long remade values stay
 };
+
+/// Refuses what no planner can be asked. Linear in the overrides.
+/// @throws InvalidArgument for no pass in flight and for a word on a layer that is not there; where
+///   the program does not say where it turns, for several passes and for a forced layer too.
+inline void check_request(const PlanRequest& request) {
+  if (request.passes_in_flight == 0) {
+    throw InvalidArgument("a plan for 0 passes in flight, at least 1 is due");
+  }
+  const std::size_t layers = request.program.layer_count();
+  if (request.overrides.size() > layers) {
+    throw InvalidArgument("an override of layer " + std::to_string(request.overrides.size() - 1) +
+                          " of a program of " + std::to_string(layers) + " layers");
+  }
+  if (request.program.has_turn()) return;
+  if (request.passes_in_flight > 1) {
+    throw InvalidArgument("a program that does not say where it turns has no moment at which " +
+                          std::to_string(request.passes_in_flight) + " passes could be in flight");
+  }
+  const auto forced = std::ranges::find(request.overrides, LayerOverride::forced);
+  if (forced != request.overrides.end()) {
+    throw InvalidArgument("layer " + std::to_string(forced - request.overrides.begin()) +
+                          " is forced in a program that does not say where it turns");
+  }
+}
 
 /// A schedule and its prediction.
 struct Plan {

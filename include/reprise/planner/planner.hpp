@@ -18,7 +18,7 @@ namespace reprise::inline v0 {
 /// Semantics: deterministic; the plan's schedule is valid for the request's program and its peak is
 /// within the budget; a larger budget never costs more recomputation.
 /// Throws `BudgetInfeasible` where it cannot, with the smallest budget that this planner meets and
-/// a lower bound for every planner.
+/// a lower bound for every planner, and InvalidArgument for what `check_request` refuses.
 template <class P>
 concept Planner = std::movable<P> && requires(P& planner, const PlanRequest& request) {
   { planner(request) } -> std::same_as<Plan>;

@@ -75,7 +75,8 @@ class CheckpointScheduler {
 
   /// The plan that holds in this step for a program with these shapes.
   /// @throws InvalidState if plans are frozen and there is none for these shapes; CorruptState if
-  ///   the state that was loaded is of another model; and what the planner throws.
+  ///   the state that was loaded is of another model; and what `check_request` and the planner
+  ///   throw.
   [[nodiscard]] std::shared_ptr<const Plan> plan(std::uint64_t signature, const Program& program,
                                                  byte_count budget,
                                                  std::size_t passes_in_flight = 1) {
@@ -87,13 +88,14 @@ class CheckpointScheduler {
                          std::to_string(signature) + ")");
     }
     check_model(program);
-    auto made =
-        std::make_shared<const Plan>(planner_(PlanRequest{.program = program,
-                                                          .budget = budget,
-                                                          .gradients = state_.gradients,
-                                                          .step = state_.step,
-                                                          .overrides = state_.planned_overrides,
-                                                          .passes_in_flight = passes_in_flight}));
+    const PlanRequest request{.program = program,
+                              .budget = budget,
+                              .gradients = state_.gradients,
+                              .step = state_.step,
+                              .overrides = state_.planned_overrides,
+                              .passes_in_flight = passes_in_flight};
+    check_request(request);
+    auto made = std::make_shared<const Plan>(planner_(request));
     ++state_.plans_made;
     state_.layers = program.layer_count();
     is_model_known_ = true;
@@ -221,11 +223,6 @@ class CheckpointScheduler {
     if (!is_model_known_ && state_.layers != 0 && state_.layers != layers) {
       throw CorruptState("scheduler state: of a model of " + std::to_string(state_.layers) +
                          " layers, this one has " + std::to_string(layers));
-    }
-    const std::vector<LayerOverride>& overrides = state_.planned_overrides;
-    if (overrides.size() > layers) {
-      throw InvalidArgument("an override of layer " + std::to_string(overrides.size() - 1) +
-                            " of a program of " + std::to_string(layers) + " layers");
     }
   }
 

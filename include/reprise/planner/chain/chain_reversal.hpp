@@ -99,7 +99,7 @@ class ChainOverrides {
     for (std::uint32_t link = chain.turn(); link-- > 0;) {
       const auto is_any = [&](LayerOverride override) {
         return std::ranges::any_of(chain.link(link).layers, [&](std::uint32_t layer) {
-          return overrides[layer] == override;
+          return layer < overrides.size() && overrides[layer] == override;
         });
       };
       const bool is_pinned = is_any(LayerOverride::pinned);

@@ -223,6 +223,7 @@ class StagedProgram {
       if (layer < overrides.size() && overrides[layer] == LayerOverride::pinned)
         steps_[op].is_repeatable = false;
     }
+    if (std::ranges::find(overrides, LayerOverride::forced) == overrides.end()) return;
     const LayerValues layers(*program_);
     for (std::size_t layer = 0; layer < overrides.size(); ++layer) {
       if (overrides[layer] != LayerOverride::forced) continue;

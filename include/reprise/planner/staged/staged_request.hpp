@@ -20,8 +20,9 @@ namespace reprise::inline v0 {
 class StagedRequest {
  public:
   /// @param request must outlive this
+  /// @throws InvalidArgument for a request that no planner can be asked
   explicit StagedRequest(const PlanRequest& request)
-      : request_(&request), program_(request.program, request.overrides) {}
+      : request_(&checked(request)), program_(request.program, request.overrides) {}
   StagedRequest(const StagedRequest&) = delete;
   StagedRequest& operator=(const StagedRequest&) = delete;
 
@@ -61,6 +62,11 @@ class StagedRequest {
   }
 
  private:
+  [[nodiscard]] static const PlanRequest& checked(const PlanRequest& request) {
+    check_request(request);
+    return request;
+  }
+
   const PlanRequest* request_;
   StagedProgram program_;
 };
