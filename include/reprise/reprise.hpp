@@ -10,12 +10,14 @@
 #include <reprise/backend/bfloat16.hpp>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/chunk_table.hpp>
+#include <reprise/backend/deferred_scale.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/float16.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host.hpp>
 #include <reprise/backend/host_system.hpp>
 #include <reprise/backend/publication_ring.hpp>
+#include <reprise/backend/squared_norm_factor.hpp>
 #include <reprise/backend/sum_of_squares.hpp>
 #include <reprise/backend/sum_of_squares_avx2.hpp>
 #include <reprise/core/any_saved.hpp>

@@ -15,7 +15,9 @@
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/chunk_table.hpp>
+#include <reprise/backend/deferred_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
+#include <reprise/backend/squared_norm_factor.hpp>
 #include <reprise/stats/ema.hpp>
 #include <vector>
 
@@ -29,6 +31,7 @@ using reprise::DefaultReductionTuning;
 using reprise::ElementType;
 using reprise::gradient_view;
 using reprise::GradientView;
+using reprise::KnownFactor;
 using reprise_test::PlayedBlock;
 
 // Chunks of a few rows, so that all loops of a thread are taken.
@@ -60,8 +63,8 @@ struct Statistics {
   std::vector<double> statistics;
 };
 
-template <class Block>
-void fold(Block block, double factor, const std::vector<double>& sums, Statistics& state) {
+template <class Block, reprise::NormFactor Factor>
+void fold(Block block, const Factor& factor, const std::vector<double>& sums, Statistics& state) {
   reprise::fold_step(block, reprise::Ema{.beta = 0.9}, factor,
                      reprise::StatisticsLayout{sums.size()}, sums.data(), state.moments.data(),
                      state.statistics.data());
@@ -156,12 +159,38 @@ TEST_CASE("a block of threads folds a step to the bits that one thread gives") {
       if (layers != 0 && step % 5 == 3) {
         sums[random() % layers] = std::numeric_limits<double>::infinity();
       }
-      fold(reprise::OneThread{}, 0.25, sums, alone);
-      fold(PlayedBlock<64>{}, 0.25, sums, together);
+      fold(reprise::OneThread{}, KnownFactor{0.25}, sums, alone);
+      fold(PlayedBlock<64>{}, KnownFactor{0.25}, sums, together);
       REQUIRE(bits(together.moments) == bits(alone.moments));
       REQUIRE(bits(together.statistics) == bits(alone.statistics));
     }
     CHECK(alone.moments[layers] == (layers == 0 ? 20 : 16));
     CHECK(alone.moments[layers + 1] == (layers == 0 ? 0 : 4));
+  }
+}
+
+TEST_CASE(
+    "a block of threads that reads the loss scale folds to the bits of a factor it is given") {
+  REPRISE_SEEDED(random);
+  std::lognormal_distribution<double> sums_of_squares(0, 5);
+  std::lognormal_distribution<float> loss_scales(7, 5);
+  for (const std::size_t layers : {0U, 1U, 63U, 64U, 65U, 1000U}) {
+    const std::size_t size = reprise::StatisticsLayout{layers}.size();
+    Statistics known{std::vector<double>(size), std::vector<double>(size)};
+    Statistics read = known;
+    float loss_scale = 1;
+    for (int step = 0; step < 20; ++step) {
+      std::vector<double> sums(layers);
+      for (double& sum : sums) sum = sums_of_squares(random);
+      loss_scale = step % 5 == 3 ? -loss_scale : loss_scales(random);
+      const reprise::DeferredScale scale{&loss_scale, 1 + random() % 100};
+      const double factor = reprise::squared_norm_factor(loss_scale, scale.micro_batches);
+      fold(PlayedBlock<64>{}, KnownFactor{factor}, sums, known);
+      fold(PlayedBlock<64>{}, scale, sums, read);
+      REQUIRE(bits(read.moments) == bits(known.moments));
+      REQUIRE(bits(read.statistics) == bits(known.statistics));
+    }
+    CHECK(read.moments[layers] == 16);
+    CHECK(read.moments[layers + 1] == 4);
   }
 }

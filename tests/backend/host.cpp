@@ -10,10 +10,12 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <reprise/backend/deferred_scale.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host.hpp>
 #include <reprise/core/error.hpp>
+#include <reprise/stats/gradient_scale.hpp>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,7 @@
 namespace {
 
 using reprise::bfloat16;
+using reprise::DeferredScale;
 using reprise::ElementType;
 using reprise::float16;
 using reprise::gradient_view;
@@ -225,6 +228,77 @@ TEST_CASE_TEMPLATE_DEFINE("a finite step is folded in, one that is not is counte
   CHECK(on_host(backend, statistics, 4) == std::vector<double>{3, 2, 2, 3});
 }
 TEST_CASE_TEMPLATE_APPLY(folding, reprise_test::Backends);
+
+TEST_CASE_TEMPLATE_DEFINE("a fold that reads the loss scale has the bits of one that is given it",
+                          B, deferred_folding) {
+  REPRISE_SEEDED(random);
+  std::lognormal_distribution<double> sums_of_squares(0, 5);
+  std::lognormal_distribution<float> loss_scales(7, 5);
+  constexpr std::size_t layers = 70;
+  const std::size_t size = reprise::StatisticsLayout{layers}.size();
+  B backend;
+  vector_for<B, float> loss_scale(1, 1.0F);
+  backend.check(DeferredScale{loss_scale.data()});
+  auto sums = backend.make_buffer(layers);
+  auto known = backend.make_buffer(size);
+  auto known_statistics = backend.make_buffer(size);
+  auto read = backend.make_buffer(size);
+  auto read_statistics = backend.make_buffer(size);
+  for (int step = 0; step < 30; ++step) {
+    std::vector<double> values(layers);
+    for (double& value : values) value = sums_of_squares(random);
+    reprise_test::Machine<B>::wait();
+    loss_scale[0] = loss_scales(random);
+    const std::uint64_t micro_batches = 1 + random() % 100;
+    const reprise::GradientScale scale{.loss_scale = loss_scale[0], .micro_batches = micro_batches};
+    const DeferredScale deferred{loss_scale.data(), micro_batches};
+    backend.copy_from_host(values, sums);
+    backend.fold(reprise::SmoothingArchetype{}, scale.squared_norm_factor(), sums, known,
+                 known_statistics);
+    backend.fold(reprise::SmoothingArchetype{}, deferred, sums, read, read_statistics);
+    REQUIRE(bits(on_host(backend, read, size)) == bits(on_host(backend, known, size)));
+    REQUIRE(bits(on_host(backend, read_statistics, size)) ==
+            bits(on_host(backend, known_statistics, size)));
+  }
+  CHECK(on_host(backend, read, size)[layers] == 30);
+}
+TEST_CASE_TEMPLATE_APPLY(deferred_folding, reprise_test::Backends);
+
+TEST_CASE_TEMPLATE_DEFINE(
+    "a step with a loss scale that none has is counted, with layers or without", B,
+    scale_of_no_step) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  B backend;
+  vector_for<B, float> loss_scale(1);
+  for (const std::size_t layers : {std::size_t{0}, std::size_t{2}}) {
+    const std::size_t size = reprise::StatisticsLayout{layers}.size();
+    auto sums = backend.make_buffer(layers);
+    auto moments = backend.make_buffer(size);
+    auto statistics = backend.make_buffer(size);
+    std::vector<double> expected(size);
+    for (const float bad : {0.0F, -1.0F, infinity, -infinity, nan, 1e-40F}) {
+      reprise_test::Machine<B>::wait();
+      loss_scale[0] = bad;
+      backend.fold(reprise::SmoothingArchetype{}, DeferredScale{loss_scale.data()}, sums, moments,
+                   statistics);
+      expected[layers + 1] += 1;
+      CAPTURE(bad);
+      CHECK(on_host(backend, moments, size) == expected);
+      CHECK(on_host(backend, statistics, size) == expected);
+    }
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(scale_of_no_step, reprise_test::Backends);
+
+TEST_CASE_TEMPLATE_DEFINE("a loss scale that cannot be read is refused", B, scale_refusals) {
+  const B backend;
+  const vector_for<B, float> loss_scale(1, 1.0F);
+  CHECK_NOTHROW(backend.check(DeferredScale{loss_scale.data()}));
+  CHECK_THROWS_AS(backend.check(DeferredScale{}), reprise::InvalidArgument);
+  CHECK_THROWS_AS(backend.check(DeferredScale{loss_scale.data(), 0}), reprise::InvalidArgument);
+}
+TEST_CASE_TEMPLATE_APPLY(scale_refusals, reprise_test::Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("what is published reaches the host with the declared delay", B,
                           publishing) {

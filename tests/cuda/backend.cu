@@ -17,6 +17,7 @@
 #include <numeric>
 #include <random>
 #include <reprise/backend/cuda.cuh>
+#include <reprise/backend/deferred_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
@@ -38,6 +39,7 @@ using reprise::CudaBackend;
 using reprise::CudaError;
 using reprise::CudaMemory;
 using reprise::CudaStream;
+using reprise::DeferredScale;
 using reprise::gradient_view;
 using reprise::GradientView;
 using reprise_test::CountingResource;
@@ -89,6 +91,15 @@ std::string refusal(const std::vector<GradientView>& views) {
   return "";
 }
 
+std::string scale_refusal(const float* loss_scale) {
+  try {
+    CudaBackend{}.check(DeferredScale{loss_scale});
+  } catch (const reprise::InvalidArgument& error) {
+    return error.what();
+  }
+  return "";
+}
+
 __global__ void do_nothing() {}
 
 }  // namespace
@@ -116,7 +127,22 @@ TEST_CASE("memory that the device cannot read at full speed is refused when it i
                   reprise::InvalidArgument);
 }
 
-TEST_CASE("a tensor or stream of another device is refused") {
+TEST_CASE("a loss scale that the device cannot read is refused when it is registered") {
+  const float host = 1;
+  CHECK(scale_refusal(&host) == "DeferredScale: the loss scale lies in host memory");
+  const reprise::PinnedBuffer<float> pinned(1);
+  CHECK(scale_refusal(pinned.elements().data()) ==
+        "DeferredScale: the loss scale lies in host memory");
+  const Floats managed(1);
+  CHECK(scale_refusal(managed.data()).empty());
+  const CudaStream stream;
+  const reprise::CudaBuffer<float> device(1, CudaMemory{}, stream);
+  CHECK(scale_refusal(device.data()).empty());
+  Tracker tracker = Gradients{}.tracker();
+  CHECK_THROWS_AS(tracker.read_loss_scale_from(&host), reprise::InvalidArgument);
+}
+
+TEST_CASE("a tensor, loss scale or stream of another device is refused") {
   int devices = 0;
   check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
   if (devices < 2) return reprise_test::skip("one device only");
@@ -129,6 +155,8 @@ TEST_CASE("a tensor or stream of another device is refused") {
   CHECK_THROWS_AS(CudaStream{stream}, reprise::InvalidArgument);
   CHECK(refusal({gradient_view(memory, 4, 0)}) ==
         "gradient 0 (layer 0, 4 elements): it lies on device 1, the backend's stream on device 0");
+  CHECK(scale_refusal(memory) ==
+        "DeferredScale: the loss scale lies on device 1, the backend's stream on device 0");
   check_cuda(cudaFree(memory), "cudaFree");
   check_cuda(cudaStreamDestroy(stream), "cudaStreamDestroy");
 }
@@ -198,6 +226,63 @@ TEST_CASE("steps that a graph repeats are those that were enqueued one by one") 
       REQUIRE(captured.skipped_steps() == eager.skipped_steps());
       REQUIRE(saved(captured) == saved(eager));
     }
+    check_cuda(cudaGraphExecDestroy(launchable), "cudaGraphExecDestroy");
+    check_cuda(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  }
+  check_cuda(cudaStreamDestroy(handle), "cudaStreamDestroy");
+}
+
+TEST_CASE("a graph reads the loss scale anew each time that it is launched") {
+  REPRISE_SEEDED(random);
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  Gradients gradients;
+  Tracker eager = gradients.tracker();
+  cudaStream_t handle = nullptr;
+  check_cuda(cudaStreamCreate(&handle), "cudaStreamCreate");
+  {
+    const CudaStream stream{handle};
+    reprise::CudaBuffer<float> loss_scale(1, CudaMemory{}, stream);
+    const auto set_loss_scale = [&](float value) {  // in the stream's order
+      loss_scale.copy_from(std::span<const float>(&value, 1));
+      stream.synchronize();
+    };
+    set_loss_scale(1);
+    Tracker warm_up = gradients.tracker();  // loads the kernels
+    warm_up.read_loss_scale_from(loss_scale.data());
+    warm_up.end_step();
+    Tracker captured = gradients.tracker(CudaBackend{CudaStream{handle}});
+    captured.read_loss_scale_from(loss_scale.data());
+    constexpr std::uint64_t steps = Tracker::delay;
+    cudaGraph_t graph = nullptr;
+    check_cuda(cudaStreamBeginCapture(handle, cudaStreamCaptureModeGlobal),
+               "cudaStreamBeginCapture");
+    for (std::uint64_t step = 0; step < steps; ++step) captured.end_step({.micro_batches = 3});
+    check_cuda(cudaStreamEndCapture(handle, &graph), "cudaStreamEndCapture");
+    cudaGraphExec_t launchable = nullptr;
+    check_cuda(cudaGraphInstantiate(&launchable, graph, 0), "cudaGraphInstantiate");
+
+    std::lognormal_distribution<float> lognormal(7, 3);
+    for (int launch = 0; launch < 12; ++launch) {
+      gradients.draw(random);
+      const bool is_bad = launch == 4 || launch == 9;
+      const double given = is_bad ? 1 : lognormal(random);
+      // No scale from the host is bad, so that the eager steps are ignored for their gradients.
+      const float good = gradients.last[1];
+      if (is_bad) gradients.last[1] = infinity;
+      for (std::uint64_t step = 0; step < steps; ++step) {
+        eager.end_step({.loss_scale = given, .micro_batches = 3});
+      }
+      check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+      gradients.last[1] = good;
+      set_loss_scale(is_bad ? infinity : static_cast<float>(given));
+      check_cuda(cudaGraphLaunch(launchable, handle), "cudaGraphLaunch");
+      if (launch > 0) captured.note_replays(steps);
+      static_cast<void>(captured.statistics());
+      REQUIRE(captured.steps() == eager.steps());
+      REQUIRE(captured.skipped_steps() == eager.skipped_steps());
+      REQUIRE(saved(captured) == saved(eager));
+    }
+    CHECK(captured.skipped_steps() == 2 * steps);
     check_cuda(cudaGraphExecDestroy(launchable), "cudaGraphExecDestroy");
     check_cuda(cudaGraphDestroy(graph), "cudaGraphDestroy");
   }

@@ -379,6 +379,127 @@ TEST_CASE_TEMPLATE_DEFINE("a loss scale and added micro-batches divide out", B, 
 }
 TEST_CASE_TEMPLATE_APPLY(scales, reprise_test::Backends);
 
+TEST_CASE_TEMPLATE_DEFINE("a loss scale read from memory gives the bits of one from the host", B,
+                          read_scales) {
+  REPRISE_SEEDED(random);
+  FourLayers<B> model;
+  vector_for<B, float> loss_scales(2, 1.0F);
+  auto given = make_tracker<B>(model, Ema{.beta = 0.9}, EverySteps{.steps = 2});
+  auto read = make_tracker<B>(model, Ema{.beta = 0.9}, EverySteps{.steps = 2});
+  std::lognormal_distribution<float> lognormal(7, 3);
+  for (std::size_t step = 0; step < 30; ++step) {
+    model.draw(random);
+    const std::size_t place = step / 10 % 2;
+    if (step % 10 == 0) read.read_loss_scale_from(&loss_scales[place]);
+    const float loss_scale = lognormal(random);
+    loss_scales[place] = loss_scale;
+    loss_scales[1 - place] = -1.0F;
+    const std::uint64_t micro_batches = 1 + random() % 8;
+    if (step % 4 == 0) read.observe(3);
+    given.end_step({.loss_scale = loss_scale, .micro_batches = micro_batches});
+    read.end_step({.micro_batches = micro_batches});
+    REQUIRE(bits(read.statistics()) == bits(given.statistics()));
+    REQUIRE(saved(read) == saved(given));
+  }
+  CHECK(read.steps() == 30);
+  CHECK(read.skipped_steps() == 0);
+}
+TEST_CASE_TEMPLATE_APPLY(read_scales, reprise_test::Backends);
+
+TEST_CASE_TEMPLATE_DEFINE("gradients that are gone have the loss scale of the end of their step", B,
+                          observed_scales) {
+  REPRISE_SEEDED(random);
+  FourLayers<B> model;
+  model.draw(random);
+  const std::vector<GradientView> views{gradient_view(model.d, 0)};
+  vector_for<B, float> loss_scale(1, 4.0F);
+  GradientStatTracker<B> given(ObservedLayers{{true}});
+  GradientStatTracker<B> read(ObservedLayers{{true}});
+  read.read_loss_scale_from(loss_scale.data());
+  for (std::size_t step = 0; step < 4; ++step) {
+    given.observe(0, views);
+    read.observe(0, views);
+    Machine<B>::wait();
+    loss_scale[0] *= 2;
+    given.end_step({.loss_scale = loss_scale[0]});
+    read.end_step();
+    CHECK(saved(read) == saved(given));
+  }
+  CHECK(!read.statistics().empty());
+}
+TEST_CASE_TEMPLATE_APPLY(observed_scales, reprise_test::Backends);
+
+TEST_CASE_TEMPLATE_DEFINE("a step with a loss scale that none has is ignored as one not finite", B,
+                          bad_scales) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  REPRISE_SEEDED(random);
+  FourLayers<B> model;
+  vector_for<B, float> loss_scale(1);
+  auto tracker = make_tracker<B>(model);
+  auto reference = make_tracker<B>(model);
+  tracker.read_loss_scale_from(loss_scale.data());
+  std::uint64_t skipped = 0;
+  for (const float bad : {0.0F, -2.0F, infinity, std::nanf(""), 1e-40F}) {
+    CAPTURE(bad);
+    model.draw(random);
+    loss_scale[0] = bad;
+    tracker.end_step();
+    ++skipped;
+    Machine<B>::wait();
+    loss_scale[0] = 8;
+    tracker.end_step();
+    reference.end_step({.loss_scale = 8});
+    CHECK(bits(tracker.statistics()) == bits(reference.statistics()));
+    CHECK(tracker.updates() == reference.updates());
+    CHECK(tracker.skipped_steps() == skipped);
+    CHECK(tracker.steps() == 2 * skipped);
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(bad_scales, reprise_test::Backends);
+
+TEST_CASE_TEMPLATE_DEFINE("a loss scale comes from one place", B, one_place) {
+  FourLayers<B> model;
+  vector_for<B, float> loss_scale(1, 512.0F);
+  auto tracker = make_tracker<B>(model, Ema{}, EverySteps{.steps = 2});
+  CHECK_THROWS_WITH_AS(tracker.read_loss_scale_from(nullptr),
+                       "DeferredScale: the pointer to the loss scale is null", InvalidArgument);
+  tracker.end_step({.loss_scale = 512});  // as nothing was registered
+  tracker.read_loss_scale_from(loss_scale.data());
+  CHECK_THROWS_AS(tracker.read_loss_scale_from(nullptr), InvalidArgument);
+  for (std::uint64_t step = 1; step < 3; ++step) {  // whether it is due or not
+    CHECK_THROWS_WITH_AS(tracker.end_step({.loss_scale = 512}),
+                         "GradientScale: the loss scale is 512.000000 and must be left at 1, as "
+                         "the tracker reads it from memory",
+                         InvalidArgument);
+    CHECK_THROWS_AS(tracker.end_step({.loss_scale = std::nan("")}), InvalidArgument);
+    CHECK_THROWS_AS(tracker.end_step({.micro_batches = 0}), InvalidArgument);
+    CHECK(tracker.steps() == step);
+    tracker.end_step();
+  }
+}
+TEST_CASE_TEMPLATE_APPLY(one_place, reprise_test::Backends);
+
+TEST_CASE_TEMPLATE_DEFINE("where a loss scale lies is no part of a state", B, state_of_scales) {
+  REPRISE_SEEDED(random);
+  FourLayers<B> model;
+  vector_for<B, float> loss_scale(1, 4.0F);
+  auto given = make_tracker<B>(model);
+  auto read = make_tracker<B>(model);
+  read.read_loss_scale_from(loss_scale.data());
+  for (int step = 0; step < 4; ++step) {
+    model.draw(random);
+    given.end_step({.loss_scale = 4});
+    read.end_step();
+    REQUIRE(saved(read) == saved(given));
+    // Each takes up the other's state, and its loss scale from where it did before.
+    const std::string of_read = saved(read);
+    load(read, saved(given));
+    load(given, of_read);
+  }
+  CHECK(!given.statistics().empty());
+}
+TEST_CASE_TEMPLATE_APPLY(state_of_scales, reprise_test::Backends);
+
 TEST_CASE_TEMPLATE_DEFINE("a step that is not finite is counted and otherwise ignored", B,
                           non_finite) {
   REPRISE_SEEDED(random);

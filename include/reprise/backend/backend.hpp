@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <reprise/backend/deferred_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <span>
 
@@ -63,12 +64,15 @@ concept BackendReduction = requires(B& backend, const B& constant,
 };
 
 /// A backend that folds a step's sums into smoothed moments without asking the host whether the
-/// step was finite.
+/// step was finite, or what its loss scale was.
 template <class B>
-concept BackendSmoothing = requires(B& backend, const SmoothingArchetype& smoothing, double factor,
-                                    const typename B::buffer_type& sums,
+concept BackendSmoothing = requires(B& backend, const B& constant,
+                                    const SmoothingArchetype& smoothing, double factor,
+                                    const DeferredScale& scale, const typename B::buffer_type& sums,
                                     typename B::buffer_type& state) {
   backend.fold(smoothing, factor, sums, state, state);
+  constant.check(scale);
+  backend.fold(smoothing, scale, sums, state, state);
 };
 
 /// A backend whose results reach the host without stopping the stream.
@@ -110,6 +114,12 @@ concept BackendReadback = requires(B& backend, const B& constant, std::size_t si
 ///   grows by one and `statistics[l]` becomes `smoothing.estimate(moments[l], updates)`; otherwise
 ///   the counter of skipped steps grows and the rest stays. Both buffers have a StatisticsLayout;
 ///   the counters are the moments', and the statistics get a copy.
+/// - `check(scale)`: throws InvalidArgument for a DeferredScale that `check_scale` refuses, and for
+///   a loss scale in memory that the backend cannot read.
+/// - `fold(smoothing, scale, sums, moments, statistics)`: reads the loss scale in the backend's own
+///   order of work, and folds with the factor that it gives: to the bits of `fold` with that
+///   factor. A scale that gives no finite factor has the step counted as skipped. The loss scale
+///   stays the engine's; it must be there whenever a step is folded.
 /// - `publish(buffer, readback)` sends a buffer to the host. `latest(readback)` is what was sent
 ///   `readback_delay` publications before the last one, and empty until then: a host has no delay
 ///   (0), a device says 1 and waits, at most, for the transfer before the last. The span is good

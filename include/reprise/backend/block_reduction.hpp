@@ -15,6 +15,7 @@
 #include <cstring>
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/chunk_table.hpp>
+#include <reprise/backend/deferred_scale.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <type_traits>
 
@@ -248,19 +249,37 @@ constexpr void reduce_layer(Block block, const double* chunk_sums, std::uint32_t
       sum);
 }
 
+/// Says what the sums of a step are multiplied by, when the step is folded: `factor()`. Where that
+/// is not finite, the step is skipped.
+template <class F>
+concept NormFactor = requires(const F& factor) {
+  { factor() } -> std::same_as<double>;
+};
+static_assert(NormFactor<DeferredScale>);
+
+/// A factor that the host knows when it enqueues the step. Models NormFactor.
+struct KnownFactor {
+  double factor = 1.0;  ///< as it is
+
+  /// The factor.
+  [[nodiscard]] constexpr double operator()() const noexcept { return factor; }
+};
+static_assert(NormFactor<KnownFactor>);
+
 /// The third kernel, of one block: folds the sums of one step into the moments, or counts the step
 /// as skipped; see the concept Backend.
-template <ThreadBlock Block, class Smoothing>
-constexpr void fold_step(Block block, const Smoothing& smoothing, double factor,
+template <ThreadBlock Block, class Smoothing, NormFactor Factor>
+constexpr void fold_step(Block block, const Smoothing& smoothing, const Factor& norm_factor,
                          StatisticsLayout layout, const double* sums, double* moments,
                          double* statistics) {
+  const double factor = norm_factor();
   const double updates = moments[layout.updates()];
   const double skipped = moments[layout.skipped()];
   const auto for_each_layer = [layers = layout.layers](std::uint32_t thread, auto f) {
     for (std::size_t layer = thread; layer < layers; layer += Block::threads) f(layer);
   };
   const bool is_folded = block.all([&](std::uint32_t thread) {
-    bool is_good = true;
+    bool is_good = is_finite(factor);  // of a model without layers, too
     for_each_layer(thread, [&](std::size_t layer) {
       is_good = is_good && is_finite(sums[layer]) && is_finite(sums[layer] * factor);
     });

@@ -23,6 +23,7 @@
 #include <reprise/backend/cuda_memory.cuh>
 #include <reprise/backend/cuda_stream.cuh>
 #include <reprise/backend/cuda_sum_of_squares.cuh>
+#include <reprise/backend/deferred_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/pinned_buffer.cuh>
 #include <reprise/backend/publication_ring.hpp>
@@ -39,8 +40,8 @@ namespace kernels {
 inline constexpr std::uint32_t fold_threads = 512;
 
 /// Folds the sums of one step into the moments.
-template <class Smoothing>
-__global__ __launch_bounds__(fold_threads) void fold(Smoothing smoothing, double factor,
+template <class Smoothing, NormFactor Factor>
+__global__ __launch_bounds__(fold_threads) void fold(Smoothing smoothing, Factor factor,
                                                      StatisticsLayout layout, const double* sums,
                                                      double* moments, double* statistics) {
   fold_step(CudaBlock<fold_threads>{}, smoothing, factor, layout, sums, moments, statistics);
@@ -148,18 +149,17 @@ class BasicCudaBackend {
     check_gradients(gradients, layers);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (gradients[i].size == 0) continue;
-      cudaPointerAttributes attributes{};
-      check_cuda(cudaPointerGetAttributes(&attributes, gradients[i].data),
-                 "cudaPointerGetAttributes");
-      if (attributes.type != cudaMemoryTypeDevice && attributes.type != cudaMemoryTypeManaged) {
-        refuse_gradient(i, gradients[i], "it lies in host memory");
-      }
-      if (attributes.device != stream_.device()) {
-        refuse_gradient(i, gradients[i],
-                        "it lies on device " + std::to_string(attributes.device) +
-                            ", the backend's stream on device " + std::to_string(stream_.device()));
-      }
+      const std::string fault = fault_of(gradients[i].data);
+      if (!fault.empty()) refuse_gradient(i, gradients[i], "it " + fault);
     }
+  }
+
+  /// What `check_scale` checks, and that the loss scale lies in memory of the stream's device, or
+  /// in managed memory. @throws InvalidArgument, CudaError
+  void check(const DeferredScale& scale) const {
+    check_scale(scale);
+    const std::string fault = fault_of(scale.loss_scale);
+    if (!fault.empty()) refuse_scale("the loss scale " + fault);
   }
 
   /// Checks the gradients, cuts them into chunks and uploads the table.
@@ -187,10 +187,15 @@ class BasicCudaBackend {
   template <class Smoothing>
   void fold(const Smoothing& smoothing, double factor, const buffer_type& sums,
             buffer_type& moments, buffer_type& statistics) const {
-    static_assert(std::is_trivially_copyable_v<Smoothing>, "a kernel takes it by value");
-    launch_cuda(stream_, "fold", {1, kernels::fold_threads}, kernels::fold<Smoothing>, smoothing,
-                factor, StatisticsLayout{moments.size() - 2}, sums.data(), moments.data(),
-                statistics.data());
+    fold_by(smoothing, KnownFactor{factor}, sums, moments, statistics);
+  }
+
+  /// Enqueues the folding of one step by the loss scale that its memory holds by then; see the
+  /// concept. One kernel of one block. @throws CudaError
+  template <class Smoothing>
+  void fold(const Smoothing& smoothing, const DeferredScale& scale, const buffer_type& sums,
+            buffer_type& moments, buffer_type& statistics) const {
+    fold_by(smoothing, scale, sums, moments, statistics);
   }
 
   /// Pinned memory for the last publications of `size` doubles. @throws CudaError
@@ -224,6 +229,27 @@ class BasicCudaBackend {
   }
 
  private:
+  // Why kernels in the stream cannot read that memory at full speed; empty if they can.
+  [[nodiscard]] std::string fault_of(const void* memory) const {
+    cudaPointerAttributes attributes{};
+    check_cuda(cudaPointerGetAttributes(&attributes, memory), "cudaPointerGetAttributes");
+    if (attributes.type != cudaMemoryTypeDevice && attributes.type != cudaMemoryTypeManaged) {
+      return "lies in host memory";
+    }
+    if (attributes.device == stream_.device()) return {};
+    return "lies on device " + std::to_string(attributes.device) +
+           ", the backend's stream on device " + std::to_string(stream_.device());
+  }
+
+  template <class Smoothing, NormFactor Factor>
+  void fold_by(const Smoothing& smoothing, const Factor& factor, const buffer_type& sums,
+               buffer_type& moments, buffer_type& statistics) const {
+    static_assert(std::is_trivially_copyable_v<Smoothing>, "a kernel takes it by value");
+    launch_cuda(stream_, "fold", {1, kernels::fold_threads}, kernels::fold<Smoothing, Factor>,
+                smoothing, factor, StatisticsLayout{moments.size() - 2}, sums.data(),
+                moments.data(), statistics.data());
+  }
+
   CudaStream stream_;
   CudaMemory memory_;
 };

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <reprise/backend/squared_norm_factor.hpp>
 #include <reprise/core/error.hpp>
 #include <string>
 
@@ -15,7 +16,8 @@ namespace reprise::inline v0 {
 /// What the gradients in memory carry beyond the step's own: they are `loss_scale * micro_batches`
 /// times as large. The statistics divide by its square.
 struct GradientScale {
-  /// What the loss was multiplied by before backward (mixed precision); finite and above zero.
+  /// What the loss was multiplied by before backward (mixed precision); finite and above zero. 1
+  /// for a tracker that reads it from memory.
   double loss_scale = 1.0;
   /// How many micro-batches were *added* into the gradients and not averaged; at least 1. An engine
   /// that divides each micro-batch's loss by their number leaves it at 1.
@@ -32,9 +34,8 @@ struct GradientScale {
     if (micro_batches == 0) {
       throw InvalidArgument("GradientScale: 0 micro-batches, at least 1 is due");
     }
-    const double scale = 1.0 / (loss_scale * static_cast<double>(micro_batches));
-    const double factor = scale * scale;
-    if (!std::isnormal(factor)) {
+    const double factor = reprise::squared_norm_factor(loss_scale, micro_batches);
+    if (std::isnan(factor)) {
       throw InvalidArgument("GradientScale: the square of the loss scale, " +
                             std::to_string(loss_scale) + ", is outside the range of a double");
     }

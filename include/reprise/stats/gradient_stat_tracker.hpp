@@ -15,6 +15,7 @@
 #include <limits>
 #include <ostream>
 #include <reprise/backend/backend.hpp>
+#include <reprise/backend/deferred_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host.hpp>
 #include <reprise/core/error.hpp>
@@ -47,6 +48,8 @@ namespace reprise::inline v0 {
 /// - A parameter that layers share (the same address) belongs to the first of them.
 /// - A layer without parameters of its own has no statistic: its entry is a quiet NaN.
 /// - A step in which any layer's norm is not finite is counted and otherwise ignored.
+/// - A loss scale that the host knows is given to `end_step`; one that lies in the backend's memory
+///   is read there, see `read_loss_scale_from`.
 /// - The statistics change in `end_step` and `load` only, and are the same whatever the number of
 ///   threads. `delay` says which steps they know.
 ///
@@ -109,6 +112,24 @@ class GradientStatTracker {
   /// Whether the cadence has the gradients of the current step read.
   [[nodiscard]] bool is_due() const { return cadence_(steps_); }
 
+  /// Registers where the loss scale lies that gradients carry. From the next `end_step` on, each
+  /// step that is read reads it as well, in the backend's order of work: it must then be what this
+  /// step's loss was multiplied by, so update it after `end_step`, in the same stream. A scale that
+  /// no step has (see DeferredScale) has the step ignored and counted in `skipped_steps`.
+  ///
+  /// The float stays the engine's and must be there as long as the tracker ends steps, or a graph
+  /// that steps were captured in is launched: such a graph reads where it did when it was captured.
+  /// It is no part of what `save` writes, and `load` leaves it. Called again, it moves the place.
+  /// There is no way back to a scale from the host but another tracker, which can `load` this one's
+  /// state. Constant, without waiting.
+  /// @throws InvalidArgument for a null pointer, one that is not aligned to a float, or one to
+  ///         memory that the backend cannot read (on a device: the host's, or another device's);
+  ///         the place is then what it was.
+  void read_loss_scale_from(const float* loss_scale) {
+    backend_.check(DeferredScale{loss_scale});
+    loss_scale_ = loss_scale;
+  }
+
   /// Reads the registered gradients of one layer now, because they may be gone later in this step.
   /// Nothing happens if the step is not due or the layer has no statistic.
   /// @throws InvalidArgument if there is no such layer.
@@ -155,14 +176,15 @@ class GradientStatTracker {
 
   /// Ends an optimiser step: if it is due, reads the gradients of all layers that were not observed
   /// yet, in one pass, and folds the norms into the statistics.
-  /// @throws InvalidArgument for a scale that is out of range.
+  /// @throws InvalidArgument for a scale that is out of range, and for a loss scale other than 1 if
+  ///         it is read from memory.
   /// @throws InvalidState if no gradients were registered and a layer was not observed. In either
   ///         case the step has not ended.
   void end_step(const GradientScale& scale = {}) {
-    const double factor = scale.squared_norm_factor();
+    const double factor = checked_factor(scale);
     if (is_due()) {
       read_what_is_left();
-      backend_.fold(smoothing_, factor, sums_, moments_, statistics_);
+      fold(factor, scale.micro_batches);
       backend_.publish(statistics_, readback_);
     }
     ++steps_;
@@ -172,7 +194,8 @@ class GradientStatTracker {
   /// Counts steps that ended by launching a graph again that `end_step` was captured in; capturing
   /// counts as the first launch. For backends that have graphs, registered gradients and a cadence
   /// of every step. A graph must hold `delay` steps or a multiple of that, or as many graphs be
-  /// launched in turn; scale and smoothing are those that were captured.
+  /// launched in turn; scale and smoothing are those that were captured, but a loss scale that lies
+  /// in memory is read anew by each launch.
   /// Launch before asking for statistics.
   void note_replays(std::uint64_t steps) {
     backend_.note_replays(readback_, steps);
@@ -382,6 +405,23 @@ class GradientStatTracker {
     }
   }
 
+  [[nodiscard]] double checked_factor(const GradientScale& scale) const {
+    if (loss_scale_ != nullptr && scale.loss_scale != 1.0) {
+      throw InvalidArgument("GradientScale: the loss scale is " + std::to_string(scale.loss_scale) +
+                            " and must be left at 1, as the tracker reads it from memory");
+    }
+    return scale.squared_norm_factor();
+  }
+
+  void fold(double factor, std::uint64_t micro_batches) {
+    if (loss_scale_ == nullptr) {
+      backend_.fold(smoothing_, factor, sums_, moments_, statistics_);
+    } else {
+      backend_.fold(smoothing_, DeferredScale{loss_scale_, micro_batches}, sums_, moments_,
+                    statistics_);
+    }
+  }
+
   [[nodiscard]] StatisticsLayout layout() const noexcept { return {layers()}; }
 
   [[nodiscard]] std::uint64_t counter(std::size_t at) const {
@@ -480,6 +520,7 @@ class GradientStatTracker {
   S smoothing_;
   C cadence_;
   bool is_registered_ = true;
+  const float* loss_scale_ = nullptr;  // the engine's; null for one that `end_step` is given
   std::uint64_t steps_ = 0;
   std::vector<std::size_t> elements_;  // of each layer; of ObservedLayers 1 or 0
   std::vector<bool> is_observed_;
