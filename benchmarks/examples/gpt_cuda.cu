@@ -213,12 +213,12 @@ void measure_kernels(const Settings& settings) {
       "|---|---:|---:|---:|\n",
       rows, columns);
   measure_rows("layer norm",
-               gpt::layer_norm::Normalise{x.data(), ones.data(), ones.data(), columns, y.data(),
-                                          moments.data()},
+               gpt::layer_norm::Normalise<float>{x.data(), ones.data(), ones.data(), columns,
+                                                 y.data(), moments.data()},
                rows, 2, x, y, settings);
-  measure_rows("softmax, in place", gpt::softmax::Normalise{columns, y.data()}, rows, 2, x, y,
-               settings);
-  measure_rows("sums of columns", gpt::ColumnSums{x.data(), rows, columns, sums.data()},
+  measure_rows("softmax, in place", gpt::softmax::Normalise<float>{columns, y.data()}, rows, 2, x,
+               y, settings);
+  measure_rows("sums of columns", gpt::ColumnSums<float>{x.data(), rows, columns, sums.data()},
                gpt::column_chunks(columns), 1, x, y, settings);
 }
 

@@ -21,7 +21,7 @@ namespace {
 
 // Numbers in the byte order of the machine: magic; length of the rest and its checksum; the rest.
 constexpr std::string_view family = "REPRISE-GPT-";
-constexpr std::string_view magic = "REPRISE-GPT-2\n";
+constexpr std::string_view magic = "REPRISE-GPT-3\n";
 
 std::uint64_t checksum_of(std::string_view bytes) {
   return reprise::hash_bytes(std::as_bytes(std::span(bytes)));
@@ -99,6 +99,7 @@ std::array<NamedSize, 5> sizes_of(const ModelShape& shape) {
 std::string body_of(const Checkpoint& checkpoint) {
   Writer out;
   for (const NamedSize& size : sizes_of(checkpoint.shape)) out.number(size.size);
+  out.number(checkpoint.element_bytes);
   out.number(checkpoint.step);
   for (const auto& values : checkpoint.parameters) out.list(values);
   for (const AdamW<>::Moments& moments : checkpoint.moments) {
@@ -155,6 +156,13 @@ void check_model(Reader& in, const ModelShape& shape, const std::string& path) {
   }
 }
 
+void check_precision(std::uint64_t found, std::uint64_t expected, const std::string& path) {
+  if (found == expected) return;
+  const auto bits = [](std::uint64_t bytes) { return std::to_string(8 * bytes); };
+  throw reprise::CorruptState(path + ": of another precision, its activations have " + bits(found) +
+                              " bits, this training's " + bits(expected));
+}
+
 void read_values(Reader& in, std::vector<float>& values, std::size_t size,
                  const std::string& path) {
   in.list(values);
@@ -185,12 +193,14 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
 }
 
 Checkpoint read_checkpoint(const std::string& path, const ModelShape& shape,
-                           std::span<const std::size_t> sizes) {
+                           std::uint64_t element_bytes, std::span<const std::size_t> sizes) {
   const std::string file = read_file(path);
   Reader in(checked_body(file, path), path);
   Checkpoint checkpoint;
   checkpoint.shape = shape;
   check_model(in, shape, path);
+  checkpoint.element_bytes = in.number<std::uint64_t>();
+  check_precision(checkpoint.element_bytes, element_bytes, path);
   checkpoint.step = in.number<std::uint64_t>();
   for (const std::size_t size : sizes) {
     read_values(in, checkpoint.parameters.emplace_back(), size, path);

@@ -19,8 +19,9 @@ namespace gpt {
 /// The state of training after a step.
 struct Checkpoint {
   ModelShape shape{};
+  std::uint64_t element_bytes = sizeof(float);  ///< of the tensors in training
   std::uint64_t step = 0;
-  std::vector<std::vector<float>> parameters{};
+  std::vector<std::vector<float>> parameters{};  ///< as the optimiser has them
   std::vector<AdamW<>::Moments> moments{};
   std::string decisions{};  ///< tracker, scheduler and net, as they write themselves
 };
@@ -29,11 +30,13 @@ struct Checkpoint {
 /// @throws reprise::Error if it cannot.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
-/// Reads a checkpoint of a model of this shape, whatever device it was trained on.
+/// Reads a checkpoint of a model of this shape and with such tensors, whatever device it was
+/// trained on. Decisions count bytes, so that those of tensors of another size are none.
 /// @param sizes of the model's parameters
-/// @throws reprise::CorruptState if it is truncated, damaged or of another model; reprise::Error if
-/// it cannot be read.
+/// @throws reprise::CorruptState if it is truncated, damaged or of another model or precision;
+/// reprise::Error if it cannot be read.
 [[nodiscard]] Checkpoint read_checkpoint(const std::string& path, const ModelShape& shape,
+                                         std::uint64_t element_bytes,
                                          std::span<const std::size_t> sizes);
 
 }  // namespace gpt

@@ -31,7 +31,8 @@ gpt::Corpus make_corpus(const gpt::Options& options) {
 }
 
 std::unique_ptr<gpt::Training> make_training(const gpt::Options& options) {
-  return options.device == gpt::DeviceKind::cuda ? gpt::training_on_cuda() : gpt::training_on_cpu();
+  return options.device == gpt::DeviceKind::cuda ? gpt::training_on_cuda(options.precision)
+                                                 : gpt::training_on_cpu(options.precision);
 }
 
 reprise::byte_count budget_of(const gpt::Training& training, const gpt::Options& options,
@@ -64,9 +65,10 @@ void run(const gpt::Options& options) {
   gpt::set_threads(options.threads);
   const auto training = make_training(options);
   const gpt::Corpus corpus = make_corpus(options);
-  std::printf("%zu layers, %zu channels, %zu heads, context %zu; %zu bytes of text; %s\n",
+  std::printf("%zu layers, %zu channels, %zu heads, context %zu; %zu bytes of text; %s, %s\n",
               options.shape.layers, options.shape.channels, options.shape.heads,
-              options.shape.context, corpus.size(), training->device_name().c_str());
+              options.shape.context, corpus.size(), training->device_name().c_str(),
+              std::string(gpt::name_of(options.precision)).c_str());
   const reprise::byte_count budget = budget_of(*training, options, corpus);
   std::vector<gpt::Result> results;
   if (options.compare) {

@@ -8,7 +8,7 @@
 
 namespace gpt {
 
-std::unique_ptr<Training> training_on_cuda() {
+std::unique_ptr<Training> training_on_cuda(Precision) {
   throw reprise::Error("--device cuda: this program was built without CUDA");
 }
 

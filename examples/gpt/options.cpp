@@ -60,9 +60,11 @@ void add_training_options(CLI::App& app, Options& options) {
 void add_device_options(CLI::App& app, Written& written) {
   app.add_option("--device", written.device, "Where to train")
       ->check(CLI::IsMember({"cpu", "cuda"}));
-  app.add_option("--precision", written.precision,
-                 "Of matrix products on cuda: fp32, or with factors rounded to tf32 or bf16")
-      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
+  app.add_option(
+         "--precision", written.precision,
+         "fp32; bf16: activations and their gradients in 16 bits, beside fp32 weights; tf32: on "
+         "cuda, factors of products rounded")
+      ->check(CLI::IsMember(precision_names));
 }
 
 void add_policy_options(CLI::App& app, Options& options, Written& written) {
@@ -104,9 +106,9 @@ void check_numbers(const Options& options) {
   }
 }
 
+/// Of one of `precision_names`.
 Precision precision_named(const std::string& name) {
-  if (name == "tf32") return Precision::tf32;
-  return name == "bf16" ? Precision::bf16 : Precision::fp32;
+  return static_cast<Precision>(std::ranges::find(precision_names, name) - precision_names.begin());
 }
 
 void check_as_a_whole(Options& options, const Written& written) {
@@ -114,9 +116,9 @@ void check_as_a_whole(Options& options, const Written& written) {
   options.policy = policy_named(written.policy);
   options.device = written.device == "cuda" ? DeviceKind::cuda : DeviceKind::cpu;
   options.precision = precision_named(written.precision);
-  if (options.device == DeviceKind::cpu && options.precision != Precision::fp32) {
-    throw reprise::InvalidArgument("--precision: " + written.precision +
-                                   " is for --device cuda; a CPU multiplies in fp32");
+  if (options.device == DeviceKind::cpu && options.precision == Precision::tf32) {
+    throw reprise::InvalidArgument(
+        "--precision: tf32 is for --device cuda; a CPU has fp32 and bf16");
   }
   if (!written.budget.empty()) {
     options.budget = parse_budget(written.budget);

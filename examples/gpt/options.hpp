@@ -32,7 +32,7 @@ struct Options {
   std::uint64_t seed = 1;
   float learning_rate = 1e-3F;
   DeviceKind device = DeviceKind::cpu;
-  Precision precision = Precision::fp32;  ///< of a GPU's matrix products
+  Precision precision = Precision::fp32;
   int threads = 1;
   Policy policy = Policy::gradient;
   bool compare = false;

@@ -62,6 +62,7 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"seed", options.seed},
       {"threads", options.threads},
       {"device", options.device == DeviceKind::cuda ? "cuda" : "cpu"},
+      {"precision", name_of(options.precision)},
   };
   if (result.device_peak_bytes) object["device_peak_bytes"] = *result.device_peak_bytes;
   if (result.bound_flops_per_step > 0) object["lower_bound"] = result.bound_flops_per_step;

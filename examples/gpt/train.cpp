@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/cpu.hpp"
+#include "engine/in_bfloat16.hpp"
 #include "engine/threads.hpp"
 #include "training.hpp"
 #include "training_on.hpp"
@@ -12,13 +13,19 @@
 namespace gpt {
 namespace {
 
+template <class Device>
 struct MakeCpu {
-  Cpu operator()(const Options&) const { return {}; }
+  Device operator()(const Options&) const { return {}; }
   static std::string name() { return std::to_string(threads()) + " threads"; }
 };
 
 }  // namespace
 
-std::unique_ptr<Training> training_on_cpu() { return std::make_unique<TrainingOn<MakeCpu>>(); }
+std::unique_ptr<Training> training_on_cpu(Precision precision) {
+  if (precision == Precision::bf16) {
+    return std::make_unique<TrainingOn<MakeCpu<InBfloat16<Cpu>>>>();
+  }
+  return std::make_unique<TrainingOn<MakeCpu<Cpu>>>();
+}
 
 }  // namespace gpt

@@ -9,14 +9,16 @@
 #include <string>
 
 #include "engine/cuda.cuh"
+#include "engine/in_bfloat16.hpp"
 #include "training.hpp"
 #include "training_on.hpp"
 
 namespace gpt {
 namespace {
 
+template <class Device>
 struct MakeCuda {
-  Cuda operator()(const Options& options) const { return Cuda(options.precision); }
+  Device operator()(const Options& options) const { return Device(options.precision); }
   static std::string name() {
     int device = 0;
     reprise::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
@@ -28,14 +30,17 @@ struct MakeCuda {
 
 }  // namespace
 
-std::unique_ptr<Training> training_on_cuda() {
+std::unique_ptr<Training> training_on_cuda(Precision precision) {
   int devices = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
   if (error != cudaSuccess || devices == 0) {
     throw reprise::Error(std::string("--device cuda: there is no CUDA device (") +
                          cudaGetErrorString(error) + ")");
   }
-  return std::make_unique<TrainingOn<MakeCuda>>();
+  if (precision == Precision::bf16) {
+    return std::make_unique<TrainingOn<MakeCuda<InBfloat16<Cuda>>>>();
+  }
+  return std::make_unique<TrainingOn<MakeCuda<Cuda>>>();
 }
 
 }  // namespace gpt

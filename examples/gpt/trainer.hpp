@@ -41,6 +41,8 @@ template <class Net>
 class Trainer {
  public:
   using Device = typename Net::device_type;
+  /// Of an element of the model's tensors.
+  static constexpr std::uint64_t element_bytes = sizeof(typename Device::Element);
 
   /// @param decider the planner or the policy
   template <class Decider>
@@ -96,7 +98,8 @@ class Trainer {
   }
 
   [[nodiscard]] Checkpoint checkpoint() const {
-    Checkpoint checkpoint{.shape = model_.shape(), .step = net_->step()};
+    Checkpoint checkpoint{
+        .shape = model_.shape(), .element_bytes = element_bytes, .step = net_->step()};
     for (const auto& entry : model_.parameters().entries()) {
       checkpoint.parameters.push_back(on_host(entry.values));
     }
@@ -121,6 +124,7 @@ class Trainer {
       replace(optimiser_.moments()[i].first, checkpoint.moments[i].first);
       replace(optimiser_.moments()[i].second, checkpoint.moments[i].second);
     }
+    model_.parameters().publish();
     optimiser_.set_steps(checkpoint.step);
   }
 

@@ -42,11 +42,11 @@ class Training {
                                      reprise::byte_count budget) const = 0;
 };
 
-/// Training on the CPU.
-[[nodiscard]] std::unique_ptr<Training> training_on_cpu();
+/// Training on the CPU, which has no tf32.
+[[nodiscard]] std::unique_ptr<Training> training_on_cpu(Precision precision);
 
 /// Training on the current CUDA device.
 /// @throws reprise::Error if there is none, or this program was built without CUDA.
-[[nodiscard]] std::unique_ptr<Training> training_on_cuda();
+[[nodiscard]] std::unique_ptr<Training> training_on_cuda(Precision precision);
 
 }  // namespace gpt

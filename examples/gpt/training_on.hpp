@@ -117,7 +117,8 @@ class TrainingOn final : public Training {
                         reprise::byte_count budget) {
     if (!options.resume.empty()) {
       const auto& model = trainer.model();
-      trainer.resume(read_checkpoint(options.resume, model.shape(), model.parameters().sizes()));
+      trainer.resume(read_checkpoint(options.resume, model.shape(), trainer.element_bytes,
+                                     model.parameters().sizes()));
     }
     Result result = run_steps(trainer, options, policy);
     if (budget != reprise::unlimited_bytes) result.budget_bytes = budget;

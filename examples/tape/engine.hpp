@@ -219,7 +219,8 @@ inline Tensor product(Tape& tape, const Tensor& a, bool turn_a, const Tensor& b,
   if (turn_a) std::swap(p.m, p.k);
   return tape.run(p.m, p.n, p.flops(), {a, b},
                   [p, a_row = a.columns, b_row = b.columns](Tape::Inputs in, auto out) {
-                    gpt::multiply(p, {in[0], a_row}, {in[1], b_row}, {out.data(), p.n});
+                    gpt::multiply(p, gpt::ConstMatrix{in[0], a_row}, gpt::ConstMatrix{in[1], b_row},
+                                  gpt::Matrix{out.data(), p.n});
                   });
 }
 

@@ -17,10 +17,13 @@
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/philox.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/balanced.hpp>
+#include <reprise/planner/recompute_all.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/in_bfloat16.hpp"
 #include "engine/model.hpp"
 #include "engine/threads.hpp"
 #include "policy.hpp"
@@ -45,14 +48,14 @@ using reprise_test::on_host;
 // Sums of some hundred numbers of about 1, times what normalises a row of equal ones.
 constexpr float rounding = 1e-4F;
 
-void check_close(const Numbers& numbers, const Numbers& expected) {
+void check_close(const Numbers& numbers, const Numbers& expected, float tolerance = rounding) {
   REQUIRE(numbers.size() == expected.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     CAPTURE(i);
     CAPTURE(numbers[i]);
     CAPTURE(expected[i]);
     if (numbers[i] == expected[i]) continue;  // infinities, too
-    REQUIRE(std::abs(numbers[i] - expected[i]) <= rounding * (1 + std::abs(expected[i])));
+    REQUIRE(std::abs(numbers[i] - expected[i]) <= tolerance * (1 + std::abs(expected[i])));
   }
 }
 
@@ -163,19 +166,19 @@ TEST_CASE("each node is the CPU's within rounding") {
     const std::size_t columns = shape.columns;
     check_node<1>(
         [columns]<class D>(gpt::Memory<D>&, gpt::Batches<D>&, gpt::Parameters<D>& parameters) {
-          const gpt::Parameter scale = parameters.add_normal(1, columns, 1);
+          const auto scale = parameters.add_normal(1, columns, 1);
           return gpt::LayerNorm<D>(scale, parameters.add_normal(1, columns, 1));
         },
         {shape});
     check_node<1>(
         [columns]<class D>(gpt::Memory<D>&, gpt::Batches<D>&, gpt::Parameters<D>& parameters) {
-          const gpt::Parameter weight = parameters.add_normal(columns, 21, 0.1F);
+          const auto weight = parameters.add_normal(columns, 21, 0.1F);
           return gpt::Linear<D>(weight, parameters.add_normal(1, 21, 1));
         },
         {shape});
     check_node<1>(
         [columns]<class D>(gpt::Memory<D>&, gpt::Batches<D>&, gpt::Parameters<D>& parameters) {
-          const gpt::Parameter weight = parameters.add_normal(columns, 3 * columns, 0.1F);
+          const auto weight = parameters.add_normal(columns, 3 * columns, 0.1F);
           return gpt::AttentionProjection<D>(weight, parameters.add_normal(1, 3 * columns, 1));
         },
         {shape});
@@ -212,8 +215,8 @@ TEST_CASE("embedding and attention are the CPU's within rounding") {
       check_node<0>(
           [&]<class D>(gpt::Memory<D>& memory, gpt::Batches<D>& batches,
                        gpt::Parameters<D>& parameters) {
-            const gpt::Parameter tokens = parameters.add_normal(7, channels, 1);
-            const gpt::Parameter positions = parameters.add_normal(context, channels, 1);
+            const auto tokens = parameters.add_normal(7, channels, 1);
+            const auto positions = parameters.add_normal(context, channels, 1);
             return gpt::Embedding<D>(memory, batches, tokens, positions, channels);
           },
           {}, 2 * context);
@@ -245,6 +248,22 @@ TEST_CASE("training agrees with the CPU's within rounding") {
     check_close(trace.losses, expected.losses);
     CHECK(trace == reprise_test::train_by_hand<Gpu>(dropout));
   }
+}
+
+TEST_CASE("training with 16-bit tensors agrees with the CPU's, and keeps its own bits") {
+  gpt::set_threads(1);
+  using Bfloat16Gpu = gpt::InBfloat16<Gpu>;
+  constexpr float dropout = 0.2F;
+  const auto trace = reprise_test::train_by_hand<Bfloat16Gpu>(dropout);
+  const auto on_cpu = reprise_test::train_by_hand<gpt::InBfloat16<gpt::Cpu>>(dropout);
+  check_close(trace.losses, on_cpu.losses, 1e-3F);
+  CHECK(trace == reprise_test::train_by_hand<Bfloat16Gpu>(dropout));
+  const auto check = [&](auto planner) {
+    CHECK(reprise_test::train_under<Bfloat16Gpu>(planner, dropout, reprise::unlimited_bytes) ==
+          trace);
+  };
+  check(reprise::RecomputeAll{});
+  check(reprise::Balanced{});
 }
 
 TEST_CASE("every policy trains with the bits of keeping everything, ledger = allocator") {
@@ -280,13 +299,32 @@ TEST_CASE("products are fp32 unless a coarser precision is asked for") {
     const gpt::Cuda device(precision);
     const auto ones = device.make_buffer(side * side, 1.0F + 0x1p-20F);
     auto product = device.make_buffer(side * side, 0.0F);
-    device.multiply({.m = side, .n = side, .k = side}, {ones.data(), side}, {ones.data(), side},
-                    {product.data(), side});
+    const gpt::ConstMatrix factor{ones.data(), side};
+    device.multiply({.m = side, .n = side, .k = side}, factor, factor,
+                    gpt::Matrix{product.data(), side});
     return on_host(device, {product.data(), product.size()}).front();
   };
   CHECK(product_of(gpt::Precision::fp32) > 256.0002F);  // rounded factors give 256
   CHECK(product_of(gpt::Precision::tf32) == doctest::Approx(256).epsilon(1e-3));
-  CHECK(product_of(gpt::Precision::bf16) == doctest::Approx(256).epsilon(1e-2));
+}
+
+TEST_CASE("products of 16-bit elements sum in float, and round once if at all") {
+  using gpt::Bfloat16;
+  constexpr std::size_t side = 257;
+  const gpt::InBfloat16<gpt::Cuda> device;
+  const auto ones = device.make_buffer(side * side, Bfloat16(1));
+  const auto more = device.make_buffer(side * side, Bfloat16(1 + 0x1p-7F));
+  const auto product_as = [&]<class Result>(Result zero) {
+    auto product = device.make_buffer(side * side, zero);
+    device.multiply({.m = side, .n = side, .k = side},
+                    gpt::MatrixView<const Bfloat16>{ones.data(), side},
+                    gpt::MatrixView<const Bfloat16>{more.data(), side},
+                    gpt::MatrixView<Result>{product.data(), side});
+    return device.read(std::span<const Result>(product.data(), product.size()),
+                       [](std::span<const Result> read) { return float{read.front()}; });
+  };
+  CHECK(product_as(0.0F) == 257 * (1 + 0x1p-7F));
+  CHECK(product_as(Bfloat16(0)) == 260);
 }
 
 #endif

@@ -38,8 +38,6 @@
 
 namespace {
 
-using gpt::Parameter;
-
 struct Shape {
   std::size_t rows;
   std::size_t columns;
@@ -76,6 +74,7 @@ template <std::size_t arity, class N>
 class NodeCheck {
  public:
   using Tensor = typename N::tensor_type;
+  using Parameter = gpt::Parameter<typename Tensor::device_type>;
   using Memory = std::remove_reference_t<decltype(std::declval<Tensor&>().memory())>;
   static constexpr std::size_t ports = reprise::node::output_count<N, arity>;
 
@@ -224,8 +223,8 @@ TEST_CASE_TEMPLATE("layer norm has the gradients of finite differences", Device,
                    reprise_test::PlayedGpu) {
   gpt::Memory<Device> memory;
   gpt::Parameters<Device> parameters(memory.device(), 1);
-  const Parameter scale = parameters.add_normal(1, channels, 1);
-  const Parameter shift = parameters.add_normal(1, channels, 1);
+  const auto scale = parameters.add_normal(1, channels, 1);
+  const auto shift = parameters.add_normal(1, channels, 1);
   gpt::LayerNorm<Device> node(scale, shift);
   NodeCheck<1, gpt::LayerNorm<Device>>(memory, node, {{{rows, channels}}}).check({scale, shift});
 }
@@ -234,8 +233,8 @@ TEST_CASE_TEMPLATE("a linear node has the gradients of finite differences", Devi
                    reprise_test::PlayedGpu) {
   gpt::Memory<Device> memory;
   gpt::Parameters<Device> parameters(memory.device(), 1);
-  const Parameter weight = parameters.add_normal(channels, 17, 1);
-  const Parameter bias = parameters.add_normal(1, 17, 1);
+  const auto weight = parameters.add_normal(channels, 17, 1);
+  const auto bias = parameters.add_normal(1, 17, 1);
   gpt::Linear<Device> node(weight, bias);
   NodeCheck<1, gpt::Linear<Device>>(memory, node, {{{rows, channels}}}).check({weight, bias});
 }
@@ -245,8 +244,8 @@ TEST_CASE_TEMPLATE(
     gpt::Cpu, reprise_test::PlayedGpu) {
   gpt::Memory<Device> memory;
   gpt::Parameters<Device> parameters(memory.device(), 1);
-  const Parameter weight = parameters.add_normal(channels, 3 * channels, 1);
-  const Parameter bias = parameters.add_normal(1, 3 * channels, 1);
+  const auto weight = parameters.add_normal(channels, 3 * channels, 1);
+  const auto bias = parameters.add_normal(1, 3 * channels, 1);
   gpt::AttentionProjection<Device> node(weight, bias);
   NodeCheck<1, gpt::AttentionProjection<Device>>(memory, node, {{{rows, channels}}})
       .check({weight, bias});
@@ -353,8 +352,8 @@ TEST_CASE_TEMPLATE("embedding, head and loss have the gradients of finite differ
   constexpr std::uint8_t vocabulary = 9;
   const gpt::Batches<Device> batches = random_batches<Device>(rows, vocabulary);
   gpt::Parameters<Device> parameters(memory.device(), 1);
-  const Parameter tokens = parameters.add_normal(vocabulary, channels, 1);
-  const Parameter positions = parameters.add_normal(context, channels, 1);
+  const auto tokens = parameters.add_normal(vocabulary, channels, 1);
+  const auto positions = parameters.add_normal(context, channels, 1);
   gpt::Embedding<Device> embedding(memory, batches, tokens, positions, channels);
   NodeCheck<0, gpt::Embedding<Device>>(memory, embedding, {}).check({tokens, positions});
   gpt::TiedHead<Device> head(tokens, vocabulary);

@@ -75,7 +75,7 @@ TEST_CASE("bad options give one line and a failure") {
       {"--threads 0", "--threads"},
       {"--device gpu", "--device"},
       {"--device cuda --precision half", "--precision"},
-      {"--precision bf16", "bf16 is for --device cuda"},
+      {"--precision tf32", "tf32 is for --device cuda"},
       {"--cadence 0", "--cadence"},
       {"--lr 0", "--lr"},
       {"--lr nan", "--lr"},

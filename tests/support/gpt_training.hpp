@@ -73,7 +73,7 @@ struct GptTrace {
 
   template <class Device>
   void note(const gpt::Tensor<Device>& loss) {
-    losses.push_back(on_host(loss.device(), loss.elements()).front());
+    losses.push_back(on_host(loss.device(), std::span(loss.floats(), 1)).front());
   }
   template <class Device>
   void finish(gpt::Model<Device>& model) {

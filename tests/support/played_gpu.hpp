@@ -86,8 +86,10 @@ class PlayedGpu {
   template <class T>
   using Buffer = std::vector<T>;
 
-  [[nodiscard]] float* allocate(std::size_t count) { return memory_.allocate(count); }
-  void release(float* block, std::size_t count) noexcept { memory_.release(block, count); }
+  using Element = float;
+
+  [[nodiscard]] void* allocate(std::size_t bytes) { return memory_.allocate(bytes); }
+  void release(void* block, std::size_t bytes) noexcept { memory_.release(block, bytes); }
   [[nodiscard]] std::uint64_t reserved_bytes() const noexcept { return memory_.reserved_bytes(); }
   void trim() noexcept { memory_.trim(); }
   [[nodiscard]] static std::optional<std::uint64_t> peak_bytes() noexcept { return {}; }
@@ -101,13 +103,16 @@ class PlayedGpu {
   static void for_each_team(std::size_t n, F f, std::size_t /*work*/ = 1) {
     for (std::size_t i = n; i-- > 0;) f(PlayedTeam<128>{}, i);
   }
-  static void multiply(const gpt::MatrixProduct& product, gpt::ConstMatrix a, gpt::ConstMatrix b,
-                       gpt::Matrix c) {
-    multiply(product, {}, a, b, c);
+  template <class T, class Result>
+  static void multiply(const gpt::MatrixProduct& product, gpt::MatrixView<const T> a,
+                       gpt::MatrixView<const T> b, gpt::MatrixView<Result> c) {
+    multiply(product, gpt::ProductBatch{}, a, b, c);
   }
+  template <class T, class Result>
   static void multiply(const gpt::MatrixProduct& product, const gpt::ProductBatch& batch,
-                       gpt::ConstMatrix a, gpt::ConstMatrix b, gpt::Matrix c) {
-    gpt::for_each_strided(product, batch, a, b, c, [](const gpt::StridedProducts& products) {
+                       gpt::MatrixView<const T> a, gpt::MatrixView<const T> b,
+                       gpt::MatrixView<Result> c) {
+    gpt::for_each_strided(product, batch, a, b, c, [](const auto& products) {
       for (int i = 0; i < products.count; ++i) multiply(products, i);
     });
   }
@@ -131,7 +136,8 @@ class PlayedGpu {
 
  private:
   /// Product number `index` as the definition has it.
-  static void multiply(const gpt::StridedProducts& p, std::int64_t index) {
+  template <class T, class Result>
+  static void multiply(const gpt::StridedProducts<T, Result>& p, std::int64_t index) {
     const auto at = [index](const auto& factor, int row, int column) -> auto& {
       if (factor.is_transposed) std::swap(row, column);
       return factor.data[index * factor.step + std::int64_t{column} * factor.leading + row];
@@ -140,7 +146,7 @@ class PlayedGpu {
       for (int column = 0; column < p.n; ++column) {
         float sum = 0;
         for (int k = 0; k < p.k; ++k) sum += at(p.a, row, k) * at(p.b, k, column);
-        float& element = at(p.c, row, column);
+        Result& element = at(p.c, row, column);
         element = p.alpha * sum + (p.beta == 0 ? 0 : p.beta * element);
       }
     }

@@ -84,6 +84,7 @@ class AdamW {
       update.second = moments_[i].second.data();
       parameters_->device().for_each_index(entry.values.size(), update, 4);
     }
+    parameters_->publish();
   }
 
   /// Steps so far, and the state: what training resumes with.

@@ -22,16 +22,17 @@ class BlockPool {
   static constexpr std::align_val_t alignment{64};
 
   /// @throws std::bad_alloc if there is no memory
-  [[nodiscard]] float* allocate(std::size_t count) {
-    SizeClass& blocks = pool_[count];
-    if (blocks.free.empty()) add_block(blocks, count);
-    float* const block = blocks.free.back().release();
+  [[nodiscard]] void* allocate(std::size_t bytes) {
+    SizeClass& blocks = pool_[bytes];
+    if (blocks.free.empty()) add_block(blocks, bytes);
+    void* const block = blocks.free.back().release();
     blocks.free.pop_back();
     return block;
   }
 
-  void release(float* block, std::size_t count) noexcept {
-    pool_.find(count)->second.free.emplace_back(block);  // room was made when the block was
+  void release(void* block, std::size_t bytes) noexcept {
+    auto& free = pool_.find(bytes)->second.free;
+    free.emplace_back(static_cast<std::byte*>(block));  // room was made when the block was
   }
 
   /// The bytes taken from the system: what is in use, and what is kept.
@@ -39,29 +40,29 @@ class BlockPool {
 
   /// Gives what is kept back to the system.
   void trim() noexcept {
-    for (auto& [count, blocks] : pool_) {
+    for (auto& [bytes, blocks] : pool_) {
       blocks.total -= blocks.free.size();
-      reserved_bytes_ -= blocks.free.size() * count * sizeof(float);
+      reserved_bytes_ -= blocks.free.size() * bytes;
       blocks.free.clear();
     }
   }
 
  private:
   struct Delete {
-    void operator()(float* block) const noexcept { ::operator delete(block, alignment); }
+    void operator()(std::byte* block) const noexcept { ::operator delete(block, alignment); }
   };
-  using Block = std::unique_ptr<float, Delete>;
+  using Block = std::unique_ptr<std::byte, Delete>;
 
   struct SizeClass {
     std::vector<Block> free;
     std::size_t total = 0;
   };
 
-  void add_block(SizeClass& blocks, std::size_t count) {
+  void add_block(SizeClass& blocks, std::size_t bytes) {
     blocks.free.reserve(blocks.total + 1);
-    blocks.free.emplace_back(static_cast<float*>(::operator new(count * sizeof(float), alignment)));
+    blocks.free.emplace_back(static_cast<std::byte*>(::operator new(bytes, alignment)));
     ++blocks.total;
-    reserved_bytes_ += count * sizeof(float);
+    reserved_bytes_ += bytes;
   }
 
   std::unordered_map<std::size_t, SizeClass> pool_;

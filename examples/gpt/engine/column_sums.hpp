@@ -53,8 +53,9 @@ struct ColumnChunk {
 
 /// Adds the sum of each column of `matrix` to `sums`. A team owns its columns, so that the sum does
 /// not depend on how many teams there are.
+template <class Element>
 struct ColumnSums {
-  const float* matrix;
+  const Element* matrix;
   std::size_t rows;
   std::size_t columns;
   float* sums;

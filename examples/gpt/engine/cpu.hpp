@@ -32,9 +32,12 @@ class Cpu {
   template <class T>
   using Buffer = std::vector<T>;
 
+  /// What tensors are stored as. Arithmetic is in float, whatever it is.
+  using Element = float;
+
   /// Room for a tensor. @throws std::bad_alloc
-  [[nodiscard]] float* allocate(std::size_t count) { return pool_.allocate(count); }
-  void release(float* block, std::size_t count) noexcept { pool_.release(block, count); }
+  [[nodiscard]] void* allocate(std::size_t bytes) { return pool_.allocate(bytes); }
+  void release(void* block, std::size_t bytes) noexcept { pool_.release(block, bytes); }
   /// The bytes that are taken for tensors: of those that live, and what is kept for others.
   [[nodiscard]] std::uint64_t reserved_bytes() const noexcept { return pool_.reserved_bytes(); }
   /// Gives back what is kept.
@@ -54,11 +57,15 @@ class Cpu {
     gpt::for_each_index(
         n, [f](std::size_t i) { f(OneThread{}, i); }, work);
   }
-  static void multiply(const MatrixProduct& product, ConstMatrix a, ConstMatrix b, Matrix c) {
+  /// Matrix products, of elements or of floats. Sums are in float, and rounded once.
+  template <class T, class Result>
+  static void multiply(const MatrixProduct& product, MatrixView<const T> a, MatrixView<const T> b,
+                       MatrixView<Result> c) {
     gpt::multiply(product, a, b, c);
   }
-  static void multiply(const MatrixProduct& product, const ProductBatch& batch, ConstMatrix a,
-                       ConstMatrix b, Matrix c) {
+  template <class T, class Result>
+  static void multiply(const MatrixProduct& product, const ProductBatch& batch,
+                       MatrixView<const T> a, MatrixView<const T> b, MatrixView<Result> c) {
     gpt::multiply(product, batch, a, b, c);
   }
 

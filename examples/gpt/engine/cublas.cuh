@@ -16,6 +16,7 @@
 #include <string>
 #include <type_traits>
 
+#include "engine/bfloat16.hpp"
 #include "engine/precision.hpp"
 #include "engine/strided_products.hpp"
 
@@ -44,19 +45,22 @@ class Cublas {
     check_cublas(cublasSetWorkspace(handle, workspace_.data(), workspace_bytes),
                  "cublasSetWorkspace");
     check_cublas(cublasSetAtomicsMode(handle, CUBLAS_ATOMICS_NOT_ALLOWED), "cublasSetAtomicsMode");
-    check_cublas(cublasSetMathMode(handle, CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
+    // A result of 16 bits is otherwise allowed to have its parts summed in 16 bits.
+    check_cublas(cublasSetMathMode(handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION),
+                 "cublasSetMathMode");
   }
 
-  /// Enqueues the products. @throws reprise::Error
-  void operator()(const StridedProducts& p) const {
+  /// Enqueues the products, of floats or Bfloat16; they sum in float. @throws reprise::Error
+  template <class T, class Result>
+  void operator()(const StridedProducts<T, Result>& p) const {
     const auto operation = [](bool is_transposed) {
       return is_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
     };
     check_cublas(cublasGemmStridedBatchedEx(
                      handle_.get(), operation(p.a.is_transposed), operation(p.b.is_transposed), p.m,
-                     p.n, p.k, &p.alpha, p.a.data, CUDA_R_32F, p.a.leading, p.a.step, p.b.data,
-                     CUDA_R_32F, p.b.leading, p.b.step, &p.beta, p.c.data, CUDA_R_32F, p.c.leading,
-                     p.c.step, p.count, compute_, CUBLAS_GEMM_DEFAULT),
+                     p.n, p.k, &p.alpha, p.a.data, type_of<T>(), p.a.leading, p.a.step, p.b.data,
+                     type_of<T>(), p.b.leading, p.b.step, &p.beta, p.c.data, type_of<Result>(),
+                     p.c.leading, p.c.step, p.count, compute_, CUBLAS_GEMM_DEFAULT),
                  "cublasGemmStridedBatchedEx");
   }
 
@@ -71,15 +75,13 @@ class Cublas {
   };
 
   static cublasComputeType_t compute_type(Precision precision) {
-    switch (precision) {
-      case Precision::tf32:
-        return CUBLAS_COMPUTE_32F_FAST_TF32;
-      case Precision::bf16:
-        return CUBLAS_COMPUTE_32F_FAST_16BF;
-      case Precision::fp32:
-        break;
-    }
-    return CUBLAS_COMPUTE_32F;
+    return precision == Precision::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  }
+
+  template <class T>
+  static constexpr cudaDataType_t type_of() {
+    static_assert(std::is_same_v<T, float> || std::is_same_v<T, Bfloat16>);
+    return std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_16BF;
   }
 
   reprise::CudaBuffer<std::byte> workspace_;

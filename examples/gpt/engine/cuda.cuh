@@ -53,6 +53,9 @@ class Cuda {
   template <class T>
   using Buffer = reprise::CudaBuffer<T>;
 
+  using Element = float;
+
+  /// @param precision of products of floats
   /// @throws reprise::CudaError
   explicit Cuda(Precision precision = Precision::fp32)
       : tensor_pool_(std::make_shared<reprise::CudaPool>()),
@@ -61,11 +64,11 @@ class Cuda {
         products_(stream_, buffer_memory_, precision) {}
 
   /// @throws reprise::CudaError
-  [[nodiscard]] float* allocate(std::size_t count) {
-    return static_cast<float*>(tensor_memory_.allocate(count * sizeof(float), stream_));
+  [[nodiscard]] void* allocate(std::size_t bytes) {
+    return tensor_memory_.allocate(bytes, stream_);
   }
-  void release(float* block, std::size_t count) noexcept {
-    tensor_memory_.deallocate(block, count * sizeof(float), stream_);
+  void release(void* block, std::size_t bytes) noexcept {
+    tensor_memory_.deallocate(block, bytes, stream_);
   }
   [[nodiscard]] std::uint64_t reserved_bytes() const { return tensor_pool_->reserved_bytes(); }
   void trim() {
@@ -87,11 +90,14 @@ class Cuda {
     reprise::launch_cuda(stream_, "for_each_team",
                          {static_cast<std::uint32_t>(n), RowTeam::threads}, run_team<F>, f);
   }
-  void multiply(const MatrixProduct& product, ConstMatrix a, ConstMatrix b, Matrix c) const {
-    multiply(product, {}, a, b, c);
+  template <class T, class Result>
+  void multiply(const MatrixProduct& product, MatrixView<const T> a, MatrixView<const T> b,
+                MatrixView<Result> c) const {
+    multiply(product, ProductBatch{}, a, b, c);
   }
-  void multiply(const MatrixProduct& product, const ProductBatch& batch, ConstMatrix a,
-                ConstMatrix b, Matrix c) const {
+  template <class T, class Result>
+  void multiply(const MatrixProduct& product, const ProductBatch& batch, MatrixView<const T> a,
+                MatrixView<const T> b, MatrixView<Result> c) const {
     for_each_strided(product, batch, a, b, c, products_);
   }
 

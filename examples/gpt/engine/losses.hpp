@@ -21,7 +21,7 @@ class Losses {
       : device_(&device), values_(device.make_buffer(passes, 0.0F)) {}
 
   void note(std::size_t pass, const Tensor<Device>& loss) {
-    device_->for_each_index(1, Copy{loss.data(), values_.data() + pass});
+    device_->for_each_index(1, Copy<float>{loss.floats(), values_.data() + pass});
   }
 
   /// Their mean. Waits for the device.

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
+#include <type_traits>
 
 #include "engine/for_each_index.hpp"
 #include "engine/threads.hpp"
@@ -36,20 +38,24 @@ struct MatrixProduct {
   }
 };
 
-/// A matrix as stored: `stride` floats from one row to the next.
-template <class Float>
+/// A matrix as stored: `stride` elements from one row to the next.
+template <class T>
 struct MatrixView {
-  Float* data = nullptr;
+  T* data = nullptr;
   std::size_t stride = 0;
 
+  /// The part from that element on.
   [[nodiscard]] MatrixView at(std::size_t row, std::size_t column) const {
-    return {data + row * stride + column, stride};
+    return after(row * stride + column);
   }
+  /// The matrix that is stored so many elements later.
+  [[nodiscard]] MatrixView after(std::size_t elements) const { return {data + elements, stride}; }
 };
 using ConstMatrix = MatrixView<const float>;
 using Matrix = MatrixView<float>;
 
-/// Many products of one shape: floats from a matrix to the next one, in an outer and an inner loop.
+/// Many products of one shape: elements from a matrix to the next one, in an outer and an inner
+/// loop.
 struct ProductBatch {
   struct Step {
     std::size_t outer = 0;
@@ -116,6 +122,63 @@ inline void serial(const MatrixProduct& p, ConstMatrix a, ConstMatrix b, Matrix 
 
 #endif
 
+/// A dense copy of a matrix in floats.
+class Floats {
+ public:
+  /// Of that many elements; uninitialised. @throws std::bad_alloc
+  Floats(std::size_t rows, std::size_t columns)
+      : rows_(rows),
+        columns_(columns),
+        numbers_(std::make_unique_for_overwrite<float[]>(rows * columns)) {}
+  template <class T>
+  Floats(MatrixView<T> from, std::size_t rows, std::size_t columns) : Floats(rows, columns) {
+    read(from);
+  }
+
+  template <class T>
+  void read(MatrixView<T> from) {
+    for_each_row([&](std::size_t row, float* numbers) {
+      std::copy_n(from.at(row, 0).data, columns_, numbers);
+    });
+  }
+  /// Rounds to what `T` can hold.
+  template <class T>
+  void write(MatrixView<T> to) const {
+    for_each_row([&](std::size_t row, const float* numbers) {
+      std::copy_n(numbers, columns_, to.at(row, 0).data);
+    });
+  }
+  [[nodiscard]] Matrix matrix() { return {numbers_.get(), columns_}; }
+  [[nodiscard]] ConstMatrix matrix() const { return {numbers_.get(), columns_}; }
+
+ private:
+  template <class F>
+  void for_each_row(const F& f) const {
+    for (std::size_t row = 0; row < rows_; ++row) f(row, numbers_.get() + row * columns_);
+  }
+
+  std::size_t rows_;
+  std::size_t columns_;
+  std::unique_ptr<float[]> numbers_;
+};
+
+/// Elements that the library may not know become floats on the way, in memory that is the product's
+/// alone; the result is rounded once.
+template <class T, class Result>
+void serial(const MatrixProduct& p, MatrixView<const T> a, MatrixView<const T> b,
+            MatrixView<Result> c) {
+  const Floats left(a, p.transpose_a ? p.k : p.m, p.transpose_a ? p.m : p.k);
+  const Floats right(b, p.transpose_b ? p.n : p.k, p.transpose_b ? p.k : p.n);
+  if constexpr (std::is_same_v<Result, float>) {
+    serial(p, left.matrix(), right.matrix(), c);
+  } else {
+    Floats result(p.m, p.n);
+    if (p.beta != 0) result.read(c);
+    serial(p, left.matrix(), right.matrix(), result.matrix());
+    result.write(c);
+  }
+}
+
 /// Each product runs on the thread that asks for it. The threads are the engine's: a library's own
 /// would fight with them for the cores, and depend on the environment.
 inline void keep_library_serial() {
@@ -126,11 +189,12 @@ inline void keep_library_serial() {
 }
 
 /// Strip `i` of a product that is cut along the longer side of C.
+template <class T, class Result>
 struct Strip {
   MatrixProduct whole;
-  ConstMatrix a;
-  ConstMatrix b;
-  Matrix c;
+  MatrixView<const T> a;
+  MatrixView<const T> b;
+  MatrixView<Result> c;
   std::size_t length;
 
   void operator()(std::size_t i) const {
@@ -147,41 +211,45 @@ struct Strip {
 };
 
 /// Product `i` of a batch.
+template <class T, class Result>
 struct Member {
   MatrixProduct product;
   ProductBatch batch;
-  ConstMatrix a;
-  ConstMatrix b;
-  Matrix c;
+  MatrixView<const T> a;
+  MatrixView<const T> b;
+  MatrixView<Result> c;
 
   void operator()(std::size_t i) const {
     const std::size_t outer = i / batch.inner;
     const std::size_t inner = i % batch.inner;
-    serial(product, {a.data + batch.a.offset(outer, inner), a.stride},
-           {b.data + batch.b.offset(outer, inner), b.stride},
-           {c.data + batch.c.offset(outer, inner), c.stride});
+    serial(product, a.after(batch.a.offset(outer, inner)), b.after(batch.b.offset(outer, inner)),
+           c.after(batch.c.offset(outer, inner)));
   }
 };
 
 }  // namespace matrix_product
 
 /// One product on all threads. The same bits from run to run at one number of threads.
-inline void multiply(const MatrixProduct& product, ConstMatrix a, ConstMatrix b, Matrix c) {
+template <class T, class Result>
+void multiply(const MatrixProduct& product, MatrixView<const T> a, MatrixView<const T> b,
+              MatrixView<Result> c) {
   matrix_product::keep_library_serial();
   const auto most = static_cast<std::size_t>(threads());
   const std::size_t side = std::max(product.m, product.n);
   // Strips start where the kernels' own tiles do.
   const std::size_t length = ((side + most - 1) / most + 15) / 16 * 16;
   const std::size_t strips = (side + length - 1) / length;
-  for_each_index(strips, matrix_product::Strip{product, a, b, c, length},
+  for_each_index(strips, matrix_product::Strip<T, Result>{product, a, b, c, length},
                  static_cast<std::size_t>(product.flops()) / strips);
 }
 
 /// Many products on all threads; no two of them write the same element.
-inline void multiply(const MatrixProduct& product, const ProductBatch& batch, ConstMatrix a,
-                     ConstMatrix b, Matrix c) {
+template <class T, class Result>
+void multiply(const MatrixProduct& product, const ProductBatch& batch, MatrixView<const T> a,
+              MatrixView<const T> b, MatrixView<Result> c) {
   matrix_product::keep_library_serial();
-  for_each_index(batch.outer * batch.inner, matrix_product::Member{product, batch, a, b, c},
+  for_each_index(batch.outer * batch.inner,
+                 matrix_product::Member<T, Result>{product, batch, a, b, c},
                  static_cast<std::size_t>(product.flops()));
 }
 

@@ -21,23 +21,25 @@ namespace gpt {
 template <class Device = Cpu>
 class Memory {
  public:
+  using Element = typename Device::Element;
+
   explicit Memory(Device device = Device{}) : device_(std::move(device)) {}
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
   /// @throws std::bad_alloc if this is the allocation that shall fail, and what the device throws
   /// if there is no memory.
-  [[nodiscard]] float* allocate(std::size_t count) {
+  [[nodiscard]] Element* allocate(std::size_t count) {
     if (allocations_++ == failing_allocation_) throw std::bad_alloc();
-    float* const block = device_.allocate(count);
-    live_bytes_ += count * sizeof(float);
+    void* const block = device_.allocate(count * sizeof(Element));
+    live_bytes_ += count * sizeof(Element);
     if (live_bytes_ > peak_bytes_) peak_bytes_ = live_bytes_;
-    return block;
+    return static_cast<Element*>(block);
   }
 
-  void release(float* block, std::size_t count) noexcept {
-    live_bytes_ -= count * sizeof(float);
-    device_.release(block, count);
+  void release(Element* block, std::size_t count) noexcept {
+    live_bytes_ -= count * sizeof(Element);
+    device_.release(block, count * sizeof(Element));
   }
 
   /// What computes with the tensors.

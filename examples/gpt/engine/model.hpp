@@ -80,10 +80,10 @@ class Model {
   [[nodiscard]] const Parameters<Device>& parameters() const noexcept { return parameters_; }
   [[nodiscard]] ModelGraph<Device>& graph() noexcept { return graph_; }
 
-  /// A tensor of one element, as the gradient of the loss is.
+  /// A tensor of one float, as the gradient of the loss is.
   [[nodiscard]] Tensor<Device> scalar(float value) {
-    Tensor<Device> tensor(memory_, 1, 1);
-    device().for_each_index(1, Fill<float>{value, tensor.data()});
+    Tensor<Device> tensor = Tensor<Device>::of_floats(memory_, 1, 1);
+    device().for_each_index(1, Fill<float>{value, tensor.floats()});
     return tensor;
   }
 
@@ -97,7 +97,8 @@ class Model {
 
   reprise::Source add_embedding() {
     tokens_ = parameters_.add_normal(shape_.vocabulary, shape_.channels, deviation);
-    const Parameter positions = parameters_.add_normal(shape_.context, shape_.channels, deviation);
+    const Parameter<Device> positions =
+        parameters_.add_normal(shape_.context, shape_.channels, deviation);
     graph_.begin_layer("embedding");
     return add_dropout(
         graph_.add(Embedding<Device>(memory_, batches_, tokens_, positions, shape_.channels)));
@@ -140,15 +141,15 @@ class Model {
   }
 
   reprise::Source add_norm(reprise::Source x) {
-    const Parameter scale = parameters_.add_constant(shape_.channels, 1);
-    const Parameter shift = parameters_.add_constant(shape_.channels, 0);
+    const Parameter<Device> scale = parameters_.add_constant(shape_.channels, 1);
+    const Parameter<Device> shift = parameters_.add_constant(shape_.channels, 0);
     return graph_.add(LayerNorm<Device>(scale, shift), x);
   }
 
   reprise::Source add_linear(reprise::Source x, std::size_t inputs, std::size_t outputs,
                              float spread) {
-    const Parameter weight = parameters_.add_normal(inputs, outputs, spread);
-    const Parameter bias = parameters_.add_constant(outputs, 0);
+    const Parameter<Device> weight = parameters_.add_normal(inputs, outputs, spread);
+    const Parameter<Device> bias = parameters_.add_constant(outputs, 0);
     return graph_.add(Linear<Device>(weight, bias), x);
   }
 
@@ -165,7 +166,7 @@ class Model {
   Memory<Device> memory_;
   Batches<Device> batches_;
   Parameters<Device> parameters_;
-  Parameter tokens_{};
+  Parameter<Device> tokens_{};
   ModelGraph<Device> graph_{batches_};
 };
 

@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <deque>
 #include <numbers>
+#include <optional>
 #include <reprise/core/philox.hpp>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,9 +23,11 @@
 
 namespace gpt {
 
-/// A handle on one parameter and its gradient, in the device's memory.
+/// A handle on one parameter and its gradient, in the device's memory. The values are what layers
+/// read: the device's elements.
+template <class Device = Cpu>
 struct Parameter {
-  std::span<float> values;
+  std::span<typename Device::Element> values;
   std::span<float> gradients;
 };
 
@@ -42,10 +46,12 @@ struct Normal {
   }
 };
 
-/// Owns the parameters, in the order in which the model asked for them.
+/// Owns the parameters, in the order in which the model asked for them. They are floats; where the
+/// device's elements are not, layers read a rounded copy.
 template <class Device = Cpu>
 class Parameters {
  public:
+  using Element = typename Device::Element;
   using Buffer = typename Device::template Buffer<float>;
 
   /// One parameter with its buffers.
@@ -53,22 +59,29 @@ class Parameters {
     Buffer values;
     Buffer gradients;
     bool decays;  ///< a matrix: weight decay applies to it
+    std::optional<typename Device::template Buffer<Element>> rounded{};  ///< what layers read
   };
 
   /// @param device outlives them
   Parameters(Device& device, std::uint64_t seed) : device_(&device), seed_(seed) {}
 
   /// A matrix that starts with normally distributed values.
-  [[nodiscard]] Parameter add_normal(std::size_t rows, std::size_t columns, float deviation) {
-    const Parameter added = add(rows * columns, 0, true);
+  [[nodiscard]] Parameter<Device> add_normal(std::size_t rows, std::size_t columns,
+                                             float deviation) {
+    Entry& entry = add(rows * columns, 0, true);
     const reprise::Philox random(seed_, entries_.size());
-    device_->for_each_index(added.values.size(), Normal{random, deviation, added.values.data()});
-    return added;
+    device_->for_each_index(rows * columns, Normal{random, deviation, entry.values.data()});
+    return handle_on(entry);
   }
 
   /// A vector that starts with one value everywhere.
-  [[nodiscard]] Parameter add_constant(std::size_t size, float value) {
-    return add(size, value, false);
+  [[nodiscard]] Parameter<Device> add_constant(std::size_t size, float value) {
+    return handle_on(add(size, value, false));
+  }
+
+  /// Lets the layers see what has become of the values.
+  void publish() {
+    for (Entry& entry : entries_) publish(entry);
   }
 
   void zero_gradients() {
@@ -96,10 +109,30 @@ class Parameters {
   }
 
  private:
-  Parameter add(std::size_t size, float value, bool decays) {
-    Entry& entry = entries_.emplace_back(
+  static constexpr bool rounds = !std::is_same_v<Element, float>;
+
+  Entry& add(std::size_t size, float value, bool decays) {
+    return entries_.emplace_back(
         Entry{device_->make_buffer(size, value), device_->make_buffer(size, 0.0F), decays});
-    return {{entry.values.data(), size}, {entry.gradients.data(), size}};
+  }
+
+  Parameter<Device> handle_on(Entry& entry) {
+    const std::size_t size = entry.values.size();
+    const std::span<float> gradients(entry.gradients.data(), size);
+    if constexpr (rounds) {
+      entry.rounded = device_->make_buffer(size, Element(0.0F));
+      publish(entry);
+      return {{entry.rounded->data(), size}, gradients};
+    } else {
+      return {{entry.values.data(), size}, gradients};
+    }
+  }
+
+  void publish(Entry& entry) {
+    if constexpr (rounds) {
+      device_->for_each_index(entry.values.size(),
+                              Copy<float, Element>{entry.values.data(), entry.rounded->data()});
+    }
   }
 
   Device* device_;

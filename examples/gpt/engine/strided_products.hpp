@@ -12,26 +12,28 @@
 
 namespace gpt {
 
-/// Products C = alpha * op(A) * op(B) + beta * C with matrices stored column by column: C has m
-/// rows and n columns, and `leading` is from one column to the next. From one product to the next
-/// it is `step`.
-struct StridedProducts {
-  template <class Float>
-  struct Factor {
-    Float* data;
-    bool is_transposed;
-    int leading;
-    std::int64_t step;
-  };
+/// A factor or the result of products: from one column to the next it is `leading` elements, from
+/// one product's matrix to the next one's `step`.
+template <class T>
+struct StridedMatrix {
+  T* data;
+  bool is_transposed;
+  int leading;
+  std::int64_t step;
+};
 
+/// Products C = alpha * op(A) * op(B) + beta * C with matrices stored column by column: C has m
+/// rows and n columns.
+template <class T, class Result>
+struct StridedProducts {
   int m;
   int n;
   int k;
   float alpha;
   float beta;
-  Factor<const float> a;
-  Factor<const float> b;
-  Factor<float> c;
+  StridedMatrix<const T> a;
+  StridedMatrix<const T> b;
+  StridedMatrix<Result> c;
   int count;
 };
 
@@ -40,29 +42,30 @@ struct StridedProducts {
 /// What is stored row by row is its transpose column by column, so that the factors change places.
 /// Two loops of matrices are two strides, of which a library takes one: the shorter loop is run
 /// here.
-template <class F>
-void for_each_strided(const MatrixProduct& product, const ProductBatch& batch, ConstMatrix a,
-                      ConstMatrix b, Matrix c, const F& run) {
+template <class T, class Result, class F>
+void for_each_strided(const MatrixProduct& product, const ProductBatch& batch,
+                      MatrixView<const T> a, MatrixView<const T> b, MatrixView<Result> c,
+                      const F& run) {
   const bool outer_is_longer = batch.outer > batch.inner;
   const std::size_t calls = outer_is_longer ? batch.inner : batch.outer;
   const auto number = [](std::size_t size) { return static_cast<int>(size); };
-  const auto factor = [&]<class Float>(MatrixView<Float> matrix, bool is_transposed,
-                                       ProductBatch::Step step, std::size_t call) {
+  const auto factor = [&]<class Of>(MatrixView<Of> matrix, bool is_transposed,
+                                    ProductBatch::Step step, std::size_t call) {
     const std::size_t here = outer_is_longer ? step.inner : step.outer;
     const std::size_t within = outer_is_longer ? step.outer : step.inner;
-    return StridedProducts::Factor<Float>{matrix.data + call * here, is_transposed,
-                                          number(matrix.stride), static_cast<std::int64_t>(within)};
+    return StridedMatrix<Of>{matrix.data + call * here, is_transposed, number(matrix.stride),
+                             static_cast<std::int64_t>(within)};
   };
   for (std::size_t call = 0; call < calls; ++call) {
-    run(StridedProducts{.m = number(product.n),
-                        .n = number(product.m),
-                        .k = number(product.k),
-                        .alpha = product.alpha,
-                        .beta = product.beta,
-                        .a = factor(b, product.transpose_b, batch.b, call),
-                        .b = factor(a, product.transpose_a, batch.a, call),
-                        .c = factor(c, false, batch.c, call),
-                        .count = number(outer_is_longer ? batch.outer : batch.inner)});
+    run(StridedProducts<T, Result>{.m = number(product.n),
+                                   .n = number(product.m),
+                                   .k = number(product.k),
+                                   .alpha = product.alpha,
+                                   .beta = product.beta,
+                                   .a = factor(b, product.transpose_b, batch.b, call),
+                                   .b = factor(a, product.transpose_a, batch.a, call),
+                                   .c = factor(c, false, batch.c, call),
+                                   .count = number(outer_is_longer ? batch.outer : batch.inner)});
   }
 }
 

@@ -28,8 +28,7 @@ class AttentionOutput {
     tensor_type y = make_like(v);
     v.device().multiply({.m = context, .n = shape_.head_channels(v), .k = context},
                         batch(v, shape_.by_head(), shape_.by_token(v), shape_.by_token(v)),
-                        {probabilities.data(), context}, {v.data(), v.columns()},
-                        {y.data(), v.columns()});
+                        probabilities.matrix(), v.matrix(), y.matrix());
     return y;
   }
 
@@ -40,12 +39,10 @@ class AttentionOutput {
     std::array<tensor_type, 2> gradients{make_like(probabilities), make_like(v)};
     v.device().multiply({.transpose_b = true, .m = context, .n = context, .k = channels},
                         batch(v, shape_.by_token(dy), shape_.by_token(v), shape_.by_head()),
-                        {dy.data(), dy.columns()}, {v.data(), v.columns()},
-                        {gradients[0].data(), context});
+                        dy.matrix(), v.matrix(), gradients[0].matrix());
     v.device().multiply({.transpose_a = true, .m = context, .n = channels, .k = context},
                         batch(v, shape_.by_head(), shape_.by_token(dy), shape_.by_token(v)),
-                        {probabilities.data(), context}, {dy.data(), dy.columns()},
-                        {gradients[1].data(), v.columns()});
+                        probabilities.matrix(), dy.matrix(), gradients[1].matrix());
     return gradients;
   }
 

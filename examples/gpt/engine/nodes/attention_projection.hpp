@@ -20,7 +20,7 @@ class AttentionProjection {
   using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
 
-  AttentionProjection(Parameter weight, Parameter bias)
+  AttentionProjection(Parameter<Device> weight, Parameter<Device> bias)
       : weight_(weight), bias_(bias), maps_{map(0), map(1), map(2)} {}
 
   std::array<tensor_type, 3> forward(const tensor_type& x, reprise::PassContext&) {
@@ -50,14 +50,14 @@ class AttentionProjection {
   }
 
  private:
-  [[nodiscard]] AffineMap map(std::size_t port) const {
+  [[nodiscard]] AffineMap<Device> map(std::size_t port) const {
     const std::size_t channels = bias_.values.size() / 3;
     return {weight_, bias_, port * channels, channels};
   }
 
-  Parameter weight_;
-  Parameter bias_;
-  std::array<AffineMap, 3> maps_;
+  Parameter<Device> weight_;
+  Parameter<Device> bias_;
+  std::array<AffineMap<Device>, 3> maps_;
 };
 
 static_assert(reprise::Node<AttentionProjection<>>);

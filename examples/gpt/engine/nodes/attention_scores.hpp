@@ -18,14 +18,15 @@ namespace gpt {
 namespace attention_scores {
 
 /// Hides the keys that come after the query.
+template <class Element>
 struct Mask {
   std::size_t context;
-  float* scores;
+  Element* scores;
 
   template <class Team>
   GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
     const std::size_t first = row % context + 1;
-    float* const hidden = scores + row * context + first;
+    Element* const hidden = scores + row * context + first;
     team.for_each(context - first,
                   [&](std::size_t key) { hidden[key] = -std::numeric_limits<float>::infinity(); });
   }
@@ -38,6 +39,7 @@ template <class Device = Cpu>
 class AttentionScores {
  public:
   using tensor_type = Tensor<Device>;
+  using Element = typename Device::Element;
   static constexpr auto backward_reads = reprise::Reads::input;
 
   explicit AttentionScores(AttentionShape shape) : shape_(shape) {}
@@ -51,9 +53,9 @@ class AttentionScores {
                          .k = shape_.head_channels(q),
                          .alpha = scale(q)},
                         batch(q, shape_.by_token(q), shape_.by_token(k), shape_.by_head()),
-                        {q.data(), q.columns()}, {k.data(), k.columns()}, {scores.data(), context});
-    scores.device().for_each_team(scores.rows(), attention_scores::Mask{context, scores.data()},
-                                  context);
+                        q.matrix(), k.matrix(), scores.matrix());
+    scores.device().for_each_team(scores.rows(),
+                                  attention_scores::Mask<Element>{context, scores.data()}, context);
     return scores;
   }
 
@@ -65,11 +67,9 @@ class AttentionScores {
     MatrixProduct product{
         .m = context, .n = shape_.head_channels(q), .k = context, .alpha = scale(q)};
     const ProductBatch heads = batch(q, shape_.by_head(), shape_.by_token(q), shape_.by_token(q));
-    q.device().multiply(product, heads, {dscores.data(), context}, {k.data(), k.columns()},
-                        {gradients[0].data(), q.columns()});
+    q.device().multiply(product, heads, dscores.matrix(), k.matrix(), gradients[0].matrix());
     product.transpose_a = true;
-    q.device().multiply(product, heads, {dscores.data(), context}, {q.data(), q.columns()},
-                        {gradients[1].data(), q.columns()});
+    q.device().multiply(product, heads, dscores.matrix(), q.matrix(), gradients[1].matrix());
     return gradients;
   }
 

@@ -18,14 +18,15 @@ namespace gpt {
 namespace cross_entropy {
 
 /// For each row the logarithm of the sum of exp(logits).
+template <class Element>
 struct LogSums {
-  const float* logits;
+  const Element* logits;
   std::size_t columns;
   float* log_sums;
 
   template <class Team>
   GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
-    const float* const at = logits + row * columns;
+    const Element* const at = logits + row * columns;
     const float largest = team.max(columns, [&](std::size_t j) { return at[j]; });
     const float sum = team.sum(columns, [&](std::size_t j) { return std::exp(at[j] - largest); });
     team.once([&] { log_sums[row] = largest + std::log(sum); });
@@ -33,8 +34,9 @@ struct LogSums {
 };
 
 /// One team for all rows, which are few.
+template <class Element>
 struct Mean {
-  const float* logits;
+  const Element* logits;
   const std::uint8_t* targets;
   std::size_t rows;
   std::size_t columns;
@@ -50,36 +52,38 @@ struct Mean {
   }
 };
 
+template <class Element>
 struct Gradient {
-  const float* logits;
+  const Element* logits;
   const std::uint8_t* targets;
   std::size_t columns;
   const float* log_sums;
   const float* dloss;
   float share;
-  float* dlogits;
+  Element* dlogits;
 
   template <class Team>
   GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
-    const float* const from = logits + row * columns;
-    float* const to = dlogits + row * columns;
+    const Element* const from = logits + row * columns;
+    Element* const to = dlogits + row * columns;
     const float scale = *dloss * share;
     const std::size_t target = targets[row];
     team.for_each(columns, [&](std::size_t j) {
-      to[j] = scale * std::exp(from[j] - log_sums[row]);
-      if (j == target) to[j] -= scale;
+      const float share_of_j = scale * std::exp(from[j] - log_sums[row]);
+      to[j] = j == target ? share_of_j - scale : share_of_j;
     });
   }
 };
 
 }  // namespace cross_entropy
 
-/// The mean over all tokens of -log(softmax(logits)[target]), as a tensor of one element.
+/// The mean over all tokens of -log(softmax(logits)[target]), as a tensor of one float.
 template <class Device = Cpu>
 class CrossEntropy {
  public:
   using tensor_type = Tensor<Device>;
-  /// For each row the logarithm of the sum of exp(logits).
+  using Element = typename Device::Element;
+  /// For each row the logarithm of the sum of exp(logits), a float.
   struct saved_type {
     tensor_type log_sums;
   };
@@ -88,16 +92,16 @@ class CrossEntropy {
   explicit CrossEntropy(const Batches<Device>& batches) : batches_(&batches) {}
 
   tensor_type forward(const tensor_type& logits, saved_type& saved, reprise::PassContext& pass) {
-    saved.log_sums = tensor_type(logits.memory(), logits.rows(), 1);
-    tensor_type loss(logits.memory(), 1, 1);
+    saved.log_sums = tensor_type::of_floats(logits.memory(), logits.rows(), 1);
+    tensor_type loss = tensor_type::of_floats(logits.memory(), 1, 1);
     Device& device = logits.device();
     device.for_each_team(
         logits.rows(),
-        cross_entropy::LogSums{logits.data(), logits.columns(), saved.log_sums.data()},
+        cross_entropy::LogSums<Element>{logits.data(), logits.columns(), saved.log_sums.floats()},
         8 * logits.columns());
-    device.for_each_team(
-        1, cross_entropy::Mean{logits.data(), batches_->of(pass).targets.data(), logits.rows(),
-                               logits.columns(), saved.log_sums.data(), loss.data()});
+    device.for_each_team(1, cross_entropy::Mean<Element>{
+                                logits.data(), batches_->of(pass).targets.data(), logits.rows(),
+                                logits.columns(), saved.log_sums.floats(), loss.floats()});
     return loss;
   }
 
@@ -106,9 +110,9 @@ class CrossEntropy {
     tensor_type dlogits = make_like(logits);
     logits.device().for_each_team(
         logits.rows(),
-        cross_entropy::Gradient{logits.data(), batches_->of(pass).targets.data(), logits.columns(),
-                                saved.log_sums.data(), dloss.data(),
-                                1.0F / static_cast<float>(logits.rows()), dlogits.data()},
+        cross_entropy::Gradient<Element>{logits.data(), batches_->of(pass).targets.data(),
+                                         logits.columns(), saved.log_sums.floats(), dloss.floats(),
+                                         1.0F / static_cast<float>(logits.rows()), dlogits.data()},
         8 * logits.columns());
     return dlogits;
   }

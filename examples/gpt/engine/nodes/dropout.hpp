@@ -19,12 +19,13 @@ namespace dropout {
 /// Elements that an index takes: as many as a block of the stream has words.
 inline constexpr std::size_t words = 4;
 
+template <class Element>
 struct Mask {
   reprise::Philox random;
   float rate;
   float scale;
   std::size_t size;
-  float* x;
+  Element* x;
 
   GPT_KERNEL void operator()(std::size_t group) const {
     const auto block = random.block(group);
@@ -45,6 +46,7 @@ template <class Device = Cpu>
 class Dropout {
  public:
   using tensor_type = Tensor<Device>;
+  using Element = typename Device::Element;
   static constexpr reprise::Consumes consumes{.input_index = 0, .of_gradient = true};
 
   explicit Dropout(float rate) : rate_(rate) {}
@@ -69,7 +71,8 @@ class Dropout {
     using dropout::words;
     x.device().for_each_index(
         (x.size() + words - 1) / words,
-        dropout::Mask{pass.random(), rate_, 1.0F / (1.0F - rate_), x.size(), x.data()}, 16);
+        dropout::Mask<Element>{pass.random(), rate_, 1.0F / (1.0F - rate_), x.size(), x.data()},
+        16);
   }
 
   float rate_;

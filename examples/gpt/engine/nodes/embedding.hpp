@@ -18,26 +18,28 @@ namespace gpt {
 
 namespace embedding {
 
+template <class Element>
 struct Lookup {
   const std::uint8_t* tokens;
-  const float* token_table;
-  const float* position_table;
+  const Element* token_table;
+  const Element* position_table;
   std::size_t channels;
   std::size_t context;
-  float* y;
+  Element* y;
 
   template <class Team>
   GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
-    const float* const token = token_table + tokens[row] * channels;
-    const float* const position = position_table + row % context * channels;
+    const Element* const token = token_table + tokens[row] * channels;
+    const Element* const position = position_table + row % context * channels;
     team.for_each(channels, [&](std::size_t j) { y[row * channels + j] = token[j] + position[j]; });
   }
 };
 
 /// Adds up what belongs to one token, wherever it stands, in the order of the rows.
+template <class Element>
 struct TokenGradient {
   const std::uint8_t* tokens;
-  const float* dy;
+  const Element* dy;
   std::size_t rows;
   std::size_t channels;
   float* gradients;
@@ -47,15 +49,16 @@ struct TokenGradient {
     float* const into = gradients + token * channels;
     for (std::size_t row = 0; row < rows; ++row) {
       if (tokens[row] != token) continue;
-      const float* const from = dy + row * channels;
+      const Element* const from = dy + row * channels;
       team.for_each(channels, [&](std::size_t j) { into[j] += from[j]; });
     }
   }
 };
 
 /// Adds up what belongs to one position, sequence after sequence.
+template <class Element>
 struct PositionGradient {
-  const float* dy;
+  const Element* dy;
   std::size_t rows;
   std::size_t channels;
   std::size_t context;
@@ -65,7 +68,7 @@ struct PositionGradient {
   GPT_KERNEL void operator()(const Team& team, std::size_t position) const {
     float* const into = gradients + position * channels;
     for (std::size_t row = position; row < rows; row += context) {
-      const float* const from = dy + row * channels;
+      const Element* const from = dy + row * channels;
       team.for_each(channels, [&](std::size_t j) { into[j] += from[j]; });
     }
   }
@@ -78,9 +81,10 @@ template <class Device = Cpu>
 class Embedding {
  public:
   using tensor_type = Tensor<Device>;
+  using Element = typename Device::Element;
 
-  Embedding(Memory<Device>& memory, const Batches<Device>& batches, Parameter tokens,
-            Parameter positions, std::size_t channels)
+  Embedding(Memory<Device>& memory, const Batches<Device>& batches, Parameter<Device> tokens,
+            Parameter<Device> positions, std::size_t channels)
       : memory_(&memory),
         batches_(&batches),
         tokens_(tokens),
@@ -92,8 +96,8 @@ class Embedding {
     tensor_type y(*memory_, tokens.size(), channels_);
     y.device().for_each_team(
         tokens.size(),
-        embedding::Lookup{tokens.data(), tokens_.values.data(), positions_.values.data(), channels_,
-                          context(), y.data()},
+        embedding::Lookup<Element>{tokens.data(), tokens_.values.data(), positions_.values.data(),
+                                   channels_, context(), y.data()},
         channels_);
     return y;
   }
@@ -103,13 +107,14 @@ class Embedding {
     Device& device = dy.device();
     const std::size_t vocabulary = tokens_.values.size() / channels_;
     device.for_each_team(vocabulary,
-                         embedding::TokenGradient{tokens.data(), dy.data(), dy.rows(), channels_,
-                                                  tokens_.gradients.data()},
+                         embedding::TokenGradient<Element>{tokens.data(), dy.data(), dy.rows(),
+                                                           channels_, tokens_.gradients.data()},
                          dy.size() / vocabulary);
-    device.for_each_team(context(),
-                         embedding::PositionGradient{dy.data(), dy.rows(), channels_, context(),
-                                                     positions_.gradients.data()},
-                         dy.size() / context());
+    device.for_each_team(
+        context(),
+        embedding::PositionGradient<Element>{dy.data(), dy.rows(), channels_, context(),
+                                             positions_.gradients.data()},
+        dy.size() / context());
   }
 
   [[nodiscard]] reprise::NodeCosts costs() const {
@@ -131,8 +136,8 @@ class Embedding {
 
   Memory<Device>* memory_;
   const Batches<Device>* batches_;
-  Parameter tokens_;
-  Parameter positions_;
+  Parameter<Device> tokens_;
+  Parameter<Device> positions_;
   std::size_t channels_;
 };
 

@@ -21,9 +21,10 @@ inline constexpr float cubic = 0.044715F;
 /// tanh by one exponential: the library's takes twice as long.
 GPT_KERNEL inline float tanh_of(float u) { return 1.0F - 2.0F / (1.0F + std::exp(2.0F * u)); }
 
+template <class Element>
 struct Activate {
-  const float* x;
-  float* y;
+  const Element* x;
+  Element* y;
 
   GPT_KERNEL void operator()(std::size_t i) const {
     const float v = x[i];
@@ -31,9 +32,10 @@ struct Activate {
   }
 };
 
+template <class Element>
 struct Gradient {
-  const float* x;
-  float* dy;
+  const Element* x;
+  Element* dy;
 
   GPT_KERNEL void operator()(std::size_t i) const {
     const float v = x[i];
@@ -52,17 +54,18 @@ template <class Device = Cpu>
 class Gelu {
  public:
   using tensor_type = Tensor<Device>;
+  using Element = typename Device::Element;
   static constexpr auto backward_reads = reprise::Reads::input;
   static constexpr reprise::Consumes consumes{.of_gradient = true};
 
   tensor_type forward(const tensor_type& x, reprise::PassContext&) {
     tensor_type y = make_like(x);
-    x.device().for_each_index(x.size(), gelu::Activate{x.data(), y.data()}, 8);
+    x.device().for_each_index(x.size(), gelu::Activate<Element>{x.data(), y.data()}, 8);
     return y;
   }
 
   tensor_type backward(const tensor_type& x, tensor_type&& dy, reprise::PassContext&) {
-    x.device().for_each_index(x.size(), gelu::Gradient{x.data(), dy.data()}, 8);
+    x.device().for_each_index(x.size(), gelu::Gradient<Element>{x.data(), dy.data()}, 8);
     return std::move(dy);
   }
 

@@ -19,23 +19,24 @@ namespace layer_norm {
 
 inline constexpr float epsilon = 1e-5F;
 
+template <class Element>
 struct Normalise {
-  const float* x;
-  const float* scale;
-  const float* shift;
+  const Element* x;
+  const Element* scale;
+  const Element* shift;
   std::size_t columns;
-  float* y;
+  Element* y;
   float* moments;
 
   template <class Team>
   GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
-    const float* const from = x + row * columns;
+    const Element* const from = x + row * columns;
     const auto count = static_cast<float>(columns);
-    const float mean = team.sum(columns, [&](std::size_t j) { return from[j]; }) / count;
+    const float mean = team.sum(columns, [&](std::size_t j) -> float { return from[j]; }) / count;
     const float squares =
         team.sum(columns, [&](std::size_t j) { return (from[j] - mean) * (from[j] - mean); });
     const float reciprocal = 1.0F / std::sqrt(squares / count + epsilon);
-    float* const to = y + row * columns;
+    Element* const to = y + row * columns;
     team.for_each(columns, [&](std::size_t j) {
       to[j] = (from[j] - mean) * reciprocal * scale[j] + shift[j];
     });
@@ -46,18 +47,19 @@ struct Normalise {
   }
 };
 
+template <class Element>
 struct InputGradient {
-  const float* x;
-  const float* dy;
-  const float* scale;
+  const Element* x;
+  const Element* dy;
+  const Element* scale;
   const float* moments;
   std::size_t columns;
-  float* dx;
+  Element* dx;
 
   template <class Team>
   GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
-    const float* const from = x + row * columns;
-    const float* const gradient = dy + row * columns;
+    const Element* const from = x + row * columns;
+    const Element* const gradient = dy + row * columns;
     const float mean = moments[2 * row];
     const float reciprocal = moments[2 * row + 1];
     const auto count = static_cast<float>(columns);
@@ -66,7 +68,7 @@ struct InputGradient {
     const float dot = team.sum(columns, [&](std::size_t j) {
       return gradient[j] * scale[j] * ((from[j] - mean) * reciprocal);
     }) / count;
-    float* const to = dx + row * columns;
+    Element* const to = dx + row * columns;
     team.for_each(columns, [&](std::size_t j) {
       const float normal = (from[j] - mean) * reciprocal;
       to[j] = reciprocal * (gradient[j] * scale[j] - sum - normal * dot);
@@ -74,9 +76,10 @@ struct InputGradient {
   }
 };
 
+template <class Element>
 struct ParameterGradients {
-  const float* x;
-  const float* dy;
+  const Element* x;
+  const Element* dy;
   const float* moments;
   std::size_t rows;
   std::size_t columns;
@@ -96,8 +99,8 @@ struct ParameterGradients {
   GPT_KERNEL void operator()(const Team& team, std::size_t index) const {
     const ColumnChunk chunk(index, columns);
     const Totals totals = team.sum(rows, [&](std::size_t row) {
-      const float* const from = x + row * columns;
-      const float* const gradient = dy + row * columns;
+      const Element* const from = x + row * columns;
+      const Element* const gradient = dy + row * columns;
       const float mean = moments[2 * row];
       const float reciprocal = moments[2 * row + 1];
       return Totals{
@@ -118,21 +121,22 @@ template <class Device = Cpu>
 class LayerNorm {
  public:
   using tensor_type = Tensor<Device>;
-  /// A row's mean and the reciprocal of its deviation.
+  using Element = typename Device::Element;
+  /// A row's mean and the reciprocal of its deviation, in floats.
   struct saved_type {
     tensor_type moments;
   };
   static constexpr auto backward_reads = reprise::Reads::input;
 
-  LayerNorm(Parameter scale, Parameter shift) : scale_(scale), shift_(shift) {}
+  LayerNorm(Parameter<Device> scale, Parameter<Device> shift) : scale_(scale), shift_(shift) {}
 
   tensor_type forward(const tensor_type& x, saved_type& saved, reprise::PassContext&) {
     tensor_type y = make_like(x);
-    saved.moments = tensor_type(x.memory(), x.rows(), 2);
+    saved.moments = tensor_type::of_floats(x.memory(), x.rows(), 2);
     x.device().for_each_team(
         x.rows(),
-        layer_norm::Normalise{x.data(), scale_.values.data(), shift_.values.data(), x.columns(),
-                              y.data(), saved.moments.data()},
+        layer_norm::Normalise<Element>{x.data(), scale_.values.data(), shift_.values.data(),
+                                       x.columns(), y.data(), saved.moments.floats()},
         x.columns());
     return y;
   }
@@ -141,13 +145,14 @@ class LayerNorm {
                        reprise::PassContext&) {
     tensor_type dx = make_like(x);
     Device& device = x.device();
-    device.for_each_team(x.rows(),
-                         layer_norm::InputGradient{x.data(), dy.data(), scale_.values.data(),
-                                                   saved.moments.data(), x.columns(), dx.data()},
-                         x.columns());
+    device.for_each_team(
+        x.rows(),
+        layer_norm::InputGradient<Element>{x.data(), dy.data(), scale_.values.data(),
+                                           saved.moments.floats(), x.columns(), dx.data()},
+        x.columns());
     device.for_each_team(column_chunks(x.columns()),
-                         layer_norm::ParameterGradients{
-                             x.data(), dy.data(), saved.moments.data(), x.rows(), x.columns(),
+                         layer_norm::ParameterGradients<Element>{
+                             x.data(), dy.data(), saved.moments.floats(), x.rows(), x.columns(),
                              scale_.gradients.data(), shift_.gradients.data()},
                          x.rows() * columns_a_chunk);
     return dx;
@@ -165,8 +170,8 @@ class LayerNorm {
   }
 
  private:
-  Parameter scale_;
-  Parameter shift_;
+  Parameter<Device> scale_;
+  Parameter<Device> shift_;
 };
 
 static_assert(reprise::Node<LayerNorm<>>);

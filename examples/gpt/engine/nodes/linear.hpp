@@ -19,7 +19,7 @@ class Linear {
   using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
 
-  Linear(Parameter weight, Parameter bias)
+  Linear(Parameter<Device> weight, Parameter<Device> bias)
       : weight_(weight), bias_(bias), map_(weight, bias, 0, bias.values.size()) {}
 
   tensor_type forward(const tensor_type& x, reprise::PassContext&) { return map_.apply(x); }
@@ -42,9 +42,9 @@ class Linear {
   }
 
  private:
-  Parameter weight_;
-  Parameter bias_;
-  AffineMap map_;
+  Parameter<Device> weight_;
+  Parameter<Device> bias_;
+  AffineMap<Device> map_;
 };
 
 static_assert(reprise::Node<Linear<>>);

@@ -16,10 +16,11 @@ namespace gpt {
 
 namespace residual {
 
+template <class Element>
 struct Add {
-  const float* x;
-  const float* branch;
-  float* y;
+  const Element* x;
+  const Element* branch;
+  Element* y;
 
   GPT_KERNEL void operator()(std::size_t i) const { y[i] = x[i] + branch[i]; }
 };
@@ -31,17 +32,18 @@ template <class Device = Cpu>
 class Residual {
  public:
   using tensor_type = Tensor<Device>;
+  using Element = typename Device::Element;
   static constexpr reprise::Consumes consumes{.of_gradient = true};
 
   tensor_type forward(const tensor_type& x, const tensor_type& branch, reprise::PassContext&) {
     tensor_type y = make_like(x);
-    x.device().for_each_index(x.size(), residual::Add{x.data(), branch.data(), y.data()});
+    x.device().for_each_index(x.size(), residual::Add<Element>{x.data(), branch.data(), y.data()});
     return y;
   }
 
   std::array<tensor_type, 2> backward(tensor_type&& dy, reprise::PassContext&) {
     tensor_type copy = make_like(dy);
-    dy.device().for_each_index(dy.size(), Copy{dy.data(), copy.data()});
+    dy.device().for_each_index(dy.size(), Copy<Element>{dy.data(), copy.data()});
     return {std::move(dy), std::move(copy)};
   }
 

@@ -15,15 +15,16 @@ namespace gpt {
 
 namespace softmax {
 
+template <class Element>
 struct Normalise {
   std::size_t columns;
-  float* x;
+  Element* x;
 
   template <class Team>
   GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
-    float* const at = x + row * columns;
+    Element* const at = x + row * columns;
     const float largest = team.max(columns, [&](std::size_t j) { return at[j]; });
-    const float sum = team.sum(columns, [&](std::size_t j) {
+    const float sum = team.sum(columns, [&](std::size_t j) -> float {
       at[j] = std::exp(at[j] - largest);
       return at[j];
     });
@@ -32,15 +33,16 @@ struct Normalise {
   }
 };
 
+template <class Element>
 struct Gradient {
-  const float* y;
+  const Element* y;
   std::size_t columns;
-  float* dy;
+  Element* dy;
 
   template <class Team>
   GPT_KERNEL void operator()(const Team& team, std::size_t row) const {
-    const float* const from = y + row * columns;
-    float* const at = dy + row * columns;
+    const Element* const from = y + row * columns;
+    Element* const at = dy + row * columns;
     const float dot = team.sum(columns, [&](std::size_t j) { return at[j] * from[j]; });
     team.for_each(columns, [&](std::size_t j) { at[j] = from[j] * (at[j] - dot); });
   }
@@ -53,16 +55,18 @@ template <class Device = Cpu>
 class Softmax {
  public:
   using tensor_type = Tensor<Device>;
+  using Element = typename Device::Element;
   static constexpr auto backward_reads = reprise::Reads::output;
   static constexpr reprise::Consumes consumes{.input_index = 0, .of_gradient = true};
 
   tensor_type forward(tensor_type&& x, reprise::PassContext&) {
-    x.device().for_each_team(x.rows(), softmax::Normalise{x.columns(), x.data()}, 8 * x.columns());
+    x.device().for_each_team(x.rows(), softmax::Normalise<Element>{x.columns(), x.data()},
+                             8 * x.columns());
     return std::move(x);
   }
 
   tensor_type backward(const tensor_type& y, tensor_type&& dy, reprise::PassContext&) {
-    y.device().for_each_team(y.rows(), softmax::Gradient{y.data(), y.columns(), dy.data()},
+    y.device().for_each_team(y.rows(), softmax::Gradient<Element>{y.data(), y.columns(), dy.data()},
                              y.columns());
     return std::move(dy);
   }

@@ -21,25 +21,23 @@ class TiedHead {
   using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
 
-  TiedHead(Parameter table, std::size_t vocabulary) : table_(table), vocabulary_(vocabulary) {}
+  TiedHead(Parameter<Device> table, std::size_t vocabulary)
+      : table_(table), vocabulary_(vocabulary) {}
 
   tensor_type forward(const tensor_type& x, reprise::PassContext&) {
     tensor_type logits(x.memory(), x.rows(), vocabulary_);
     x.device().multiply({.transpose_b = true, .m = x.rows(), .n = vocabulary_, .k = x.columns()},
-                        {x.data(), x.columns()}, {table_.values.data(), x.columns()},
-                        {logits.data(), vocabulary_});
+                        x.matrix(), table(x), logits.matrix());
     return logits;
   }
 
   tensor_type backward(const tensor_type& x, const tensor_type& dlogits, reprise::PassContext&) {
     tensor_type dx = make_like(x);
-    x.device().multiply({.m = x.rows(), .n = x.columns(), .k = vocabulary_},
-                        {dlogits.data(), vocabulary_}, {table_.values.data(), x.columns()},
-                        {dx.data(), x.columns()});
+    x.device().multiply({.m = x.rows(), .n = x.columns(), .k = vocabulary_}, dlogits.matrix(),
+                        table(x), dx.matrix());
     x.device().multiply(
         {.transpose_a = true, .m = vocabulary_, .n = x.columns(), .k = x.rows(), .beta = 1},
-        {dlogits.data(), vocabulary_}, {x.data(), x.columns()},
-        {table_.gradients.data(), x.columns()});
+        dlogits.matrix(), x.matrix(), Matrix{table_.gradients.data(), x.columns()});
     return dx;
   }
 
@@ -54,7 +52,11 @@ class TiedHead {
   }
 
  private:
-  Parameter table_;
+  [[nodiscard]] MatrixView<const typename Device::Element> table(const tensor_type& x) const {
+    return {table_.values.data(), x.columns()};
+  }
+
+  Parameter<Device> table_;
   std::size_t vocabulary_;
 };
 
