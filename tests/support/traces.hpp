@@ -16,9 +16,7 @@
 namespace reprise_test {
 
 /// Where they are; there is no such folder on a machine that has none.
-inline std::filesystem::path traces() {
-  return std::filesystem::path(REPRISE_SOURCE_DIR) / ".." / "shared" / "traces";
-}
+inline std::filesystem::path traces() { return REPRISE_TRACES; }
 
 /// The rows of a table, each by the names of its columns. No field holds a comma.
 inline std::vector<std::map<std::string, std::string>> read_table(

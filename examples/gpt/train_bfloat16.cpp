@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include <memory>
+
+#include "engine/cpu.hpp"
+#include "engine/in_bfloat16.hpp"
+#include "make_cpu.hpp"
+#include "training.hpp"
+#include "training_on.hpp"
+
+namespace gpt {
+
+std::unique_ptr<Training> training_in_bfloat16() {
+  return std::make_unique<TrainingOn<MakeCpu<InBfloat16<Cpu>>>>();
+}
+
+}  // namespace gpt
