@@ -11,7 +11,7 @@
 namespace gpt {
 
 std::unique_ptr<Training> training_on_cpu(Precision precision) {
-  if (precision == Precision::bf16) return training_in_bfloat16();
+  if (precision == Precision::bf16) return training_on_cpu_in_bfloat16();
   return std::make_unique<TrainingOn<MakeCpu<Cpu>>>();
 }
 

@@ -11,7 +11,7 @@
 
 namespace gpt {
 
-std::unique_ptr<Training> training_in_bfloat16() {
+std::unique_ptr<Training> training_on_cpu_in_bfloat16() {
   return std::make_unique<TrainingOn<MakeCpu<InBfloat16<Cpu>>>>();
 }
 

@@ -45,10 +45,12 @@ class Training {
 /// Training on the CPU, which has no tf32.
 [[nodiscard]] std::unique_ptr<Training> training_on_cpu(Precision precision);
 /// The same for tensors of 16 bits alone, which are compiled apart.
-[[nodiscard]] std::unique_ptr<Training> training_in_bfloat16();
+[[nodiscard]] std::unique_ptr<Training> training_on_cpu_in_bfloat16();
 
 /// Training on the current CUDA device.
 /// @throws reprise::Error if there is none, or this program was built without CUDA.
 [[nodiscard]] std::unique_ptr<Training> training_on_cuda(Precision precision);
+/// The same for tensors of 16 bits alone, where there is a device.
+[[nodiscard]] std::unique_ptr<Training> training_on_cuda_in_bfloat16();
 
 }  // namespace gpt
