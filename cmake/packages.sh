@@ -19,15 +19,22 @@ have() { command -v "$1"; }
 # have_version MINIMUM VERSION
 have_version() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
-# have_header HEADER: it is where compilers look, or where the environment points.
-have_header() {
+# lies_in KIND SYSTEM FILE: FILE is in the SYSTEM folder or below it, or in the folder KIND of where
+# the environment points.
+lies_in() {
   local place places
   IFS=: read -ra places <<< "/usr:/usr/local:${CMAKE_PREFIX_PATH:-}"
-  for place in "${places[@]/%//include}" /usr/include/*-linux-gnu; do
-    [ -e "$place/$1" ] && return 0
+  for place in "${places[@]/%//$1}" "$2"/*-linux-gnu; do
+    [ -e "$place/$3" ] && return 0
   done
   return 1
 }
+
+have_header() { lies_in include /usr/include "$1"; }
+have_library() { lies_in lib /usr/lib "lib$1.so"; }
+
+# have_openblas: not the reference BLAS alone, whose cblas.h is the same.
+have_openblas() { have_header cblas.h && have_library openblas; }
 
 # have_cccl3: a CUDA toolkit of version 13 or later, on PATH or where it usually lies.
 have_cccl3() {
