@@ -31,6 +31,7 @@
 #include "support/random_tensors.hpp"
 #include "support/seed.hpp"
 #include "support/skip.hpp"
+#include "support/stream_graph.cuh"
 
 namespace {
 
@@ -43,6 +44,7 @@ using reprise::DeferredScale;
 using reprise::gradient_view;
 using reprise::GradientView;
 using reprise_test::CountingResource;
+using reprise_test::StreamGraph;
 using Tracker = reprise::GradientStatTracker<CudaBackend>;
 using Floats = reprise_test::vector_for<CudaBackend, float>;
 
@@ -197,26 +199,21 @@ TEST_CASE("steps that a graph repeats are those that were enqueued one by one") 
   Gradients gradients;
   gradients.tracker().end_step();  // loads the kernels
   Tracker eager = gradients.tracker();
-  // A stream that blocks on the default stream, and the strictest capture: work anywhere else, and
-  // any wait, is an error.
+  // A stream that blocks on the default stream.
   cudaStream_t handle = nullptr;
   check_cuda(cudaStreamCreate(&handle), "cudaStreamCreate");
   {
     Tracker captured = gradients.tracker(CudaBackend{CudaStream{handle}});
     constexpr std::uint64_t steps = Tracker::delay;
-    cudaGraph_t graph = nullptr;
-    check_cuda(cudaStreamBeginCapture(handle, cudaStreamCaptureModeGlobal),
-               "cudaStreamBeginCapture");
-    for (std::uint64_t step = 0; step < steps; ++step) captured.end_step({.loss_scale = 4});
-    check_cuda(cudaStreamEndCapture(handle, &graph), "cudaStreamEndCapture");
-    cudaGraphExec_t launchable = nullptr;
-    check_cuda(cudaGraphInstantiate(&launchable, graph, 0), "cudaGraphInstantiate");
+    const StreamGraph graph(handle, [&] {
+      for (std::uint64_t step = 0; step < steps; ++step) captured.end_step({.loss_scale = 4});
+    });
 
     for (int launch = 0; launch < 12; ++launch) {
       gradients.draw(random);
       if (launch == 5) gradients.last[1] = std::numeric_limits<float>::infinity();
       for (std::uint64_t step = 0; step < steps; ++step) eager.end_step({.loss_scale = 4});
-      check_cuda(cudaGraphLaunch(launchable, handle), "cudaGraphLaunch");
+      graph.launch();
       if (launch > 0) captured.note_replays(steps);
       const auto seen = captured.statistics();
       const auto expected = eager.statistics();
@@ -226,8 +223,6 @@ TEST_CASE("steps that a graph repeats are those that were enqueued one by one") 
       REQUIRE(captured.skipped_steps() == eager.skipped_steps());
       REQUIRE(saved(captured) == saved(eager));
     }
-    check_cuda(cudaGraphExecDestroy(launchable), "cudaGraphExecDestroy");
-    check_cuda(cudaGraphDestroy(graph), "cudaGraphDestroy");
   }
   check_cuda(cudaStreamDestroy(handle), "cudaStreamDestroy");
 }
@@ -253,13 +248,9 @@ TEST_CASE("a graph reads the loss scale anew each time that it is launched") {
     Tracker captured = gradients.tracker(CudaBackend{CudaStream{handle}});
     captured.read_loss_scale_from(loss_scale.data());
     constexpr std::uint64_t steps = Tracker::delay;
-    cudaGraph_t graph = nullptr;
-    check_cuda(cudaStreamBeginCapture(handle, cudaStreamCaptureModeGlobal),
-               "cudaStreamBeginCapture");
-    for (std::uint64_t step = 0; step < steps; ++step) captured.end_step({.micro_batches = 3});
-    check_cuda(cudaStreamEndCapture(handle, &graph), "cudaStreamEndCapture");
-    cudaGraphExec_t launchable = nullptr;
-    check_cuda(cudaGraphInstantiate(&launchable, graph, 0), "cudaGraphInstantiate");
+    const StreamGraph graph(handle, [&] {
+      for (std::uint64_t step = 0; step < steps; ++step) captured.end_step({.micro_batches = 3});
+    });
 
     std::lognormal_distribution<float> lognormal(7, 3);
     for (int launch = 0; launch < 12; ++launch) {
@@ -275,7 +266,7 @@ TEST_CASE("a graph reads the loss scale anew each time that it is launched") {
       check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
       gradients.last[1] = good;
       set_loss_scale(is_bad ? infinity : static_cast<float>(given));
-      check_cuda(cudaGraphLaunch(launchable, handle), "cudaGraphLaunch");
+      graph.launch();
       if (launch > 0) captured.note_replays(steps);
       static_cast<void>(captured.statistics());
       REQUIRE(captured.steps() == eager.steps());
@@ -283,8 +274,6 @@ TEST_CASE("a graph reads the loss scale anew each time that it is launched") {
       REQUIRE(saved(captured) == saved(eager));
     }
     CHECK(captured.skipped_steps() == 2 * steps);
-    check_cuda(cudaGraphExecDestroy(launchable), "cudaGraphExecDestroy");
-    check_cuda(cudaGraphDestroy(graph), "cudaGraphDestroy");
   }
   check_cuda(cudaStreamDestroy(handle), "cudaStreamDestroy");
 }
