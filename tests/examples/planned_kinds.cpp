@@ -6,8 +6,11 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <reprise/core/error.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/planner.hpp>
+#include <reprise/program/program.hpp>
 
 #include "nets.hpp"
 
@@ -24,4 +27,27 @@ TEST_CASE("a search goes far beyond the cut of a recurrent net") {
     const reprise::LocalSearch search{{.tries = 16'000, .threads = 1, .seed = seed}};
     CHECK(search(request).recomputed_cost < 0.05 * cut);
   }
+}
+
+// The states of a tree's nodes are remade in long rows, so that searches from elsewhere do not come
+// to a plan in their time: one goes on from the cut's plan, and does not leave the budget far.
+TEST_CASE("a search improves on the cut of a tree where no other start comes to a plan") {
+  const reprise::Program program = kinds::tree_shaped(5);
+  const reprise::byte_count all = reprise::MinCut{}({.program = program}).peak_bytes;
+  const reprise::PlanRequest request{.program = program, .budget = all / 2};
+  const double cut = reprise::MinCut{}(request).recomputed_cost;
+  for (const std::uint64_t seed : {0U, 100U, 200U}) {
+    CAPTURE(seed);
+    const reprise::LocalSearch search{{.tries = 12'000, .seed = seed}};
+    CHECK(search(request).recomputed_cost < 0.8 * cut);
+  }
+}
+
+TEST_CASE("where the cut of a tree does not fit, cuts at further instants follow what is nearest") {
+  const reprise::Program program = kinds::tree_shaped(5);
+  const reprise::byte_count all = reprise::MinCut{}({.program = program}).peak_bytes;
+  const reprise::PlanRequest request{.program = program, .budget = all * 45 / 100};
+  REQUIRE_THROWS_AS(reprise::MinCut{}(request), reprise::BudgetInfeasible);
+  const reprise::LocalSearch search{{.tries = 3'000}};
+  CHECK(search(request).recomputed_cost < program.forward_cost());
 }

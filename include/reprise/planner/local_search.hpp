@@ -159,7 +159,7 @@ class Searcher {
   }
 
   // MinCut's plan, and what a search makes of the best cut at one instant, which may be over the
-  // budget at others.
+  // budget at others; without a plan, of what is nearest to one.
   [[nodiscard]] Best search_from_cuts(const Effort& own) {
     Best best;
     best.take(cut());
@@ -171,13 +171,23 @@ class Searcher {
     if (is_proof()) bound_ = std::max(bound_, choice.bound);
     const StagedPlan first = with_reruns(base, choice.reruns);
     best.take(cut_on(first, Parts::none, own));
+    if (!best.plan.is_plan()) best.take(cut_on_nearest(limits, own));
     if (!best.plan.is_plan()) best.take(cut_on(first, Parts::some, own));
     if (!best.plan.is_plan()) {
-      best.take(cut_on({staged_.program(), limits, ladder_.nearest()}, Parts::some, own));
+      best.take(search(on_from(best.nearest, warm), own));
+      return best;
     }
     best.take(search_twice(
         {.placements = first.placements(), .limits = limits, .temperature = cool, .target = bound_},
         own));
+    return best;
+  }
+
+  [[nodiscard]] Best cut_on_nearest(StagedPlan::Limits limits, const Effort& own) const {
+    const StagedPlan nearest(staged_.program(), limits, ladder_.nearest());
+    Best best;
+    best.take(found(nearest));
+    best.take(cut_on(nearest, Parts::some, own));
     return best;
   }
 
@@ -211,32 +221,40 @@ class Searcher {
   [[nodiscard]] std::vector<Task> later_searches() const {
     // From what was best when the turn began, whichever of its searches ends first.
     const auto go_on = [this](const Found& from, double temperature) {
-      return [this, from, temperature](const Effort& own) {
+      return [this, start = on_from(from, temperature)](const Effort& own) {
         Best best;
-        best.take(search({.placements = from.placements,
-                          .limits = from.limits,
-                          .temperature = temperature,
-                          .target = bound_,
-                          .price = from.price},
-                         own));
+        best.take(search(start, own));
         return best;
       };
     };
     const bool has_nearest = !best_.nearest.placements.empty();
-    if (best_.plan.is_plan()) {
-      return {go_on(best_.plan, cool),
-              has_nearest ? go_on(best_.nearest, cool) : go_on(best_.plan, warm)};
+    if (best_.plan.is_plan() && !has_nearest) {
+      return {go_on(best_.plan, cool), go_on(best_.plan, warm)};
     }
-    return {go_on(best_.nearest, cool),
-            [this](const Effort& own) { return search_from_nothing(own); }};
+    if (best_.plan.is_plan()) {
+      Found kept = best_.plan;
+      kept.price = high_price();
+      return {go_on(kept, cool), go_on(best_.nearest, cool)};
+    }
+    return {go_on(best_.nearest, cool), go_on(best_.nearest, warm)};
+  }
+
+  [[nodiscard]] Start on_from(const Found& from, double temperature) const {
+    return {.placements = from.placements,
+            .limits = from.limits,
+            .temperature = temperature,
+            .target = bound_,
+            .price = from.price};
   }
 
   // Cuts at one instant after another, each where most is live after those before it.
   [[nodiscard]] Found cut_on(StagedPlan plan, Parts parts, const Effort& own) const {
     constexpr int most_instants = 32;
+    const clock::time_point begin = clock::now();
+    const clock::time_point end = begin + (own.end - begin) / 3;  // most of it is the search's
     Best best;
     for (int i = 0; i < most_instants && !plan.fits(); ++i) {
-      if (effort_.tries == 0 && clock::now() >= own.end) break;
+      if (effort_.tries == 0 && clock::now() >= end) break;
       std::optional<StagedPlan> next = cut_at_highest(plan, parts);
       if (!next) break;
       plan = *std::move(next);
@@ -276,6 +294,8 @@ class Searcher {
   [[nodiscard]] double typical_price() const {
     return staged_.program().total_cost() / std::max(1.0, staged_.program().total_bytes());
   }
+  // Where a search did not come back to the budget in its time, the next one should not leave it.
+  [[nodiscard]] double high_price() const { return 6 * typical_price(); }
   [[nodiscard]] Found found(const StagedPlan& plan) const {
     Found found{.placements = plan.placements(), .limits = plan.limits(), .price = typical_price()};
     if (plan.fits()) {
@@ -384,10 +404,11 @@ class Searcher {
 
 /// Searches for the cheapest plan: which operations run again, and at which stage.
 ///
-/// It starts from `MinCut`'s plan, from a cut at one instant and from nothing, side by side, and
-/// then goes on from the best: never worse than `MinCut`. Choose it where a plan is used for long.
-/// Exempt from the rule that a larger budget never costs more. Time is what the effort says and at
-/// least that of `MinCut`; memory is linear in the program and the plan.
+/// It starts from `MinCut`'s plan, or from what needs least if that has none, from a cut at one
+/// instant and from nothing, side by side, and then goes on from the best: never worse than
+/// `MinCut`. Choose it where a plan is used for long. Exempt from the rule that a larger budget
+/// never costs more. Time is what the effort says and at least that of `MinCut`; memory is linear
+/// in the program and the plan.
 struct LocalSearch {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
