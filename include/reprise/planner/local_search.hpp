@@ -227,16 +227,11 @@ class Searcher {
         return best;
       };
     };
-    const bool has_nearest = !best_.nearest.placements.empty();
-    if (best_.plan.is_plan() && !has_nearest) {
-      return {go_on(best_.plan, cool), go_on(best_.plan, warm)};
-    }
-    if (best_.plan.is_plan()) {
-      Found kept = best_.plan;
-      kept.price = high_price();
-      return {go_on(kept, cool), go_on(best_.nearest, cool)};
-    }
-    return {go_on(best_.nearest, cool), go_on(best_.nearest, warm)};
+    if (!best_.plan.is_plan()) return {go_on(best_.nearest, cool), go_on(best_.nearest, warm)};
+    if (best_.nearest.placements.empty()) return {go_on(best_.plan, cool), go_on(best_.plan, warm)};
+    Found kept = best_.plan;
+    kept.price = high_price();
+    return {go_on(kept, cool), go_on(best_.nearest, cool)};
   }
 
   [[nodiscard]] Start on_from(const Found& from, double temperature) const {
