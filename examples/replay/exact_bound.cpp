@@ -9,7 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/instant_needs.hpp>
 #include <reprise/planner/staged/instant_programme.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <string>
@@ -30,7 +30,7 @@ InstantProgramme programme_of(const reprise::PlanRequest& request) {
   const reprise::StagedPlan base = staged.base();
   if (base.fits()) return {};
   const reprise::min_cut::Ladder ladder(staged);  // it holds the instant's operation to its stage
-  return reprise::InstantCut(base, ladder.instant()).programme();
+  return reprise::InstantNeeds(base, ladder.instant()).programme();
 }
 
 // As it is, in as few digits as that takes.

@@ -75,8 +75,10 @@
 #include <reprise/planner/square_root.hpp>
 #include <reprise/planner/staged/fences.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/instant_needs.hpp>
 #include <reprise/planner/staged/instant_programme.hpp>
 #include <reprise/planner/staged/max_flow.hpp>
+#include <reprise/planner/staged/parametric_cut.hpp>
 #include <reprise/planner/staged/price_search.hpp>
 #include <reprise/planner/staged/search_random.hpp>
 #include <reprise/planner/staged/stage_profile.hpp>

@@ -102,6 +102,40 @@ TEST_CASE("capacities that grow between solves end where they would have begun")
   }
 }
 
+TEST_CASE(
+    "merging the source's side of a cut leaves the flow as it is, and lets no less grow on it") {
+  REPRISE_SEEDED(random);
+  for (int i = 0; i < 500; ++i) {
+    CAPTURE(i);
+    const Network network = random_network(random, 30);
+    const std::uint32_t sink = network.nodes - 1;
+    MaxFlow flow = flow_of(network);
+    const MaxFlow::capacity_type value = flow.solve(0, sink);
+    // The source's side becomes one node; what is on the other side stays apart.
+    std::vector<std::uint32_t> into(network.nodes, 0);
+    std::uint32_t count = 1;
+    for (std::uint32_t n = 0; n < network.nodes; ++n) {
+      if (!flow.is_on_source_side(n)) into[n] = count++;
+    }
+    MaxFlow merged = flow;
+    const std::vector<std::uint32_t> numbers = merged.merge(into, count);
+    REQUIRE(merged.node_count() == count);
+    REQUIRE(numbers.size() == network.arcs.size());
+    CHECK(merged.solve(0, into[sink]) == value);
+    for (std::size_t a = 0; a < network.arcs.size(); ++a) {
+      const auto& arc = network.arcs[a];
+      const bool is_inside = into[arc.from] == into[arc.to];
+      CHECK((numbers[a] == MaxFlow::no_arc) == is_inside);
+      if (is_inside || arc.from == sink) continue;
+      const auto by = static_cast<MaxFlow::capacity_type>(random() % 5);
+      flow.grow(static_cast<std::uint32_t>(2 * a), by);
+      merged.grow(numbers[a], by);
+    }
+    // More can flow through one node than through several.
+    CHECK(merged.solve(0, into[sink]) >= flow.solve(0, sink));
+  }
+}
+
 TEST_CASE("a cut goes through an unlimited arc only where there is no other") {
   MaxFlow flow(4);
   flow.add_arc(0, 1, MaxFlow::unlimited);

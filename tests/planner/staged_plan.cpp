@@ -85,6 +85,9 @@ TEST_CASE("a plan that was rolled back is the plan before, and one placed anew i
     plan.roll_back();
     check_equal(plan, before);
     check_equal(plan, StagedPlan(staged, plan.limits(), plan.placements()));
+    reprise_test::place_random(plan, random, 10);
+    plan.reset(before.placements());
+    check_equal(plan, before);
   }
 }
 

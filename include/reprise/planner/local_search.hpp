@@ -271,10 +271,11 @@ class Searcher {
     };
     consider(choose_at(plan, instant).reruns);
     if (parts == Parts::none) return best;
+    const InstantCut open(plan, instant);
+    if (open.size() == 0) return best;
     const Fences fences(plan, instant);
     for (const std::size_t count : {4U, 16U, 64U}) {
-      InstantCut cut(plan, instant, fences.crossing(count));
-      if (cut.size() == 0) break;
+      InstantCut cut(open, fences.crossing(count));
       for (int decade = -2; decade <= 5; ++decade) {
         cut.solve(cut.typical_price() * std::pow(10.0, decade));
         if (cut.kept_bytes() <= cut.capacity()) break;

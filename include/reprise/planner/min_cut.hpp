@@ -38,7 +38,8 @@ struct Choice {
 /// instants.
 class Ladder {
  public:
-  explicit Ladder(StagedRequest& staged) : staged_(staged), base_(staged.base()) {
+  explicit Ladder(StagedRequest& staged)
+      : staged_(staged), base_(staged.base()), candidate_(base_) {
     const auto& program = staged.program().program();
     instant_ = staged.request().passes_in_flight > 1 && program.has_turn()
                    ? program.turn()
@@ -58,12 +59,17 @@ class Ladder {
     const InstantCut first(base_, instant_);
     climb_rungs(first, 1, true);
     if (!is_optimal()) climb_further(first);
-    if (!is_optimal()) climb_between_fences();
-    if (!best_) measure_all();
+    if (!is_optimal()) climb_between_fences(first);
+    if (!best_) measure_all(first);
     return finish();
   }
 
  private:
+  struct Fitting {
+    std::vector<Placement> placements{};
+    double cost = 0;
+  };
+
   static constexpr int rungs = 32;
   static constexpr int lowest_decade = -7;  ///< of the first rung's price, around the typical one
   static constexpr int decades = 12;
@@ -80,18 +86,20 @@ class Ladder {
   }
 
   bool consider(const StagedPlan& candidate) {
-    const byte_count budget = staged_.request().budget;
-    if (staged_.request().passes_in_flight == 1 && !candidate.fits()) {
-      note(candidate, static_cast<byte_count>(peak_of(candidate)));
-      return false;
-    }
-    Plan plan = staged_.play(candidate);
-    note(candidate, plan.peak_bytes);
-    if (plan.peak_bytes > budget) return false;
-    if (!best_ || plan.recomputed_cost < best_->plan.recomputed_cost) {
-      best_ = {.plan = std::move(plan), .placements = candidate.placements()};
+    if (!fits(candidate)) return false;
+    if (!best_ || candidate.cost() < best_->cost) {
+      best_ = {.placements = candidate.placements(), .cost = candidate.cost()};
     }
     return true;
+  }
+  // What several passes need beside each other only their ledger says.
+  bool fits(const StagedPlan& candidate) {
+    const bool is_alone = staged_.request().passes_in_flight == 1;
+    if (is_alone && candidate.fits()) return true;
+    const byte_count peak =
+        is_alone ? static_cast<byte_count>(peak_of(candidate)) : staged_.play(candidate).peak_bytes;
+    note(candidate, peak);
+    return peak <= staged_.request().budget;
   }
   void note(const StagedPlan& candidate, byte_count peak_bytes) {
     if (peak_bytes >= smallest_) return;
@@ -105,7 +113,11 @@ class Ladder {
     return cut.kept_bytes() > cut.capacity();
   }
   bool consider(const InstantCut& cut) {
-    return !keeps_too_much(cut) && consider(with_reruns(base_, cut.reruns()));
+    return !keeps_too_much(cut) && consider_reruns(cut.reruns());
+  }
+  bool consider_reruns(std::span<const Placement> reruns) {
+    candidate_ = with_reruns(base_, reruns, std::move(candidate_));
+    return consider(candidate_);
   }
 
   // The cuts at rising prices, up to the first whose plan fits; then what lies before it. The
@@ -113,6 +125,11 @@ class Ladder {
   // come first, and halving finds their last.
   void climb_rungs(InstantCut below, int stride, bool is_proof) {
     if (below.size() == 0) return;
+    if (!is_proof && best_) {
+      InstantCut cut = below;
+      cut.solve(price_of_bound_);
+      if (cannot_gain(cut)) return;
+    }
     int few = -1;
     int many = rungs / stride;
     while (few + 1 < many) {
@@ -123,6 +140,7 @@ class Ladder {
       if (keeps_too_much(cut) && !is_of_no_use(cut)) {
         few = middle;
         below = std::move(cut);
+        below.settle_below();
       } else {
         many = middle;
       }
@@ -138,40 +156,40 @@ class Ladder {
       const bool is_new = std::exchange(kept, cut.kept_bytes()) != kept;
       if (is_new && is_enough(cut)) {
         if (rung > 0 && (is_proof || may_gain(below))) {
+          below.settle_above(cut);
           refine(std::move(below), rung - stride, rung, is_proof);
         }
         return;
       }
       below = std::move(cut);
+      below.settle_below();
     }
   }
 
   void solve(InstantCut& cut, double price, bool is_proof) {
     cut.solve(price);
-    if (is_proof) bound_ = std::max(bound_, cut.bound());
+    if (!is_proof || cut.bound() <= bound_) return;
+    bound_ = cut.bound();
+    price_of_bound_ = price;
   }
 
   // What is forced is part of the plan that the bound is one for.
   [[nodiscard]] bool can_prove() const { return !staged_.program().has_forced(); }
-  [[nodiscard]] bool is_optimal() const {
-    return best_ && can_prove() && best_->plan.recomputed_cost <= bound_;
-  }
+  [[nodiscard]] bool is_optimal() const { return best_ && can_prove() && best_->cost <= bound_; }
   // True if it and those at higher prices cost no less than what is known.
   [[nodiscard]] bool is_of_no_use(const InstantCut& cut) const {
-    return best_ && cut.remade_cost() >= best_->plan.recomputed_cost;
+    return best_ && cut.remade_cost() >= best_->cost;
   }
   // True if neither it nor the same at any other price costs less than what is known.
   [[nodiscard]] bool cannot_gain(const InstantCut& cut) const {
-    return best_ && cut.bound() >= best_->plan.recomputed_cost;
+    return best_ && cut.bound() >= best_->cost;
   }
   // Cuts at further instants may make reruns useless, but not half of all.
-  [[nodiscard]] bool is_too_dear(double cost) const {
-    return best_ && cost > 2 * best_->plan.recomputed_cost;
-  }
+  [[nodiscard]] bool is_too_dear(double cost) const { return best_ && cost > 2 * best_->cost; }
   // What lies between a cut that keeps too much and what is known may be far better than that.
   [[nodiscard]] bool may_gain(const InstantCut& below) const {
     constexpr double worthwhile = 0.7;
-    return below.remade_cost() < worthwhile * best_->plan.recomputed_cost;
+    return below.remade_cost() < worthwhile * best_->cost;
   }
   bool is_enough(const InstantCut& cut) { return is_of_no_use(cut) || consider(cut); }
 
@@ -189,9 +207,11 @@ class Ladder {
       if (cannot_gain(cut)) return;
       if (is_enough(cut)) {
         many = middle;
+        below.settle_above(cut);
       } else {
         few = middle;
         below = std::move(cut);
+        below.settle_below();
       }
     }
     refine_among_storages(std::move(below), price_at(few), price_at(many));
@@ -221,6 +241,7 @@ class Ladder {
     for (int rung = further_start; rung <= rungs; rung += further_stride) {
       const double same = price(cut, rung);
       cut.solve(same);
+      cut.settle_below();
       if (is_too_dear(cut.remade_cost())) return;
       climb_further(cut, same);
     }
@@ -244,46 +265,50 @@ class Ladder {
   }
 
   // The same instant, with what crosses fences kept: in few parts and in many.
-  void climb_between_fences() {
+  void climb_between_fences(const InstantCut& first) {
     const Fences fences(base_, instant_);
     for (std::size_t parts = fewest_parts; parts <= most_parts; parts *= 2) {
-      climb_rungs(InstantCut(base_, instant_, fences.crossing(parts)), fenced_stride, false);
+      climb_rungs(InstantCut(first, fences.crossing(parts)), fenced_stride, false);
     }
   }
 
   // For the message: what the rungs need that were not looked at.
-  void measure_all() {
-    InstantCut cut(base_, instant_);
-    if (cut.size() == 0) return;
-    for (int rung = 0; rung <= rungs; ++rung) {
-      cut.solve(price(cut, rung));
-      consider(with_reruns(base_, cut.reruns()));
-    }
+  void measure_all(const InstantCut& first) {
+    measure(first, 1);
     const Fences fences(base_, instant_);
     for (std::size_t parts = fewest_parts; parts <= most_parts; parts *= 2) {
-      cut = InstantCut(base_, instant_, fences.crossing(parts));
-      for (int rung = 0; rung <= rungs; rung += fenced_stride) {
-        cut.solve(price(cut, rung));
-        consider(with_reruns(base_, cut.reruns()));
-      }
+      measure(InstantCut(first, fences.crossing(parts)), fenced_stride);
+    }
+  }
+  void measure(InstantCut cut, int stride) {
+    if (cut.size() == 0) return;
+    for (int rung = 0; rung <= rungs; rung += stride) {
+      cut.solve(price(cut, rung));
+      consider_reruns(cut.reruns());
+      cut.settle_below();
     }
   }
 
   [[nodiscard]] Choice finish() {
     const byte_count bound = lower_bound_bytes(staged_.request().program);
     if (!best_) throw budget_infeasible("min-cut", staged_.request().budget, smallest_, bound);
-    best_->plan.bound_bytes = bound;
-    best_->plan.bound_cost = can_prove() ? std::min(bound_, best_->plan.recomputed_cost) : 0;
-    return *std::move(best_);
+    Choice choice{
+        .plan = staged_.play(StagedPlan(staged_.program(), staged_.limits(), best_->placements)),
+        .placements = std::move(best_->placements)};
+    choice.plan.bound_bytes = bound;
+    choice.plan.bound_cost = can_prove() ? std::min(bound_, choice.plan.recomputed_cost) : 0;
+    return choice;
   }
 
   StagedRequest& staged_;
   StagedPlan base_;
+  StagedPlan candidate_;  ///< memory for one plan after another
   stage_id instant_ = 0;
-  std::optional<Choice> best_;
+  std::optional<Fitting> best_;
   byte_count smallest_ = unlimited_bytes;
   std::vector<Placement> nearest_;
   double bound_ = 0;
+  double price_of_bound_ = 0;
 };
 
 }  // namespace min_cut
@@ -293,8 +318,8 @@ class Ladder {
 ///
 /// For any program, a recorded one too. Choose it where planning has to be fast, as in the first
 /// step; `LocalSearch` starts from it and does better where several instants bind. Its plan says
-/// how far from optimal it can be at most. About a hundred cuts, each close to linear in the
-/// program.
+/// how far from optimal it can be at most. Some two hundred cuts, each close to linear in what
+/// those before it left open, and some twenty plans, each linear in the program.
 struct MinCut {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
   /// @throws BudgetInfeasible if no price fits

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <limits>
 #include <reprise/core/error.hpp>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -26,9 +28,11 @@ class MaxFlow {
   using capacity_type = std::int64_t;  ///< whole, so that sums are exact
   /// No cut goes through an arc of this capacity, if another one exists.
   static constexpr capacity_type unlimited = std::numeric_limits<capacity_type>::max() / 4;
+  /// The number of no arc.
+  static constexpr std::uint32_t no_arc = std::numeric_limits<std::uint32_t>::max();
 
   /// No arcs yet.
-  explicit MaxFlow(std::uint32_t node_count) : first_(node_count, none), level_(node_count) {}
+  explicit MaxFlow(std::uint32_t node_count) : first_(node_count, no_arc), level_(node_count) {}
 
   /// Nodes, the source and the sink included.
   [[nodiscard]] std::uint32_t node_count() const noexcept {
@@ -61,14 +65,34 @@ class MaxFlow {
     return value_;
   }
 
+  /// Makes one node of several, with the flow that is there. Arcs from a node to itself go; the
+  /// others get new numbers. The last cut is forgotten. Linear in nodes and arcs.
+  /// @param into for each node the number of the one that it becomes part of
+  /// @param node_count after that; all numbers are below it
+  /// @returns for every other number from 0 on, which is that of an arc added: its new one, or
+  ///   `no_arc`
+  std::vector<std::uint32_t> merge(std::span<const std::uint32_t> into, std::uint32_t node_count) {
+    const std::vector<Arc> before = std::exchange(arcs_, {});
+    first_.assign(node_count, no_arc);
+    level_.assign(node_count, 0);
+    std::vector<std::uint32_t> numbers;
+    numbers.reserve(before.size() / 2);
+    for (std::size_t a = 0; a < before.size(); a += 2) {
+      const std::uint32_t from = into[before[a + 1].to];
+      const std::uint32_t to = into[before[a].to];
+      numbers.push_back(from == to ? no_arc : add_arc(from, to, before[a].residual));
+      if (from != to) arcs_.back().residual = before[a + 1].residual;
+    }
+    return numbers;
+  }
+
   /// True for the nodes on the source's side of the smallest cheapest cut, once solved.
   [[nodiscard]] bool is_on_source_side(std::uint32_t node) const noexcept {
     return level_[node] != unreached;
   }
 
  private:
-  static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
-  static constexpr std::uint32_t unreached = none;
+  static constexpr std::uint32_t unreached = no_arc;
 
   struct Arc {
     std::uint32_t to;
@@ -89,7 +113,7 @@ class MaxFlow {
     level_[source] = 0;
     for (std::size_t head = 0; head < queue_.size(); ++head) {
       const std::uint32_t node = queue_[head];
-      for (std::uint32_t a = first_[node]; a != none; a = arcs_[a].next) {
+      for (std::uint32_t a = first_[node]; a != no_arc; a = arcs_[a].next) {
         const Arc& arc = arcs_[a];
         if (arc.residual == 0 || level_[arc.to] != unreached) continue;
         level_[arc.to] = level_[node] + 1;
@@ -112,7 +136,7 @@ class MaxFlow {
         continue;
       }
       const std::uint32_t arc = next_arc(node);
-      if (arc != none) {
+      if (arc != no_arc) {
         path_.push_back(arc);
         node = arcs_[arc].to;
       } else if (path_.empty()) {
@@ -128,7 +152,7 @@ class MaxFlow {
 
   [[nodiscard]] std::uint32_t next_arc(std::uint32_t node) {
     std::uint32_t& a = current_[node];
-    while (a != none) {
+    while (a != no_arc) {
       const Arc& arc = arcs_[a];
       if (arc.residual > 0 && level_[arc.to] == level_[node] + 1) break;
       a = arc.next;

@@ -47,7 +47,9 @@ class PriceSearch {
 
   /// True if a choice fits.
   [[nodiscard]] bool fits() const noexcept { return best_.fits; }
-  /// @param order of storages by their number: those at its front are given up first
+  /// @param order of storages by their number, below `priced_count`: those at its front are given
+  /// up
+  ///   first
   void refine(std::span<const std::uint32_t> order) {
     if (!is_open_) return;
     InstantCut below = cheap_;
@@ -65,7 +67,7 @@ class PriceSearch {
       }
     }
   }
-  /// The number of storages that have a price.
+  /// The number of storages that are still in question: at both prices the others go the same way.
   [[nodiscard]] std::size_t priced_count() const noexcept { return cheap_.priced_count(); }
   /// What was found so far.
   [[nodiscard]] const InstantChoice& best() const noexcept { return best_; }
@@ -85,11 +87,13 @@ class PriceSearch {
       cut.solve(price);
       if (note(cut)) {
         high_ = price;
+        cheap_.settle_above(cut);
       } else if (i == 0) {
         return;
       } else {
         low_ = price;
         cheap_ = std::move(cut);
+        cheap_.settle_below();
       }
     }
     is_open_ = true;

@@ -79,10 +79,15 @@ class StagedPlan {
         is_dirty_(program.stage_count(), 0),
         touched_(program.value_count()) {
     place(placements);
-    list_uses();
-    raise_profile();
-    settled_log_.clear();
-    committed_cost_ = cost_;
+  }
+
+  /// Starts again from other placements, in the memory that is there. Linear in all of it.
+  void reset(std::span<const Placement> placements) {
+    for (std::vector<stage_id>& runs : runs_) runs.clear();
+    for (std::vector<Use>& uses : uses_) uses.clear();
+    for (std::vector<operation_id>& operations : operations_) operations.clear();
+    cost_ = 0;
+    place(placements);
   }
 
   /// True if placements are ones of this program with which it can run: for a list that was not
@@ -276,6 +281,13 @@ class StagedPlan {
   };
 
   void place(std::span<const Placement> placements) {
+    list_runs(placements);
+    list_uses();
+    raise_profile();
+    commit();
+  }
+
+  void list_runs(std::span<const Placement> placements) {
     for (operation_id op = 0; op < program_->operation_count(); ++op) runs_[op].push_back(op);
     for (const Placement& p : placements) {
       if (p.op == p.stage) {
