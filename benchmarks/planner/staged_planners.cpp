@@ -125,6 +125,8 @@ void layers(benchmark::internal::Benchmark* benchmark) {
 
 BENCHMARK(cut_once)->Apply(layers);
 BENCHMARK_CAPTURE(plan, min_cut, reprise::MinCut{})->Apply(layers);
+BENCHMARK_CAPTURE(plan, min_cut_at_one_instant, reprise::MinCut{.looks_further = false})
+    ->Apply(layers);
 BENCHMARK_CAPTURE(plan, search_of_1000_tries, reprise::LocalSearch{{.tries = 1000, .threads = 1}})
     ->Apply(layers);
 BENCHMARK_CAPTURE(plan, balanced_of_1000_tries, reprise::Balanced{{.tries = 1000}})->Apply(layers);

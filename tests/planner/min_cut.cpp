@@ -5,6 +5,7 @@
 #include <reprise/planner/min_cut.hpp>
 
 #include "support/planner_conformance.hpp"
+#include "support/random_program.hpp"
 #include "support/search_conformance.hpp"
 #include "support/seed.hpp"
 
@@ -16,6 +17,25 @@ TEST_CASE("MinCut conforms") { reprise_test::check_planner(MinCut{}); }
 TEST_CASE("MinCut is never below exhaustive search, and no bound of its is above it") {
   REPRISE_SEEDED(random);
   CHECK(reprise_test::median_over_optimum(MinCut{}, random, 60) < 2);
+}
+
+TEST_CASE("MinCut at one instant conforms, and is never better than with further ones") {
+  const MinCut one{.looks_further = false};
+  reprise_test::check_planner(one);
+  for (std::uint32_t seed = 0; seed < 40; ++seed) {
+    CAPTURE(seed);
+    const Program program = reprise_test::random_program(seed);
+    const reprise::byte_count all = MinCut{}({.program = program}).peak_bytes;
+    for (reprise::byte_count tenths = 3; tenths < 10; ++tenths) {
+      const reprise::PlanRequest request{.program = program, .budget = all * tenths / 10};
+      const auto plan = reprise_test::plan_fresh(one, request);
+      const auto further = reprise_test::plan_fresh(MinCut{}, request);
+      if (!plan) continue;
+      REQUIRE(further);
+      CHECK(further->recomputed_cost <= plan->recomputed_cost);
+      CHECK(further->bound_cost == doctest::Approx(plan->bound_cost));
+    }
+  }
 }
 
 TEST_CASE("the cheapest values that make room are remade, and the bound says that it is so") {

@@ -53,11 +53,17 @@ class Ladder {
   /// What needs least of all that was looked at.
   [[nodiscard]] const std::vector<Placement>& nearest() const noexcept { return nearest_; }
 
-  [[nodiscard]] Choice climb() {
+  /// @param looks_further see `MinCut`
+  /// @throws BudgetInfeasible if none fits
+  [[nodiscard]] Choice climb(bool looks_further = true) {
     consider(base_);
     if (best_) return finish();
     const InstantCut first(base_, instant_);
     climb_rungs(first, 1, true);
+    if (!looks_further) {
+      if (!best_) measure(first, 1);
+      return finish();
+    }
     if (!is_optimal()) climb_further(first);
     if (!is_optimal()) climb_between_fences(first);
     if (!best_) measure_all(first);
@@ -292,9 +298,8 @@ class Ladder {
   [[nodiscard]] Choice finish() {
     const byte_count bound = lower_bound_bytes(staged_.request().program);
     if (!best_) throw budget_infeasible("min-cut", staged_.request().budget, smallest_, bound);
-    Choice choice{
-        .plan = staged_.play(StagedPlan(staged_.program(), staged_.limits(), best_->placements)),
-        .placements = std::move(best_->placements)};
+    candidate_.reset(best_->placements);
+    Choice choice{.plan = staged_.play(candidate_), .placements = std::move(best_->placements)};
     choice.plan.bound_bytes = bound;
     choice.plan.bound_cost = can_prove() ? std::min(bound_, choice.plan.recomputed_cost) : 0;
     return choice;
@@ -322,10 +327,15 @@ class Ladder {
 /// those before it left open, and some twenty plans, each linear in the program.
 struct MinCut {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
+
+  /// Also cut at further instants, and between fences. If not, planning takes a fraction of the
+  /// time, and low budgets cost more or have no plan.
+  bool looks_further = true;
+
   /// @throws BudgetInfeasible if no price fits
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     StagedRequest staged(request);
-    return min_cut::Ladder(staged).climb().plan;
+    return min_cut::Ladder(staged).climb(looks_further).plan;
   }
 };
 
