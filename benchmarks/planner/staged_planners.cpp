@@ -17,6 +17,7 @@
 #include <reprise/planner/online.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/price_search.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <reprise/planner/staged/staged_search.hpp>
 #include <reprise/program/layout.hpp>
@@ -80,6 +81,18 @@ void cut_once(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * staged.program().operation_count());
 }
 
+/// The price at which the choice at one instant just fits, and the storages at that price.
+void cut_at_all_prices(benchmark::State& state) {
+  const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
+  const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
+  reprise::StagedRequest staged(request);
+  const reprise::StagedPlan base = staged.base();
+  const auto instant = static_cast<reprise::stage_id>(base.profile().highest());
+  staged.anchor(instant);
+  for (auto _ : state) benchmark::DoNotOptimize(reprise::choose_at(base, instant).bound);
+  state.SetItemsProcessed(state.iterations() * staged.program().operation_count());
+}
+
 /// Each plan by a planner that knows nothing yet. Items are operations.
 template <reprise::Planner P>
 void plan(benchmark::State& state, const P& planner) {
@@ -124,6 +137,7 @@ void layers(benchmark::internal::Benchmark* benchmark) {
 }  // namespace
 
 BENCHMARK(cut_once)->Apply(layers);
+BENCHMARK(cut_at_all_prices)->Apply(layers);
 BENCHMARK_CAPTURE(plan, min_cut, reprise::MinCut{})->Apply(layers);
 BENCHMARK_CAPTURE(plan, min_cut_at_one_instant, reprise::MinCut{.looks_further = false})
     ->Apply(layers);

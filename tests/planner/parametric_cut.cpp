@@ -35,7 +35,7 @@ struct Problem {
   [[nodiscard]] ParametricCut cut() const {
     ParametricCut cut(nodes, std::accumulate(costs.begin(), costs.end(), 0.0));
     for (std::uint32_t i = 0; i < costs.size(); ++i) cut.charge(2 + i, costs[i]);
-    for (const std::uint32_t node : required) cut.require(node);
+    for (const std::uint32_t node : required) cut.imply(ParametricCut::source, node);
     for (const auto& [node, other] : implied) cut.imply(node, other);
     for (const auto& [node, other, bytes] : keeps) cut.keep(node, other, bytes);
     for (const auto& [node, bytes] : free_keeps) cut.keep_free(node, bytes);

@@ -97,7 +97,9 @@ class InstantCut {
           storage_nodes(plan.program().value_count(), none),
           remake_nodes(plan.program().operation_count(), none),
           remakes_of(plan.program().value_count(), none) {
-      for (const auto& storage : programme.storages) storage_nodes[storage.storage] = node_count++;
+      for (const auto& storage : programme.storages) {
+        storage_nodes[storage.storage] = storage.is_needed ? ParametricCut::source : node_count++;
+      }
       for (const auto& remake : programme.remakes) {
         remake_nodes[remake.op] = node_count++;
         total_cost += remake.cost;
@@ -120,7 +122,6 @@ class InstantCut {
       ParametricCut cut(node_count, total_cost);
       for (const auto& [storage, bytes, maker, is_there, is_needed] : programme.storages) {
         const std::uint32_t node = storage_nodes[storage];
-        if (is_needed) cut.require(node);
         if (is_there) continue;
         if (stays(storage)) {
           cut.keep_free(node, bytes);

@@ -73,6 +73,7 @@ class MaxFlow {
   ///   `no_arc`
   std::vector<std::uint32_t> merge(std::span<const std::uint32_t> into, std::uint32_t node_count) {
     const std::vector<Arc> before = std::exchange(arcs_, {});
+    arcs_.reserve(before.size());
     first_.assign(node_count, no_arc);
     level_.assign(node_count, 0);
     std::vector<std::uint32_t> numbers;

@@ -42,9 +42,8 @@ class ParametricCut {
     std::iota(nodes_.begin(), nodes_.end(), 0U);
   }
 
-  /// A node that is chosen at any price.
-  void require(std::uint32_t node) { flow_.add_arc(source, node, MaxFlow::unlimited); }
-  /// Who chooses the first one chooses the second one too.
+  /// Who chooses the first one chooses the second one too. What the source implies is chosen at any
+  /// price, but it is better given the source's number.
   void imply(std::uint32_t node, std::uint32_t other) {
     flow_.add_arc(node, other, MaxFlow::unlimited);
   }

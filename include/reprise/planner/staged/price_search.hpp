@@ -81,6 +81,7 @@ class PriceSearch {
     high_ = cheap_.typical_price() * widest;
     cheap_.solve(low_);
     if (note(cheap_)) return;
+    cheap_.settle_below();
     for (int i = 0; i <= halvings; ++i) {
       const double price = i == 0 ? high_ : std::sqrt(low_ * high_);
       InstantCut cut = cheap_;
