@@ -66,31 +66,32 @@ reprise::byte_count most_of_all(const reprise::Program& program) {
   return reprise::MinCut{}({.program = program}).peak_bytes * 3 / 4;
 }
 
-void cut_once(benchmark::State& state) {
+/// Cuts at the instant where most is live.
+template <class F>
+void cut_at_peak(benchmark::State& state, F cut) {
   const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
   const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
   reprise::StagedRequest staged(request);
   const reprise::StagedPlan base = staged.base();
   const auto instant = static_cast<reprise::stage_id>(base.profile().highest());
   staged.anchor(instant);
-  for (auto _ : state) {
+  for (auto _ : state) benchmark::DoNotOptimize(cut(base, instant));
+  state.SetItemsProcessed(state.iterations() * staged.program().operation_count());
+}
+
+void cut_once(benchmark::State& state) {
+  cut_at_peak(state, [](const reprise::StagedPlan& base, reprise::stage_id instant) {
     reprise::InstantCut cut(base, instant);
     cut.solve(cut.typical_price());
-    benchmark::DoNotOptimize(cut.bound());
-  }
-  state.SetItemsProcessed(state.iterations() * staged.program().operation_count());
+    return cut.bound();
+  });
 }
 
 /// The price at which the choice at one instant just fits, and the storages at that price.
 void cut_at_all_prices(benchmark::State& state) {
-  const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
-  const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
-  reprise::StagedRequest staged(request);
-  const reprise::StagedPlan base = staged.base();
-  const auto instant = static_cast<reprise::stage_id>(base.profile().highest());
-  staged.anchor(instant);
-  for (auto _ : state) benchmark::DoNotOptimize(reprise::choose_at(base, instant).bound);
-  state.SetItemsProcessed(state.iterations() * staged.program().operation_count());
+  cut_at_peak(state, [](const reprise::StagedPlan& base, reprise::stage_id instant) {
+    return reprise::choose_at(base, instant).bound;
+  });
 }
 
 /// Each plan by a planner that knows nothing yet. Items are operations.
