@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -38,8 +39,7 @@ struct Choice {
 /// instants.
 class Ladder {
  public:
-  explicit Ladder(StagedRequest& staged)
-      : staged_(staged), base_(staged.base()), candidate_(base_) {
+  explicit Ladder(StagedRequest& staged) : staged_(staged), base_(staged.base()) {
     const auto& program = staged.program().program();
     instant_ = staged.request().passes_in_flight > 1 && program.has_turn()
                    ? program.turn()
@@ -56,18 +56,17 @@ class Ladder {
   /// @param looks_further see `MinCut`
   /// @throws BudgetInfeasible if none fits
   [[nodiscard]] Choice climb(bool looks_further = true) {
-    consider(base_);
-    if (best_) return finish();
+    if (fits(base_)) return choice_of(base_);
     const InstantCut first(base_, instant_);
     climb_rungs(first, 1, true);
-    if (!looks_further) {
-      if (!best_) measure(first, 1);
-      return finish();
+    if (looks_further && !is_optimal()) climb_further(first);
+    if (looks_further && !is_optimal()) climb_between_fences(first);
+    if (!best_) measure_rungs(first, looks_further);
+    if (!best_) {
+      throw budget_infeasible("min-cut", staged_.request().budget, smallest_,
+                              lower_bound_bytes(staged_.request().program));
     }
-    if (!is_optimal()) climb_further(first);
-    if (!is_optimal()) climb_between_fences(first);
-    if (!best_) measure_all(first);
-    return finish();
+    return choice_of(StagedPlan(staged_.program(), staged_.limits(), best_->placements));
   }
 
  private:
@@ -122,8 +121,8 @@ class Ladder {
     return !keeps_too_much(cut) && consider_reruns(cut.reruns());
   }
   bool consider_reruns(std::span<const Placement> reruns) {
-    candidate_ = with_reruns(base_, reruns, std::move(candidate_));
-    return consider(candidate_);
+    candidate_ = with_reruns(base_, reruns, candidate_ ? *std::move(candidate_) : base_);
+    return consider(*candidate_);
   }
 
   // The cuts at rising prices, up to the first whose plan fits; then what lies before it. The
@@ -220,26 +219,11 @@ class Ladder {
         below.settle_below();
       }
     }
-    refine_among_storages(std::move(below), price_at(few), price_at(many));
-  }
-
-  // A row of equal layers goes at one price; this takes the first ones of it.
-  void refine_among_storages(InstantCut below, double low, double high) {
+    // A row of equal layers goes at one price; this takes the first ones of it.
     std::vector<std::uint32_t> order(below.priced_count());
     std::iota(order.begin(), order.end(), 0U);
-    std::size_t few = 0;
-    std::size_t many = order.size();
-    while (few + 1 < many) {
-      const std::size_t middle = (few + many) / 2;
-      InstantCut cut = below;
-      cut.solve(low, std::span(order).first(middle), high);
-      if (is_enough(cut)) {
-        many = middle;
-      } else {
-        few = middle;
-        below = std::move(cut);
-      }
-    }
+    below.halve(order, price_at(few), price_at(many),
+                [this](const InstantCut& cut) { return is_enough(cut); });
   }
 
   void climb_further(InstantCut cut) {
@@ -272,19 +256,23 @@ class Ladder {
 
   // The same instant, with what crosses fences kept: in few parts and in many.
   void climb_between_fences(const InstantCut& first) {
+    for_each_division(
+        first, [this](InstantCut cut) { climb_rungs(std::move(cut), fenced_stride, false); });
+  }
+
+  template <std::invocable<InstantCut> F>
+  void for_each_division(const InstantCut& first, F use) const {
     const Fences fences(base_, instant_);
     for (std::size_t parts = fewest_parts; parts <= most_parts; parts *= 2) {
-      climb_rungs(InstantCut(first, fences.crossing(parts)), fenced_stride, false);
+      use(InstantCut(first, fences.crossing(parts)));
     }
   }
 
   // For the message: what the rungs need that were not looked at.
-  void measure_all(const InstantCut& first) {
+  void measure_rungs(const InstantCut& first, bool looks_further) {
     measure(first, 1);
-    const Fences fences(base_, instant_);
-    for (std::size_t parts = fewest_parts; parts <= most_parts; parts *= 2) {
-      measure(InstantCut(first, fences.crossing(parts)), fenced_stride);
-    }
+    if (!looks_further) return;
+    for_each_division(first, [this](InstantCut cut) { measure(std::move(cut), fenced_stride); });
   }
   void measure(InstantCut cut, int stride) {
     if (cut.size() == 0) return;
@@ -295,19 +283,16 @@ class Ladder {
     }
   }
 
-  [[nodiscard]] Choice finish() {
-    const byte_count bound = lower_bound_bytes(staged_.request().program);
-    if (!best_) throw budget_infeasible("min-cut", staged_.request().budget, smallest_, bound);
-    candidate_.reset(best_->placements);
-    Choice choice{.plan = staged_.play(candidate_), .placements = std::move(best_->placements)};
-    choice.plan.bound_bytes = bound;
+  [[nodiscard]] Choice choice_of(const StagedPlan& staged) const {
+    Choice choice{.plan = staged_.play(staged), .placements = staged.placements()};
+    choice.plan.bound_bytes = lower_bound_bytes(staged_.request().program);
     choice.plan.bound_cost = can_prove() ? std::min(bound_, choice.plan.recomputed_cost) : 0;
     return choice;
   }
 
   StagedRequest& staged_;
   StagedPlan base_;
-  StagedPlan candidate_;  ///< memory for one plan after another
+  std::optional<StagedPlan> candidate_;  ///< memory for one plan after another
   stage_id instant_ = 0;
   std::optional<Fitting> best_;
   byte_count smallest_ = unlimited_bytes;

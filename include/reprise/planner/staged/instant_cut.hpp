@@ -5,6 +5,7 @@
 /// @file
 /// What to keep through one instant, and what to remake after it, for a price of a byte.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,9 +24,9 @@ namespace reprise::inline v0 {
 /// price of its bytes, or remade later at the cost of its maker, which needs its own arguments
 /// then.
 ///
-/// A copy costs as much as what is open, see `settle_below`. Source: the cut is that of Jain et al.
-/// (arXiv:1910.02653) and of PyTorch's partitioner, with a price in place of a set of values that
-/// may be kept.
+/// A copy costs little more than what is open, see `settle_below`. Source: the cut is that of Jain
+/// et al. (arXiv:1910.02653) and of PyTorch's partitioner, with a price in place of a set of values
+/// that may be kept.
 class InstantCut {
  public:
   /// @param plan must outlive this and stay as it is while it is read
@@ -47,15 +48,11 @@ class InstantCut {
   [[nodiscard]] std::size_t priced_count() const noexcept { return cut_.open_count(); }
 
   /// Finds the cheapest choice at a price, which must not be below the last one's.
-  void solve(double price) {
-    cut_.solve(price);
-    price_ = price;
-  }
+  void solve(double price) { cut_.solve(price); }
   /// The same where some storages, by their number below `priced_count`, have a higher price.
   /// `bound` then means nothing, and nothing may be settled any more.
   void solve(double price, std::span<const std::uint32_t> dearer, double higher_price) {
     cut_.solve(price, dearer, higher_price);
-    price_ = price;
   }
   /// Gives up what may not live through the instant, and no more than that takes. Nothing must be
   /// settled yet.
@@ -68,6 +65,29 @@ class InstantCut {
   /// that one is asked from here on.
   void settle_above(const InstantCut& higher) { cut_.settle_above(higher.cut_); }
 
+  /// From a choice at a price, finds how many storages at the front of an order have to have a
+  /// higher one, by halving: each choice that is not enough is the next one's start.
+  /// @param order of storages, by their number below `priced_count`
+  /// @param is_enough called with each choice looked at
+  template <std::predicate<const InstantCut&> P>
+  void halve(std::span<const std::uint32_t> order, double price, double higher_price,
+             P is_enough) const {
+    InstantCut below = *this;
+    std::size_t few = 0;
+    std::size_t many = order.size();
+    while (few + 1 < many) {
+      const std::size_t middle = (few + many) / 2;
+      InstantCut cut = below;
+      cut.solve(price, order.first(middle), higher_price);
+      if (is_enough(std::as_const(cut))) {
+        many = middle;
+      } else {
+        few = middle;
+        below = std::move(cut);
+      }
+    }
+  }
+
   /// The bytes that the choice keeps.
   [[nodiscard]] double kept_bytes() const { return cut_.kept_bytes(); }
   /// What the choice remakes costs, by the measure of the cut.
@@ -76,7 +96,7 @@ class InstantCut {
   /// what stays and runs the instant's operation before all later ones, if the plan is the one
   /// without reruns.
   [[nodiscard]] double bound() const {
-    return cut_.value() - price_ * (capacity() - choice_->staying_bytes);
+    return cut_.value() - cut_.price() * (capacity() - choice_->staying_bytes);
   }
 
   /// The reruns of the choice, each at the first stage that needs it, latest operation first.
@@ -174,7 +194,6 @@ class InstantCut {
 
   std::shared_ptr<const Choice> choice_;
   ParametricCut cut_;
-  double price_ = 0;
 };
 
 /// A plan with the reruns of a cut added and without what they make useless.

@@ -66,6 +66,9 @@ class ParametricCut {
   /// order in which they were added.
   [[nodiscard]] std::size_t open_count() const noexcept { return keeps_.size(); }
 
+  /// The last price.
+  [[nodiscard]] double price() const noexcept { return price_; }
+
   /// Finds the cheapest choice at a price, which must not be below the last one's.
   void solve(double price) {
     for (Keep& keep : keeps_) raise(keep, price);
@@ -112,7 +115,6 @@ class ParametricCut {
  private:
   static constexpr double resolution = 0x1p44;  ///< of the total cost
   static constexpr double highest = 0x1p46;     ///< an arc of that capacity is never worth cutting
-  static constexpr std::uint32_t undecided = MaxFlow::no_arc;
 
   struct Keep {
     std::uint32_t node;
@@ -156,7 +158,7 @@ class ParametricCut {
   // What this one chooses becomes part of the source, what the other one does not of the sink.
   void settle(const ParametricCut& higher) {
     if (higher.is_uneven_) return;
-    std::vector<std::uint32_t> into(flow_.node_count(), undecided);
+    std::vector<std::uint32_t> into(flow_.node_count());
     std::uint32_t count = 2;
     for (std::uint32_t node = 0; node < into.size(); ++node) {
       if (flow_.is_on_source_side(node)) {

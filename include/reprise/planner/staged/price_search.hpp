@@ -47,25 +47,10 @@ class PriceSearch {
 
   /// True if a choice fits.
   [[nodiscard]] bool fits() const noexcept { return best_.fits; }
-  /// @param order of storages by their number, below `priced_count`: those at its front are given
-  /// up
-  ///   first
+  /// @param order of storages by their number, below `priced_count`; the first are given up first
   void refine(std::span<const std::uint32_t> order) {
     if (!is_open_) return;
-    InstantCut below = cheap_;
-    std::size_t few = 0;
-    std::size_t many = order.size();
-    while (few + 1 < many) {
-      const std::size_t middle = (few + many) / 2;
-      InstantCut cut = below;
-      cut.solve(low_, order.first(middle), high_);
-      if (consider(cut)) {
-        many = middle;
-      } else {
-        few = middle;
-        below = std::move(cut);
-      }
-    }
+    cheap_.halve(order, low_, high_, [this](const InstantCut& cut) { return consider(cut); });
   }
   /// The number of storages that are still in question: at both prices the others go the same way.
   [[nodiscard]] std::size_t priced_count() const noexcept { return cheap_.priced_count(); }
