@@ -22,6 +22,7 @@
 #include <reprise/backend/sum_of_squares_avx2.hpp>
 #include <reprise/core/any_saved.hpp>
 #include <reprise/core/arguments.hpp>
+#include <reprise/core/byte_sum.hpp>
 #include <reprise/core/chain.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/graph.hpp>

@@ -24,3 +24,19 @@ TEST_CASE("an account without a budget refuses nothing") {
   CHECK(account.budget_bytes() == reprise::unlimited_bytes);
   CHECK_NOTHROW(account.expect(0, reprise::unlimited_bytes));
 }
+
+TEST_CASE("what passes 64 bits is refused, whatever the budget") {
+  reprise::MemoryAccount account;
+  account.settle(0, 40);
+  CHECK_NOTHROW(account.expect(0, reprise::unlimited_bytes - 40));
+  account.reset_peak();
+  CHECK_THROWS_WITH_AS(account.expect(0, reprise::unlimited_bytes - 39),
+                       "an action needs 40 and 18446744073709551576 bytes (more than 64 bits "
+                       "count) of a budget of 18446744073709551615",
+                       reprise::BudgetExceeded);
+  CHECK(account.live_bytes() == 40);
+  CHECK(account.peak_bytes() == 40);
+  reprise::MemoryAccount small(100);
+  small.settle(0, 40);
+  CHECK_THROWS_AS(small.expect(0, reprise::unlimited_bytes - 10), reprise::BudgetExceeded);
+}

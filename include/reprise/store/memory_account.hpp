@@ -6,6 +6,8 @@
 /// One budget that several stores share.
 
 #include <algorithm>
+#include <optional>
+#include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <string>
@@ -28,21 +30,28 @@ class MemoryAccount {
   void reset_peak() noexcept { peak_ = live_; }
 
   /// Notes that a store which holds `own` bytes will hold `during` while it acts.
-  /// @throws BudgetExceeded if that passes the budget; nothing changes then.
+  /// @throws BudgetExceeded if that passes the budget, or 2^64 - 1 where there is none; nothing
+  ///   changes then.
   void expect(byte_count own, byte_count during) {
-    const byte_count needed = live_ - own + during;
-    if (needed > budget_) {
-      throw BudgetExceeded("an action needs " + std::to_string(needed) + " bytes of a budget of " +
-                               std::to_string(budget_),
-                           budget_, needed);
-    }
-    peak_ = std::max(peak_, needed);
+    const std::optional<byte_count> needed = byte_sum(live_ - own, during);
+    if (!needed || *needed > budget_) refuse(own, during);
+    peak_ = std::max(peak_, *needed);
   }
 
   /// Replaces what a store holds.
   void settle(byte_count before, byte_count after) noexcept { live_ = live_ - before + after; }
 
  private:
+  [[noreturn]] void refuse(byte_count own, byte_count during) const {
+    const std::optional<byte_count> needed = byte_sum(live_ - own, during);
+    const std::string bytes = needed
+                                  ? std::to_string(*needed) + " bytes"
+                                  : std::to_string(live_ - own) + " and " + std::to_string(during) +
+                                        " bytes (more than 64 bits count)";
+    throw BudgetExceeded("an action needs " + bytes + " of a budget of " + std::to_string(budget_),
+                         budget_, needed.value_or(unlimited_bytes));
+  }
+
   byte_count budget_;
   byte_count live_ = 0;
   byte_count peak_ = 0;
