@@ -107,6 +107,10 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
   }
 
   /// Runs a forward pass. The inputs are borrowed: they must live until the pass's backward.
+  ///
+  /// A forward that throws has not been: called again in the step, it draws the same random
+  /// numbers. So it is after a backward that throws; what that has added to parameter gradients is
+  /// the engine's to set to zero. A pass that is destroyed without a backward keeps its number.
   /// @throws InvalidState outside a step, with too many passes in flight, or called by a node that
   ///   runs; InvalidArgument for a wrong number of inputs; BudgetInfeasible if no plan fits;
   ///   ProfileMismatch if a tensor is larger than its profile; SharedStorage; ReplayMismatch; and
@@ -124,6 +128,7 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
                                                        std::move(pointers), identity);
     forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
     this->note_shape(shape->signature);
+    this->take_number();
     return pass_type(std::move(player));
   }
 
@@ -136,11 +141,11 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
   template <std::same_as<tensor_type>... Gradients>
   std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
     const std::unique_ptr<running::Player<G>> player = this->take(pass);
-    const auto playing = this->playing();
     std::vector<tensor_type> list;
     list.reserve(sizeof...(Gradients));
     (list.push_back(std::move(gradients)), ...);
-    return forgetting_on_mismatch(player->signature(), [&] { return player->play_backward(list); });
+    return forgetting_on_mismatch(player->signature(),
+                                  [&] { return this->play_backward_of(*player, list); });
   }
 
   /// Ends the step: parameter gradients are final, the tracker reads them.

@@ -69,6 +69,9 @@ class NodeCalls {
     if (shared_->verify_replay) checksums_.resize(program().values().size());
   }
 
+  /// The number of the pass within its step.
+  [[nodiscard]] std::uint64_t micro_batch() const noexcept { return pass_.micro_batch(); }
+
   /// Runs a node forward and puts what `is_wanted(value)` of what it makes into its place.
   template <class Values, class Wanted>
   void forward(const Operation& op, const ForwardRun& run, Values& values, Wanted&& is_wanted) {

@@ -76,6 +76,9 @@ class OnlinePlayer {
   /// Names the shapes of this pass.
   [[nodiscard]] std::uint64_t signature() const noexcept { return shape_->signature; }
 
+  /// The number of this pass within its step.
+  [[nodiscard]] std::uint64_t micro_batch() const noexcept { return calls_.micro_batch(); }
+
   /// Outputs of the graph, once forward has run.
   [[nodiscard]] std::size_t output_count() const noexcept { return outputs_.size(); }
   /// An output of the graph; valid until backward takes the gradients.

@@ -80,6 +80,9 @@ class Player {
   /// Names the shapes that this pass was planned for.
   [[nodiscard]] std::uint64_t signature() const noexcept { return shape_->signature; }
 
+  /// The number of this pass within its step.
+  [[nodiscard]] std::uint64_t micro_batch() const noexcept { return calls_.micro_batch(); }
+
   [[nodiscard]] std::size_t output_count() const { return graph_.outputs().size(); }
 
   [[nodiscard]] const T& output(std::size_t index) const {

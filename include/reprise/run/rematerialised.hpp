@@ -83,6 +83,10 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
   }
 
   /// Runs a forward pass. The inputs are borrowed: they must live until the pass's backward.
+  ///
+  /// A forward that throws has not been: called again in the step, it draws the same random
+  /// numbers. So it is after a backward that throws; what that has added to parameter gradients is
+  /// the engine's to set to zero. A pass that is destroyed without a backward keeps its number.
   /// @throws InvalidState outside a step, with too many passes in flight, or called by a node that
   ///   runs; InvalidArgument for a wrong number of inputs; BudgetExceeded if it does not fit
   ///   although nothing is left to evict; ProfileMismatch if a tensor is larger than its profile;
@@ -99,6 +103,7 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
                                            std::move(pointers), identity);
     forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
     this->note_shape(shape->signature);
+    this->take_number();
     return pass_type(std::move(player));
   }
 
@@ -111,11 +116,11 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
   template <std::same_as<tensor_type>... Gradients>
   std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
     const std::unique_ptr<Player> player = this->take(pass);
-    const auto playing = this->playing();
     std::vector<tensor_type> list;
     list.reserve(sizeof...(Gradients));
     (list.push_back(std::move(gradients)), ...);
-    return forgetting_on_mismatch(player->signature(), [&] { return player->play_backward(list); });
+    return forgetting_on_mismatch(player->signature(),
+                                  [&] { return this->play_backward_of(*player, list); });
   }
 
   /// Ends the step: parameter gradients are final.

@@ -176,6 +176,7 @@ class Session {
   }
   void begin() {
     micro_batch_ = 0;
+    given_back_.clear();
     is_in_step_ = true;
     clear_report();
   }
@@ -200,8 +201,20 @@ class Session {
     }
   }
 
-  [[nodiscard]] PassContext::Identity next_identity() {
-    return {.seed = session_.seed, .step = step_, .micro_batch = micro_batch_++};
+  /// The identity of the pass that is tried next; its number is taken once its forward has run.
+  [[nodiscard]] PassContext::Identity next_identity() const {
+    return {.seed = session_.seed,
+            .step = step_,
+            .micro_batch = given_back_.empty() ? micro_batch_ : given_back_.front()};
+  }
+  /// Takes the number of `next_identity`: the forward has run.
+  void take_number() {
+    if (!given_back_.empty()) {
+      given_back_.erase(given_back_.begin());
+      return;
+    }
+    given_back_.reserve(micro_batch_ + 1);
+    ++micro_batch_;
   }
   [[nodiscard]] PassContext::Identity first_identity() const {
     return {.seed = session_.seed, .step = step_};
@@ -213,6 +226,19 @@ class Session {
     if (!pass) throw InvalidState("backward of a pass that backward has taken");
     if (!pass.player()->is_of(shared_)) throw InvalidArgument("backward of another object's pass");
     return pass.release();
+  }
+
+  /// Plays the backward of a pass. One that fails has not been: its number is that of the next
+  /// forward, which draws the same random numbers then.
+  [[nodiscard]] std::vector<tensor_type> play_backward_of(Player& player,
+                                                          std::span<tensor_type> gradients) {
+    const auto playing = this->playing();
+    try {
+      return player.play_backward(gradients);
+    } catch (...) {
+      give_back(player.micro_batch());
+      throw;
+    }
   }
 
   // ---- shapes ---------------------------------------------------------------------------------
@@ -304,6 +330,11 @@ class Session {
     }
   }
 
+  // `take_number` has reserved the room.
+  void give_back(std::uint64_t micro_batch) noexcept {
+    given_back_.insert(std::ranges::lower_bound(given_back_, micro_batch), micro_batch);
+  }
+
   void check_input_count(std::size_t given) const {
     if (given != graph_->input_count()) {
       throw InvalidArgument("forward was given " + std::to_string(given) +
@@ -387,7 +418,8 @@ class Session {
   std::shared_ptr<Shared> shared_;
   Shapes shapes_;
   std::uint64_t step_ = 0;
-  std::uint64_t micro_batch_ = 0;
+  std::uint64_t micro_batch_ = 0;          ///< numbers taken in this step
+  std::vector<std::uint64_t> given_back_;  ///< of those, by passes that failed; ascending
   std::uint64_t last_signature_ = 0;
   bool is_in_step_ = false;
   bool is_playing_ = false;
