@@ -32,6 +32,7 @@
 #include <reprise/core/node_traits.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/philox.hpp>
+#include <reprise/core/recent_map.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/state_words.hpp>
 #include <reprise/core/tensor.hpp>

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "support/planner_conformance.hpp"
+#include "support/seed.hpp"
 
 namespace {
 
@@ -310,4 +311,60 @@ TEST_CASE("an override inside a step leaves new shapes of that step alone") {
   CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 0);
   scheduler.begin_step({}, 1);
   CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 1);
+}
+
+TEST_CASE("the plans used last are remembered, as many as it is told, and the others made again") {
+  const auto program = reprise_test::chain_program(2);
+  REPRISE_SEEDED(random);
+  for (int sequence = 0; sequence < 30; ++sequence) {
+    const std::size_t most = 1 + random() % 5;
+    CheckpointScheduler scheduler{reprise::StoreAll{}, ReplanEvery{}, most};
+    scheduler.begin_step({}, 0);
+    std::vector<std::uint64_t> known;
+    std::uint64_t misses = 0;
+    for (int request = 0; request < 100; ++request) {
+      const std::uint64_t signature = random() % 8;
+      const bool was_known = std::erase(known, signature) > 0;
+      if (random() % 8 == 0) {
+        scheduler.forget(signature);
+      } else {
+        if (!was_known) ++misses;
+        known.push_back(signature);
+        if (known.size() > most) known.erase(known.begin());
+        CHECK(scheduler.plan(signature, program, unlimited_bytes)->recomputed_cost == 0);
+      }
+      REQUIRE(scheduler.plans_made() == misses);
+      REQUIRE(scheduler.plan_count() == known.size());
+    }
+  }
+}
+
+TEST_CASE("frozen plans are kept, also by a scheduler that remembers fewer") {
+  const auto program = reprise_test::chain_program(2);
+  const auto make = [](std::size_t most) {
+    return CheckpointScheduler{reprise::StoreAll{}, ReplanEvery{.steps = 1}, most};
+  };
+  auto large = make(4);
+  large.begin_step({}, 0);
+  for (const std::uint64_t signature : {4U, 1U, 3U, 2U}) {
+    static_cast<void>(large.plan(signature, program, unlimited_bytes));
+  }
+  large.freeze();
+  auto small = make(2);
+  load(small, saved(large));
+  CHECK(saved(small) == saved(large));
+  for (int round = 0; round < 2; ++round) {
+    for (const std::uint64_t signature : {1U, 2U, 3U, 4U}) {
+      CHECK_NOTHROW(static_cast<void>(small.plan(signature, program, unlimited_bytes)));
+    }
+  }
+  CHECK(small.plans_made() - large.plans_made() == 4);
+  CHECK(small.plan_count() == 4);
+  small.thaw();
+  small.override_layer(0, reprise::LayerOverride::none);
+  small.begin_step({}, 1);
+  for (const std::uint64_t signature : {1U, 2U, 3U, 4U}) {
+    static_cast<void>(small.plan(signature, program, unlimited_bytes));
+  }
+  CHECK(small.plan_count() == 2);
 }

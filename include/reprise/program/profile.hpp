@@ -84,6 +84,44 @@ void check_profile(const G& graph, const Profile& profile) {
   }
 }
 
+/// Grows what is known of a node to the most that was seen: bytes and costs, each on its own. A
+/// node that declares FLOPs in one only is taken to declare them.
+inline void grow(NodeProfile& profile, const NodeProfile& seen) {
+  const auto grow_all = [](std::vector<byte_count>& known, const std::vector<byte_count>& others) {
+    known.resize(std::max(known.size(), others.size()));
+    for (std::size_t i = 0; i < others.size(); ++i) known[i] = std::max(known[i], others[i]);
+  };
+  grow_all(profile.output_bytes, seen.output_bytes);
+  grow_all(profile.gradient_bytes, seen.gradient_bytes);
+  profile.saved_bytes = std::max(profile.saved_bytes, seen.saved_bytes);
+  NodeCosts& costs = profile.costs;
+  // An empty optional is less than any number.
+  costs.forward_flops = std::max(costs.forward_flops, seen.costs.forward_flops);
+  costs.backward_flops = std::max(costs.backward_flops, seen.costs.backward_flops);
+  costs.forward_transient_bytes =
+      std::max(costs.forward_transient_bytes, seen.costs.forward_transient_bytes);
+  costs.backward_transient_bytes =
+      std::max(costs.backward_transient_bytes, seen.costs.backward_transient_bytes);
+  profile.forward_seconds = std::max(profile.forward_seconds, seen.forward_seconds);
+}
+
+/// Grows a profile to the most that was seen, where sizes depend on data. Linear in the nodes.
+/// @throws InvalidArgument if the two are not of one graph.
+inline void grow(Profile& profile, const Profile& seen) {
+  if (profile.nodes.size() != seen.nodes.size() ||
+      profile.input_bytes.size() != seen.input_bytes.size()) {
+    throw InvalidArgument("a profile of " + std::to_string(seen.nodes.size()) + " nodes and " +
+                          std::to_string(seen.input_bytes.size()) + " inputs for one of " +
+                          std::to_string(profile.nodes.size()) + " and " +
+                          std::to_string(profile.input_bytes.size()));
+  }
+  for (std::size_t i = 0; i < seen.input_bytes.size(); ++i) {
+    profile.input_bytes[i] = std::max(profile.input_bytes[i], seen.input_bytes[i]);
+  }
+  for (std::size_t n = 0; n < seen.nodes.size(); ++n) grow(profile.nodes[n], seen.nodes[n]);
+  profile.held_bytes = std::max(profile.held_bytes, seen.held_bytes);
+}
+
 namespace profiling {
 
 /// Notes bytes and costs of each node while a forward sweeps over them.

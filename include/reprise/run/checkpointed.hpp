@@ -38,6 +38,7 @@ struct CheckpointedOptions {
   std::uint64_t seed = 0;               ///< of the nodes' random streams
   std::size_t passes_in_flight = 1;     ///< how many passes may be between forward and backward
   bool input_gradients = true;          ///< whether backward hands out the graph inputs' gradients
+  std::size_t max_shapes = 64;          ///< sets of input shapes remembered; those used last stay
   bool verify_replay = false;           ///< compare each recomputed value with its original
   ActionObserver observer{};            ///< called around each action; empty for none
   ReservedBytes reserved_bytes{};       ///< asks the engine's allocator; empty for none
@@ -82,14 +83,15 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
   using typename Session::tensor_type;
 
   /// @throws InvalidGraph if the graph breaks a rule (see `check_graph`); InvalidArgument if
-  /// several
-  ///   passes are to be in flight over nodes that keep state in themselves.
+  ///   several passes are to be in flight over nodes that keep state in themselves, or if none may
+  ///   be in flight or no shape be remembered.
   Checkpointed(G& graph, Tracker& tracker, Scheduler& scheduler, CheckpointedOptions options = {})
       : Session(graph,
                 {.budget = options.budget,
                  .seed = options.seed,
                  .passes_in_flight = options.passes_in_flight,
-                 .input_gradients = options.input_gradients},
+                 .input_gradients = options.input_gradients,
+                 .max_shapes = options.max_shapes},
                 {.observer = std::move(options.observer),
                  .reserved_bytes = std::move(options.reserved_bytes),
                  .verify_replay = options.verify_replay}),
@@ -127,7 +129,7 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
     auto player = std::make_unique<running::Player<G>>(this->graph(), this->shared(), shape, plan,
                                                        std::move(pointers), identity);
     forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
-    this->note_shape(shape->signature);
+    this->note_shape(shape);
     this->take_number();
     return pass_type(std::move(player));
   }
@@ -146,6 +148,19 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
     (list.push_back(std::move(gradients)), ...);
     return forgetting_on_mismatch(player->signature(),
                                   [&] { return this->play_backward_of(*player, list); });
+  }
+
+  /// Forgets what is remembered of the shapes of these inputs: the next forward that shows them
+  /// starts anew. Passes in flight are not affected.
+  /// @returns whether they were known
+  /// @throws InvalidState if called by a node that runs; InvalidArgument for a wrong number of
+  ///   inputs.
+  template <std::same_as<tensor_type>... Inputs>
+  bool forget_shapes(const Inputs&... inputs) {
+    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    const std::uint64_t signature = this->signature_to_forget(pointers);
+    scheduler_->forget(signature);
+    return this->forget(signature);
   }
 
   /// Ends the step: parameter gradients are final, the tracker reads them.
@@ -218,13 +233,13 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
     return plan;
   }
 
-  // A profile that was too small is forgotten, so that the next forward profiles anew.
+  // A profile that was too small grows in the next forward.
   template <class F>
   auto forgetting_on_mismatch(std::uint64_t signature, F&& f) {
     try {
       return f();
     } catch (const ProfileMismatch&) {
-      this->forget(signature);
+      this->note_outgrown(signature);
       scheduler_->forget(signature);
       throw;
     }

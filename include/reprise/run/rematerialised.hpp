@@ -34,6 +34,7 @@ struct RematerialisedOptions {
   std::uint64_t seed = 0;               ///< of the nodes' random streams
   std::size_t passes_in_flight = 1;     ///< how many passes may be between forward and backward
   bool input_gradients = true;          ///< whether backward hands out the graph inputs' gradients
+  std::size_t max_shapes = 64;          ///< sets of input shapes remembered; those used last stay
   bool verify_replay = false;           ///< compare each recomputed value with its original
   OnlineObserver observer{};            ///< called with each event; empty for none
   ReservedBytes reserved_bytes{};       ///< asks the engine's allocator; empty for none
@@ -62,13 +63,15 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
   using typename Session::tensor_type;
 
   /// @throws InvalidGraph if the graph breaks a rule (see `check_graph`); InvalidArgument if
-  ///   several passes are to be in flight over nodes that keep state in themselves.
+  ///   several passes are to be in flight over nodes that keep state in themselves, or if none may
+  ///   be in flight or no shape be remembered.
   explicit Rematerialised(G& graph, P policy = {}, RematerialisedOptions options = {})
       : Session(graph,
                 {.budget = options.budget,
                  .seed = options.seed,
                  .passes_in_flight = options.passes_in_flight,
-                 .input_gradients = options.input_gradients},
+                 .input_gradients = options.input_gradients,
+                 .max_shapes = options.max_shapes},
                 {.online_observer = std::move(options.observer),
                  .reserved_bytes = std::move(options.reserved_bytes),
                  .verify_replay = options.verify_replay}),
@@ -102,7 +105,7 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
     auto player = std::make_unique<Player>(this->graph(), this->shared(), shape, policy_,
                                            std::move(pointers), identity);
     forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
-    this->note_shape(shape->signature);
+    this->note_shape(shape);
     this->take_number();
     return pass_type(std::move(player));
   }
@@ -121,6 +124,17 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
     (list.push_back(std::move(gradients)), ...);
     return forgetting_on_mismatch(player->signature(),
                                   [&] { return this->play_backward_of(*player, list); });
+  }
+
+  /// Forgets what is remembered of the shapes of these inputs: the next forward that shows them
+  /// starts anew. Passes in flight are not affected.
+  /// @returns whether they were known
+  /// @throws InvalidState if called by a node that runs; InvalidArgument for a wrong number of
+  ///   inputs.
+  template <std::same_as<tensor_type>... Inputs>
+  bool forget_shapes(const Inputs&... inputs) {
+    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    return this->forget(this->signature_to_forget(pointers));
   }
 
   /// Ends the step: parameter gradients are final.
@@ -165,13 +179,13 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
   }
 
  private:
-  // A profile that was too small is forgotten, so that the next forward profiles anew.
+  // A profile that was too small grows in the next forward.
   template <class F>
   auto forgetting_on_mismatch(std::uint64_t signature, F&& f) {
     try {
       return f();
     } catch (const ProfileMismatch&) {
-      this->forget(signature);
+      this->note_outgrown(signature);
       throw;
     }
   }

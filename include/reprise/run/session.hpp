@@ -16,6 +16,7 @@
 #include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
+#include <reprise/core/recent_map.hpp>
 #include <reprise/core/state_words.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
@@ -30,7 +31,6 @@
 #include <reprise/store/memory_account.hpp>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -42,6 +42,7 @@ struct SessionOptions {
   std::uint64_t seed = 0;               ///< of all random streams
   std::size_t passes_in_flight = 1;     ///< between their forward and their backward
   bool input_gradients = true;          ///< whether graph inputs get gradients
+  std::size_t max_shapes = 64;          ///< sets of input shapes that are remembered
 };
 
 /// The steps and passes of an object that trains a layer graph, whoever decides what is kept: the
@@ -84,26 +85,32 @@ class Session {
   /// Takes up training at a step: its number names the random streams.
   void resume_at(std::uint64_t step) noexcept { step_ = step; }
 
+  /// Sets of input shapes that are remembered now, each with its profile and its program: at most
+  /// as many as the options say, those used last.
+  [[nodiscard]] std::size_t shape_count() const noexcept { return shapes_.size(); }
+
   /// Writes what the next steps depend on beside the tracker's and the scheduler's own state: the
-  /// step, and the profiles of the shapes seen, so that costs measured in seconds decide the same
-  /// again. Binary, the same on every machine, with a checksum. A step that has not ended is no
-  /// part of it. Linear in the nodes of all shapes.
+  /// step, and the profiles of the shapes that are remembered, so that costs measured in seconds
+  /// decide the same again. Binary, the same on every machine, with a checksum. A step that has not
+  /// ended is no part of it. Linear in the nodes of all shapes.
   /// @throws Error if the stream refuses the bytes.
   void save(std::ostream& out) const {
     StateWriter writer;
     writer.word(model_fingerprint());
     writer.word(step_);
     writer.word(shapes_.size());
-    for (const std::uint64_t signature : known_signatures()) {
+    for (const std::uint64_t signature : shapes_.numbers()) {
+      const KnownShape& known = *shapes_.peek(signature);
       writer.word(signature);
-      write_profile(writer, shapes_.at(signature)->profile);
+      writer.flag(known.is_outgrown);
+      write_profile(writer, known.shape->profile);
     }
     writer.write(out, state_format);
   }
 
   /// Takes up the state that `save` wrote, over the same graph; with the tracker's and the
-  /// scheduler's state loaded as well, the same steps make the same decisions. Reads no byte beyond
-  /// it.
+  /// scheduler's state loaded as well, the same steps make the same decisions. Of more shapes than
+  /// this object remembers it takes those used last. Reads no byte beyond it.
   /// @throws InvalidState if a pass is in flight; CorruptState if it is truncated, damaged, of
   ///   another version or of another model. Nothing has changed then.
   void load(std::istream& in) {
@@ -114,24 +121,24 @@ class Session {
                     " nodes");
     }
     const std::uint64_t step = reader.word();
-    Shapes shapes;
+    Shapes shapes(session_.max_shapes);
     for (std::size_t left = reader.count(); left > 0; --left) {
       const std::uint64_t signature = reader.word();
-      shapes[signature] = read_shape(reader, signature);
+      const bool is_outgrown = reader.flag();
+      shapes.insert(signature, {read_shape(reader, signature), is_outgrown});
     }
     reader.expect_end();
     shapes_ = std::move(shapes);
     step_ = step;
-    last_signature_ = 0;
+    last_shape_.reset();
     is_in_step_ = false;
   }
 
-  /// The program for the shapes of the last forward.
+  /// The program for the shapes of the last forward; valid until the next one.
   /// @throws InvalidState before the first.
   [[nodiscard]] const Program& program() const {
-    const auto found = shapes_.find(last_signature_);
-    if (found == shapes_.end()) throw InvalidState("no forward has shown its shapes yet");
-    return found->second->lowered.program;
+    if (!last_shape_) throw InvalidState("no forward has shown its shapes yet");
+    return last_shape_->lowered.program;
   }
 
  protected:
@@ -139,7 +146,8 @@ class Session {
       : graph_(&graph),
         session_(options),
         layers_(layer_count(graph)),
-        shared_(std::make_shared<Shared>(std::move(shared))) {
+        shared_(std::make_shared<Shared>(std::move(shared))),
+        shapes_(session_.max_shapes) {
     check_graph(graph);
     check_options();
     shared_->account = std::make_shared<MemoryAccount>(session_.budget);
@@ -243,21 +251,44 @@ class Session {
 
   // ---- shapes ---------------------------------------------------------------------------------
 
+  [[nodiscard]] std::uint64_t signature_of(std::span<tensor_type* const> inputs) const {
+    std::uint64_t hash = inputs.size();
+    for (const tensor_type* input : inputs) hash = hash_combine(hash, shape_signature(*input));
+    if constexpr (requires { graph_->shape_signature(); }) {
+      hash = hash_combine(hash, graph_->shape_signature());
+    }
+    return hash;
+  }
+
   [[nodiscard]] std::shared_ptr<const LoweredShape> shape_for(std::span<tensor_type* const> inputs,
                                                               PassContext::Identity identity) {
     const std::uint64_t signature = signature_of(inputs);
-    if (const auto known = shapes_.find(signature); known != shapes_.end()) return known->second;
+    KnownShape* const known = shapes_.find(signature);
+    if (known != nullptr && !known->is_outgrown) return known->shape;
     Profile profile = make_profile(*graph_, inputs, identity);
     shared_->report.profile_bytes = std::max(shared_->report.profile_bytes, profile.held_bytes);
+    if (known != nullptr) grow(profile, known->shape->profile);
     const auto made = lower_shape(signature, std::move(profile));
-    shapes_.emplace(signature, made);
+    shapes_.insert(signature, {.shape = made});
     return made;
   }
 
   /// Says which shape `program()` is of.
-  void note_shape(std::uint64_t signature) noexcept { last_signature_ = signature; }
-  /// A profile that was too small is forgotten, so that the next forward profiles anew.
-  void forget(std::uint64_t signature) { shapes_.erase(signature); }
+  void note_shape(std::shared_ptr<const LoweredShape> shape) noexcept {
+    last_shape_ = std::move(shape);
+  }
+  /// A profile that was too small is measured again by the next forward, and grows.
+  void note_outgrown(std::uint64_t signature) {
+    if (KnownShape* const known = shapes_.find(signature)) known->is_outgrown = true;
+  }
+  [[nodiscard]] std::uint64_t signature_to_forget(std::span<tensor_type* const> inputs) const {
+    check_not_playing("forget_shapes");
+    check_input_count(inputs.size());
+    return signature_of(inputs);
+  }
+  /// Forgets a set of input shapes. Passes in flight keep theirs.
+  /// @returns whether it was known
+  bool forget(std::uint64_t signature) { return shapes_.erase(signature); }
 
   // ---- whole passes, compared -----------------------------------------------------------------
 
@@ -309,14 +340,21 @@ class Session {
   }
 
  private:
-  using Shapes = std::unordered_map<std::uint64_t, std::shared_ptr<const LoweredShape>>;
+  struct KnownShape {
+    std::shared_ptr<const LoweredShape> shape;
+    bool is_outgrown = false;  ///< a pass has made something larger than its profile says
+  };
+  using Shapes = RecentMap<KnownShape>;
 
   static constexpr StateFormat state_format{
-      .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 1, .name = "run state"};
+      .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 2, .name = "run state"};
 
   void check_options() const {
     if (session_.passes_in_flight == 0) {
       throw InvalidArgument("0 passes in flight leave nothing to run");
+    }
+    if (session_.max_shapes == 0) {
+      throw InvalidArgument("0 remembered shapes leave none for the pass that runs");
     }
     if (session_.passes_in_flight == 1) return;
     for (std::size_t node = 0; node < graph_->size(); ++node) {
@@ -354,15 +392,6 @@ class Session {
                        " passes in flight");
   }
 
-  [[nodiscard]] std::uint64_t signature_of(std::span<tensor_type* const> inputs) const {
-    std::uint64_t hash = inputs.size();
-    for (const tensor_type* input : inputs) hash = hash_combine(hash, shape_signature(*input));
-    if constexpr (requires { graph_->shape_signature(); }) {
-      hash = hash_combine(hash, graph_->shape_signature());
-    }
-    return hash;
-  }
-
   [[nodiscard]] std::shared_ptr<const LoweredShape> lower_shape(std::uint64_t signature,
                                                                 Profile profile) const {
     LoweredGraph lowered = lower(*graph_, profile, session_.input_gradients);
@@ -379,14 +408,6 @@ class Session {
       reader.refuse(unfit.what());
     }
     return lower_shape(signature, std::move(profile));
-  }
-
-  /// Ascending, so that the same state is the same bytes.
-  [[nodiscard]] std::vector<std::uint64_t> known_signatures() const {
-    std::vector<std::uint64_t> signatures;
-    for (const auto& [signature, shape] : shapes_) signatures.push_back(signature);
-    std::ranges::sort(signatures);
-    return signatures;
   }
 
   [[nodiscard]] std::uint64_t model_fingerprint() const {
@@ -420,7 +441,7 @@ class Session {
   std::uint64_t step_ = 0;
   std::uint64_t micro_batch_ = 0;          ///< numbers taken in this step
   std::vector<std::uint64_t> given_back_;  ///< of those, by passes that failed; ascending
-  std::uint64_t last_signature_ = 0;
+  std::shared_ptr<const LoweredShape> last_shape_;
   bool is_in_step_ = false;
   bool is_playing_ = false;
 };

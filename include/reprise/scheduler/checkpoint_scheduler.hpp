@@ -13,6 +13,7 @@
 #include <memory>
 #include <ostream>
 #include <reprise/core/error.hpp>
+#include <reprise/core/recent_map.hpp>
 #include <reprise/core/state_words.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/planner.hpp>
@@ -21,7 +22,6 @@
 #include <reprise/scheduler/replan_policy.hpp>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -32,14 +32,25 @@ namespace reprise::inline v0 {
 /// `begin_step` freezes the statistics; the plan for (statistics, shapes) is made at the first
 /// request that shows the shapes. The first statistics trigger a replan, unless the planner is a
 /// StaticPlanner: its plans hold until an override changes.
+///
+/// It remembers the plans that were used last, as many as it is told. A plan that went is made
+/// again, from the same statistics, when its shapes come back: a planner whose plans take long is
+/// worth more room. Frozen plans never go.
 /// @tparam P the planner; one with a state of its own models StatefulPlanner
 /// @tparam R when plans are due
 template <Planner P, ReplanPolicy R = ReplanEvery>
 class CheckpointScheduler {
  public:
   /// Nothing is planned yet.
-  explicit CheckpointScheduler(P planner, R replan = {})
-      : planner_(std::move(planner)), replan_(std::move(replan)) {}
+  /// @param max_plans plans that are remembered at most, one for each set of shapes
+  /// @throws InvalidArgument if that is 0
+  explicit CheckpointScheduler(P planner, R replan = {}, std::size_t max_plans = 64)
+      : planner_(std::move(planner)),
+        replan_(std::move(replan)),
+        max_plans_(max_plans),
+        plans_(max_plans) {
+    if (max_plans == 0) throw InvalidArgument("0 remembered plans leave none for the step");
+  }
 
   /// The planner itself, not a copy; plans that are made already stay as they are.
   [[nodiscard]] P& planner() noexcept { return planner_; }
@@ -66,7 +77,7 @@ class CheckpointScheduler {
     if (state_.is_frozen) return;
     const bool are_first = !StaticPlanner<P> && state_.gradients.empty() && !statistics.empty();
     if (!are_first && !is_plan_due(step)) return;
-    plans_.clear();
+    plans_ = Plans(max_plans_);
     state_.gradients.assign(statistics.begin(), statistics.end());
     state_.planned_overrides = state_.overrides;
     state_.step = step;
@@ -80,9 +91,9 @@ class CheckpointScheduler {
   [[nodiscard]] std::shared_ptr<const Plan> plan(std::uint64_t signature, const Program& program,
                                                  byte_count budget,
                                                  std::size_t passes_in_flight = 1) {
-    const auto known = plans_.find(signature);
-    if (known != plans_.end() && known->second != nullptr) return known->second;
-    if (state_.is_frozen && known == plans_.end()) {
+    const auto* const known = plans_.find(signature);
+    if (known != nullptr && *known != nullptr) return *known;
+    if (state_.is_frozen && known == nullptr) {
       throw InvalidState("plans are frozen, and of the " + std::to_string(plans_.size()) +
                          " there are none is for these shapes (signature " +
                          std::to_string(signature) + ")");
@@ -99,7 +110,7 @@ class CheckpointScheduler {
     ++state_.plans_made;
     state_.layers = program.layer_count();
     is_model_known_ = true;
-    plans_[signature] = made;
+    plans_.insert(signature, made);
     return made;
   }
 
@@ -114,6 +125,8 @@ class CheckpointScheduler {
   /// Whether plans are held, see `freeze`.
   [[nodiscard]] bool is_frozen() const noexcept { return state_.is_frozen; }
 
+  /// Plans that are remembered now.
+  [[nodiscard]] std::size_t plan_count() const noexcept { return plans_.size(); }
   /// Plans made so far.
   [[nodiscard]] std::uint64_t plans_made() const noexcept { return state_.plans_made; }
 
@@ -148,8 +161,8 @@ class CheckpointScheduler {
     }
     state_ = std::move(loaded);
     is_model_known_ = false;
-    plans_.clear();
-    for (const std::uint64_t signature : signatures) plans_.emplace(signature, nullptr);
+    plans_ = Plans(std::max(max_plans_, signatures.size()));
+    for (const std::uint64_t signature : signatures) plans_.insert(signature, nullptr);
   }
 
  private:
@@ -226,21 +239,19 @@ class CheckpointScheduler {
     }
   }
 
-  /// Ascending, so that the same state is the same bytes.
   [[nodiscard]] std::vector<std::uint64_t> frozen_signatures() const {
-    std::vector<std::uint64_t> signatures;
-    if (!state_.is_frozen) return signatures;
-    for (const auto& [signature, plan] : plans_) signatures.push_back(signature);
-    std::ranges::sort(signatures);
-    return signatures;
+    return state_.is_frozen ? plans_.numbers() : std::vector<std::uint64_t>{};
   }
+
+  using Plans = RecentMap<std::shared_ptr<const Plan>>;
 
   P planner_;
   R replan_;
+  std::size_t max_plans_;
   State state_;
   bool is_model_known_ = false;  ///< false from `load` to the first plan
   /// By shape signature; null for shapes that had a plan when frozen state was saved.
-  std::unordered_map<std::uint64_t, std::shared_ptr<const Plan>> plans_;
+  Plans plans_;
 };
 
 }  // namespace reprise::inline v0
