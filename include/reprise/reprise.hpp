@@ -124,6 +124,7 @@
 #include <reprise/run/session.hpp>
 #include <reprise/run/shared_state.hpp>
 #include <reprise/run/tape_traits.hpp>
+#include <reprise/run/tensor_range.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/scheduler/replan_every.hpp>
 #include <reprise/scheduler/replan_policy.hpp>
@@ -132,6 +133,7 @@
 #include <reprise/stats/gradient_scale.hpp>
 #include <reprise/stats/gradient_source.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/stats/no_tracker.hpp>
 #include <reprise/stats/observed_layers.hpp>
 #include <reprise/stats/smoothing.hpp>
 #include <reprise/store/memory_account.hpp>

@@ -30,6 +30,8 @@ namespace reprise::inline v0 {
 /// plans repeat. Copies remember on their own.
 class Balanced {
  public:
+  static constexpr bool reads_statistics = false;  ///< a StatisticsFreePlanner
+
   /// How much search there is, and of which kind.
   struct Options {
     double share = 0.01;          ///< of the time between two replans

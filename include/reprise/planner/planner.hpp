@@ -30,6 +30,12 @@ concept Planner = std::movable<P> && requires(P& planner, const PlanRequest& req
 template <class P>
 concept StaticPlanner = Planner<P> && std::bool_constant<P::ignores_statistics>::value;
 
+/// A planner that never looks at the request's statistics: a StaticPlanner, or one that declares
+/// `static constexpr bool reads_statistics = false`. Training under it takes no tracker.
+template <class P>
+concept StatisticsFreePlanner = StaticPlanner<P> ||
+    (Planner<P>&& std::bool_constant<!P::reads_statistics>::value);
+
 /// A planner whose earlier plans matter: `state()` is a copy of what it remembers, `restore(state)`
 /// takes it up again, so that training resumes with the same decisions.
 ///

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
@@ -24,6 +25,7 @@
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/session.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/stats/no_tracker.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <span>
 #include <type_traits>
@@ -52,6 +54,8 @@ concept StatisticsTracker = requires(T& tracker, const T& constant) {
   tracker.abandon_step();
 };
 
+static_assert(StatisticsTracker<NoTracker>);
+
 /// Makes plans, as `CheckpointScheduler` does.
 template <class S>
 concept PlanScheduler = requires(S& scheduler, std::uint64_t number, const Program& program,
@@ -63,6 +67,12 @@ concept PlanScheduler = requires(S& scheduler, std::uint64_t number, const Progr
   scheduler.forget(number);
 };
 
+/// A PlanScheduler whose plans need no statistics: `static constexpr bool reads_statistics` is
+/// false.
+template <class S>
+concept StatisticsFreeScheduler =
+    PlanScheduler<S> && std::bool_constant<!S::reads_statistics>::value;
+
 /// Plays plans over an engine's layer graph: what is kept is kept, what is dropped is recomputed
 /// when backward needs it, and no gradient changes by a bit.
 ///
@@ -73,10 +83,18 @@ concept PlanScheduler = requires(S& scheduler, std::uint64_t number, const Progr
 /// node must not call back into the object that runs it: gradients of gradients are refused. An
 /// exception that the engine throws passes through unchanged: the pass is over, nothing of it is
 /// held, the tracker has not counted the step, and the next `begin_step` may follow.
-/// Borrows graph, tracker and scheduler, which must outlive it and must not move.
+/// Borrows graph, tracker and scheduler, which must outlive it and must not move; it moves itself
+/// while no node runs, and is not copied.
+/// @tparam Tracker `NoTracker` where no planner reads statistics
 template <LayerGraph G, StatisticsTracker Tracker, PlanScheduler Scheduler>
-class Checkpointed : public running::Session<G, running::Player<G>> {
-  using Session = running::Session<G, running::Player<G>>;
+class Checkpointed
+    : public running::Session<Checkpointed<G, Tracker, Scheduler>, G, running::Player<G>> {
+  using Session = running::Session<Checkpointed, G, running::Player<G>>;
+  friend Session;
+
+  static_assert(!std::same_as<Tracker, NoTracker> || StatisticsFreeScheduler<Scheduler>,
+                "the scheduler's planner reads gradient statistics: hand over a tracker, as in "
+                "Checkpointed net{graph, tracker, scheduler}");
 
  public:
   using typename Session::pass_type;
@@ -86,16 +104,15 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
   ///   several passes are to be in flight over nodes that keep state in themselves, or if none may
   ///   be in flight or no shape be remembered.
   Checkpointed(G& graph, Tracker& tracker, Scheduler& scheduler, CheckpointedOptions options = {})
-      : Session(graph,
-                {.budget = options.budget,
-                 .seed = options.seed,
-                 .passes_in_flight = options.passes_in_flight,
-                 .input_gradients = options.input_gradients,
-                 .max_shapes = options.max_shapes},
-                {.observer = std::move(options.observer),
-                 .reserved_bytes = std::move(options.reserved_bytes),
-                 .verify_replay = options.verify_replay}),
-        tracker_(&tracker),
+      : Session(graph, session_options_of(options), shared_of(std::move(options))),
+        tracker_(tracker),
+        scheduler_(&scheduler) {}
+
+  /// Without a tracker, for a StatisticsFreeScheduler.
+  /// @throws InvalidGraph and InvalidArgument as with one.
+  Checkpointed(G& graph, Scheduler& scheduler,
+               CheckpointedOptions options = {}) requires std::same_as<Tracker, NoTracker>
+      : Session(graph, session_options_of(options), shared_of(std::move(options))),
         scheduler_(&scheduler) {}
 
   /// Begins an optimiser step: freezes the statistics that its plans use. A step that was begun and
@@ -103,64 +120,9 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
   /// @throws InvalidState if a pass is still in flight, or called by a node that runs.
   void begin_step() {
     this->check_begin();
-    tracker_->abandon_step();
+    tracker().abandon_step();
     scheduler_->begin_step(statistics_for_plans(), this->step());
     this->begin();
-  }
-
-  /// Runs a forward pass. The inputs are borrowed: they must live until the pass's backward.
-  ///
-  /// A forward that throws has not been: called again in the step, it draws the same random
-  /// numbers. So it is after a backward that throws; what that has added to parameter gradients is
-  /// the engine's to set to zero. A pass that is destroyed without a backward keeps its number.
-  /// @throws InvalidState outside a step, with too many passes in flight, or called by a node that
-  ///   runs; InvalidArgument for a wrong number of inputs; BudgetInfeasible if no plan fits;
-  ///   ProfileMismatch if a tensor is larger than its profile; SharedStorage; ReplayMismatch; and
-  ///   what the engine throws.
-  template <std::same_as<tensor_type>... Inputs>
-  [[nodiscard]] pass_type forward(const Inputs&... inputs) {
-    this->check_forward("forward", sizeof...(Inputs));
-    const auto playing = this->playing();
-    std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    const PassContext::Identity identity = this->next_identity();
-    const std::shared_ptr<const LoweredShape> shape = this->shape_for(pointers, identity);
-    const std::shared_ptr<const Plan> plan = plan_for(*shape);
-    note_plan(*plan, shape->lowered.program);
-    auto player = std::make_unique<running::Player<G>>(this->graph(), this->shared(), shape, plan,
-                                                       std::move(pointers), identity);
-    forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
-    this->note_shape(shape);
-    this->take_number();
-    return pass_type(std::move(player));
-  }
-
-  /// Runs the backward of a pass and returns the gradients of the graph's inputs, empty where they
-  /// are not wanted.
-  /// @param gradients of the graph's outputs, in their order
-  /// @throws InvalidState if the pass was taken before (a second backward needs a second forward),
-  ///   or called by a node that runs; InvalidArgument if another object made the pass; and as
-  ///   `forward`.
-  template <std::same_as<tensor_type>... Gradients>
-  std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
-    const std::unique_ptr<running::Player<G>> player = this->take(pass);
-    std::vector<tensor_type> list;
-    list.reserve(sizeof...(Gradients));
-    (list.push_back(std::move(gradients)), ...);
-    return forgetting_on_mismatch(player->signature(),
-                                  [&] { return this->play_backward_of(*player, list); });
-  }
-
-  /// Forgets what is remembered of the shapes of these inputs: the next forward that shows them
-  /// starts anew. Passes in flight are not affected.
-  /// @returns whether they were known
-  /// @throws InvalidState if called by a node that runs; InvalidArgument for a wrong number of
-  ///   inputs.
-  template <std::same_as<tensor_type>... Inputs>
-  bool forget_shapes(const Inputs&... inputs) {
-    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    const std::uint64_t signature = this->signature_to_forget(pointers);
-    scheduler_->forget(signature);
-    return this->forget(signature);
   }
 
   /// Ends the step: parameter gradients are final, the tracker reads them.
@@ -170,27 +132,63 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
   template <class... Scale>
   void end_step(const Scale&... scale) {
     this->check_end();
-    tracker_->end_step(scale...);
+    tracker().end_step(scale...);
     this->end();
   }
 
-  /// Runs one whole pass under the plan and once more with everything kept, outside the budget, and
-  /// compares the gradients of all parameters and graph inputs to the bit.
-  ///
-  /// Call it inside a step, before its first forward; running statistics move in the planned pass
-  /// only. Afterwards the parameter gradients are those of the planned pass. What it recomputes is
-  /// no part of the report.
-  /// @param turn makes the gradients of the graph's outputs: called with a span of pointers to
-  ///   them, returns a `std::vector<tensor_type>`
-  /// @param zero_gradients sets all parameter gradients to zero
-  /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
-  template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
-  void verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
-    this->check_forward("verify_step", sizeof...(Inputs));
+ private:
+  // One without state needs no owner.
+  using HeldTracker = std::conditional_t<std::same_as<Tracker, NoTracker>, NoTracker,
+                                         std::reference_wrapper<Tracker>>;
+
+  [[nodiscard]] static running::SessionOptions session_options_of(
+      const CheckpointedOptions& options) {
+    return {.budget = options.budget,
+            .seed = options.seed,
+            .passes_in_flight = options.passes_in_flight,
+            .input_gradients = options.input_gradients,
+            .max_shapes = options.max_shapes};
+  }
+  [[nodiscard]] static running::Shared shared_of(CheckpointedOptions options) {
+    return {.observer = std::move(options.observer),
+            .reserved_bytes = std::move(options.reserved_bytes),
+            .verify_replay = options.verify_replay};
+  }
+
+  [[nodiscard]] pass_type run_forward(std::vector<tensor_type*> inputs) {
+    this->check_forward("forward", inputs.size());
     const auto playing = this->playing();
-    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    const PassContext::Identity identity = this->next_identity();
+    const std::shared_ptr<const LoweredShape> shape = this->shape_for(inputs, identity);
+    const std::shared_ptr<const Plan> plan = plan_for(*shape);
+    note_plan(*plan, shape->lowered.program);
+    auto player = std::make_unique<running::Player<G>>(this->graph(), this->shared(), shape, plan,
+                                                       std::move(inputs), identity);
+    forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
+    this->note_shape(shape);
+    this->take_number();
+    return pass_type(std::move(player));
+  }
+
+  [[nodiscard]] std::vector<tensor_type> run_backward(pass_type& pass,
+                                                      std::span<tensor_type> gradients) {
+    const std::unique_ptr<running::Player<G>> player = this->take(pass);
+    return forgetting_on_mismatch(player->signature(),
+                                  [&] { return this->play_backward_of(*player, gradients); });
+  }
+
+  [[nodiscard]] bool run_forget(std::span<tensor_type* const> inputs) {
+    const std::uint64_t signature = this->signature_to_forget(inputs);
+    scheduler_->forget(signature);
+    return this->forget(signature);
+  }
+
+  template <class Turn, class Zero>
+  void run_verified(Turn& turn, Zero& zero_gradients, const std::vector<tensor_type*>& inputs) {
+    this->check_forward("verify_step", inputs.size());
+    const auto playing = this->playing();
     const PassContext::Identity identity = this->first_identity();
-    const std::shared_ptr<const LoweredShape> shape = this->shape_for(pointers, identity);
+    const std::shared_ptr<const LoweredShape> shape = this->shape_for(inputs, identity);
     const std::shared_ptr<const Plan> plan = plan_for(*shape);
     const auto planned = std::make_shared<running::Shared>(*this->shared());
     const auto apart = std::make_shared<running::Shared>(*this->shared());
@@ -201,7 +199,7 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
       return forgetting_on_mismatch(shape->signature, [&] {
         return this->play_whole(
             std::make_unique<running::Player<G>>(this->graph(), shared, shape, std::move(under),
-                                                 pointers, identity, mode),
+                                                 inputs, identity, mode),
             turn);
       });
     };
@@ -210,12 +208,11 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
     this->compare_gradients(expected, actual);
   }
 
- private:
-  [[nodiscard]] std::span<const double> statistics_for_plans() const {
+  [[nodiscard]] std::span<const double> statistics_for_plans() {
     if constexpr (requires { scheduler_->wants_statistics(std::uint64_t{}); }) {
       if (!scheduler_->wants_statistics(this->step())) return {};
     }
-    return tracker_->statistics();
+    return tracker().statistics();
   }
 
   [[nodiscard]] static std::shared_ptr<const Plan> keep_everything(const Program& program) {
@@ -253,8 +250,14 @@ class Checkpointed : public running::Session<G, running::Player<G>> {
     report.bound_cost += plan.bound_cost;
   }
 
-  Tracker* tracker_;
+  [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }
+
+  [[no_unique_address]] HeldTracker tracker_;
   Scheduler* scheduler_;
 };
+
+/// Without a tracker.
+template <class G, class Scheduler>
+Checkpointed(G&, Scheduler&, CheckpointedOptions = {}) -> Checkpointed<G, NoTracker, Scheduler>;
 
 }  // namespace reprise::inline v0

@@ -23,6 +23,7 @@
 #include <reprise/run/shared_state.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <reprise/store/online_event.hpp>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -51,12 +52,15 @@ struct RematerialisedOptions {
 ///
 /// Profiles, calls and exceptions are those of `Checkpointed`. A budget that turns out too small in
 /// the middle of a pass ends the pass, and nothing of it is held.
-/// Borrows the graph, which must outlive it and must not move.
+/// Borrows the graph, which must outlive it and must not move; it moves itself while no node runs,
+/// and is not copied.
 /// @tparam P chooses what goes
 template <LayerGraph G, EvictionPolicy P = DtrEqClass>
-class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
+class Rematerialised
+    : public running::Session<Rematerialised<G, P>, G, running::OnlinePlayer<G, P>> {
   using Player = running::OnlinePlayer<G, P>;
-  using Session = running::Session<G, Player>;
+  using Session = running::Session<Rematerialised, G, Player>;
+  friend Session;
 
  public:
   using typename Session::pass_type;
@@ -85,58 +89,6 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
     this->begin();
   }
 
-  /// Runs a forward pass. The inputs are borrowed: they must live until the pass's backward.
-  ///
-  /// A forward that throws has not been: called again in the step, it draws the same random
-  /// numbers. So it is after a backward that throws; what that has added to parameter gradients is
-  /// the engine's to set to zero. A pass that is destroyed without a backward keeps its number.
-  /// @throws InvalidState outside a step, with too many passes in flight, or called by a node that
-  ///   runs; InvalidArgument for a wrong number of inputs; BudgetExceeded if it does not fit
-  ///   although nothing is left to evict; ProfileMismatch if a tensor is larger than its profile;
-  ///   SharedStorage; ReplayMismatch; and what the engine throws.
-  template <std::same_as<tensor_type>... Inputs>
-  [[nodiscard]] pass_type forward(const Inputs&... inputs) {
-    this->check_forward("forward", sizeof...(Inputs));
-    const auto playing = this->playing();
-    std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    const PassContext::Identity identity = this->next_identity();
-    const std::shared_ptr<const LoweredShape> shape = this->shape_for(pointers, identity);
-    note_pass(*shape);
-    auto player = std::make_unique<Player>(this->graph(), this->shared(), shape, policy_,
-                                           std::move(pointers), identity);
-    forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
-    this->note_shape(shape);
-    this->take_number();
-    return pass_type(std::move(player));
-  }
-
-  /// Runs the backward of a pass and returns the gradients of the graph's inputs, empty where they
-  /// are not wanted.
-  /// @param gradients of the graph's outputs, in their order
-  /// @throws InvalidState if the pass was taken before (a second backward needs a second forward),
-  ///   or called by a node that runs; InvalidArgument if another object made the pass; and as
-  ///   `forward`.
-  template <std::same_as<tensor_type>... Gradients>
-  std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
-    const std::unique_ptr<Player> player = this->take(pass);
-    std::vector<tensor_type> list;
-    list.reserve(sizeof...(Gradients));
-    (list.push_back(std::move(gradients)), ...);
-    return forgetting_on_mismatch(player->signature(),
-                                  [&] { return this->play_backward_of(*player, list); });
-  }
-
-  /// Forgets what is remembered of the shapes of these inputs: the next forward that shows them
-  /// starts anew. Passes in flight are not affected.
-  /// @returns whether they were known
-  /// @throws InvalidState if called by a node that runs; InvalidArgument for a wrong number of
-  ///   inputs.
-  template <std::same_as<tensor_type>... Inputs>
-  bool forget_shapes(const Inputs&... inputs) {
-    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    return this->forget(this->signature_to_forget(pointers));
-  }
-
   /// Ends the step: parameter gradients are final.
   /// @throws InvalidState if no step was begun, a pass is in flight, or called by a node that runs.
   void end_step() {
@@ -144,23 +96,38 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
     this->end();
   }
 
-  /// Runs one whole pass within the budget and once more with everything kept, outside the budget,
-  /// and compares the gradients of all parameters and graph inputs to the bit.
-  ///
-  /// Call it inside a step, before its first forward; running statistics move in the pass within
-  /// the budget only. Afterwards the parameter gradients are those of the pass within the budget.
-  /// What it recomputes is no part of the report.
-  /// @param turn makes the gradients of the graph's outputs: called with a span of pointers to
-  ///   them, returns a `std::vector<tensor_type>`
-  /// @param zero_gradients sets all parameter gradients to zero
-  /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
-  template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
-  void verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
-    this->check_forward("verify_step", sizeof...(Inputs));
+ private:
+  [[nodiscard]] pass_type run_forward(std::vector<tensor_type*> inputs) {
+    this->check_forward("forward", inputs.size());
     const auto playing = this->playing();
-    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
+    const PassContext::Identity identity = this->next_identity();
+    const std::shared_ptr<const LoweredShape> shape = this->shape_for(inputs, identity);
+    note_pass(*shape);
+    auto player = std::make_unique<Player>(this->graph(), this->shared(), shape, policy_,
+                                           std::move(inputs), identity);
+    forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
+    this->note_shape(shape);
+    this->take_number();
+    return pass_type(std::move(player));
+  }
+
+  [[nodiscard]] std::vector<tensor_type> run_backward(pass_type& pass,
+                                                      std::span<tensor_type> gradients) {
+    const std::unique_ptr<Player> player = this->take(pass);
+    return forgetting_on_mismatch(player->signature(),
+                                  [&] { return this->play_backward_of(*player, gradients); });
+  }
+
+  [[nodiscard]] bool run_forget(std::span<tensor_type* const> inputs) {
+    return this->forget(this->signature_to_forget(inputs));
+  }
+
+  template <class Turn, class Zero>
+  void run_verified(Turn& turn, Zero& zero_gradients, const std::vector<tensor_type*>& inputs) {
+    this->check_forward("verify_step", inputs.size());
+    const auto playing = this->playing();
     const PassContext::Identity identity = this->first_identity();
-    const std::shared_ptr<const LoweredShape> shape = this->shape_for(pointers, identity);
+    const std::shared_ptr<const LoweredShape> shape = this->shape_for(inputs, identity);
     const auto within = std::make_shared<running::Shared>(*this->shared());
     const auto apart = std::make_shared<running::Shared>(*this->shared());
     apart->account = std::make_shared<MemoryAccount>();
@@ -168,9 +135,9 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
     const auto play = [&](const auto& shared, PassMode mode) {
       zero_gradients();
       return forgetting_on_mismatch(shape->signature, [&] {
-        return this->play_whole(std::make_unique<Player>(this->graph(), shared, shape, policy_,
-                                                         pointers, identity, mode),
-                                turn);
+        return this->play_whole(
+            std::make_unique<Player>(this->graph(), shared, shape, policy_, inputs, identity, mode),
+            turn);
       });
     };
     const auto expected = play(apart, PassMode::profiling);
@@ -178,7 +145,6 @@ class Rematerialised : public running::Session<G, running::OnlinePlayer<G, P>> {
     this->compare_gradients(expected, actual);
   }
 
- private:
   // A profile that was too small grows in the next forward.
   template <class F>
   auto forgetting_on_mismatch(std::uint64_t signature, F&& f) {

@@ -12,6 +12,7 @@
 #include <istream>
 #include <memory>
 #include <ostream>
+#include <ranges>
 #include <reprise/core/error.hpp>
 #include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
@@ -28,6 +29,7 @@
 #include <reprise/run/pass.hpp>
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/run/tensor_range.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <span>
 #include <string>
@@ -47,27 +49,111 @@ struct SessionOptions {
 
 /// The steps and passes of an object that trains a layer graph, whoever decides what is kept: the
 /// order of calls, the shapes seen with their profiles and programs, counts, inference and state.
-/// @tparam Player plays a pass
-template <LayerGraph G, class Player>
+/// @tparam Derived the object itself, whose `run_forward`, `run_backward`, `run_verified` and
+///   `run_forget` do what is called here
+/// @tparam Player  plays a pass
+template <class Derived, LayerGraph G, class Player>
 class Session {
  public:
   using tensor_type = typename G::tensor_type;  ///< what nodes exchange
   using pass_type = Pass<G, Player>;            ///< between its forward and its backward
 
+  /// Runs a forward pass. The inputs are borrowed: they must live, unchanged, until the pass's
+  /// backward has run or the pass is dropped.
+  ///
+  /// A forward that throws has not been: called again in the step, it draws the same random
+  /// numbers. So it is after a backward that throws; what that has added to parameter gradients is
+  /// the engine's to set to zero. A pass that is destroyed without a backward keeps its number.
+  /// @throws InvalidState outside a step, with too many passes in flight, or called by a node that
+  ///   runs; InvalidArgument for a wrong number of inputs; BudgetInfeasible if no plan fits, or
+  ///   BudgetExceeded, without plans, if it does not fit although nothing is left to evict;
+  ///   ProfileMismatch if a tensor is larger than its profile; SharedStorage; ReplayMismatch; and
+  ///   what the engine throws.
+  template <std::same_as<tensor_type>... Inputs>
+  [[nodiscard]] pass_type forward(const Inputs&... inputs) {
+    return self().run_forward(pointers_to(inputs...));
+  }
+  /// The same for a list of inputs, or of pointers to them, in the order of the graph's. The
+  /// tensors are borrowed, the list is not. Linear in them.
+  template <BorrowedTensorRange<tensor_type> R>
+  [[nodiscard]] pass_type forward(R&& inputs) {
+    return self().run_forward(pointers_to_all("forward", inputs));
+  }
+  /// Refused: an input without a name is gone when backward needs it.
+  template <class... Inputs>
+  requires(TemporaryTensors<Inputs, tensor_type> ||
+           ...) InputsAreBorrowedUntilBackwardAndNeedANameOfTheirOwn forward(Inputs&&...)
+  = delete;
+
+  /// Runs the backward of a pass and returns the gradients of the graph's inputs, empty where they
+  /// are not wanted.
+  /// @param gradients of the graph's outputs, in their order; they are taken over
+  /// @throws InvalidState if the pass was taken before (a second backward needs a second forward),
+  ///   or called by a node that runs; InvalidArgument if another object made the pass, or for a
+  ///   wrong number of gradients; and as `forward`.
+  template <std::same_as<tensor_type>... Gradients>
+  std::vector<tensor_type> backward(pass_type&& pass, Gradients... gradients) {
+    std::vector<tensor_type> list;
+    list.reserve(sizeof...(Gradients));
+    (list.push_back(std::move(gradients)), ...);
+    return self().run_backward(pass, list);
+  }
+  /// The same for a list of gradients.
+  std::vector<tensor_type> backward(pass_type&& pass, std::vector<tensor_type> gradients) {
+    return self().run_backward(pass, gradients);
+  }
+  /// The same for gradients that lie in a row, which are moved from.
+  template <std::size_t extent>
+  std::vector<tensor_type> backward(pass_type&& pass, std::span<tensor_type, extent> gradients) {
+    return self().run_backward(pass, gradients);
+  }
+
+  /// Forgets what is remembered of the shapes of these inputs: the next forward that shows them
+  /// starts anew. Passes in flight are not affected.
+  /// @returns whether they were known
+  /// @throws InvalidState if called by a node that runs; InvalidArgument for a wrong number of
+  ///   inputs.
+  template <std::same_as<tensor_type>... Inputs>
+  bool forget_shapes(const Inputs&... inputs) {
+    return self().run_forget(pointers_to(inputs...));
+  }
+  /// The same for a list of inputs, or of pointers to them, in the order of the graph's.
+  template <TensorRange<tensor_type> R>
+  bool forget_shapes(R&& inputs) {
+    return self().run_forget(pointers_to_all("forget_shapes", inputs));
+  }
+
+  /// Runs one whole pass as `forward` and `backward` do, and once more with everything kept,
+  /// outside the budget, and compares the gradients of all parameters and graph inputs to the bit.
+  ///
+  /// Call it inside a step, before its first forward; running statistics move in the pass within
+  /// the budget only. Afterwards the parameter gradients are those of the pass within the budget.
+  /// What it recomputes is no part of the report.
+  /// @param turn makes the gradients of the graph's outputs: called with a span of pointers to
+  ///   them, returns a `std::vector<tensor_type>`
+  /// @param zero_gradients sets all parameter gradients to zero
+  /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
+  template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
+  void verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
+    self().run_verified(turn, zero_gradients, pointers_to(inputs...));
+  }
+  /// The same for a list of inputs, or of pointers to them, in the order of the graph's.
+  template <class Turn, std::invocable Zero, TensorRange<tensor_type> R>
+  void verify_step(Turn&& turn, Zero&& zero_gradients, R&& inputs) {
+    self().run_verified(turn, zero_gradients, pointers_to_all("verify_step", inputs));
+  }
+
   /// A forward that keeps nothing for a backward: dropout and its like are off.
   /// @returns the graph's outputs
+  /// @throws InvalidArgument for a wrong number of inputs; and what the engine throws.
   template <std::same_as<tensor_type>... Inputs>
   [[nodiscard]] std::vector<tensor_type> infer(const Inputs&... inputs) {
-    check_input_count(sizeof...(Inputs));
-    const std::vector<tensor_type*> pointers{const_cast<tensor_type*>(&inputs)...};
-    auto made = sweep_forward(
-        *graph_, std::span<tensor_type* const>(pointers),
-        PassContext({.seed = session_.seed, .step = step_}, PassMode::inference), true);
-    std::vector<tensor_type> outputs;
-    for (const Source& output : graph_->outputs()) {
-      outputs.push_back(std::move(made[output.node][output.port]));
-    }
-    return outputs;
+    return infer_from(pointers_to(inputs...));
+  }
+  /// The same for a list of inputs, or of pointers to them, in the order of the graph's.
+  template <TensorRange<tensor_type> R>
+  [[nodiscard]] std::vector<tensor_type> infer(R&& inputs) {
+    return infer_from(pointers_to_all("infer", inputs));
   }
 
   /// Counts since the last `begin_step`.
@@ -153,8 +239,9 @@ class Session {
     shared_->account = std::make_shared<MemoryAccount>(session_.budget);
     clear_report();
   }
-  Session(const Session&) = default;
-  Session& operator=(const Session&) = default;
+  // A copy would count in the same account and report.
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
   Session(Session&&) noexcept = default;
   Session& operator=(Session&&) noexcept = default;
   ~Session() = default;
@@ -175,6 +262,34 @@ class Session {
   [[nodiscard]] const std::shared_ptr<Shared>& shared() const noexcept { return shared_; }
   [[nodiscard]] const SessionOptions& session_options() const noexcept { return session_; }
   [[nodiscard]] PlayingGuard playing() { return PlayingGuard(is_playing_); }
+
+  // ---- what a call is given -------------------------------------------------------------------
+
+  using Pointers = std::vector<tensor_type*>;
+
+  template <class... Inputs>
+  [[nodiscard]] static Pointers pointers_to(const Inputs&... inputs) {
+    return {const_cast<tensor_type*>(&inputs)...};
+  }
+
+  template <class R>
+  [[nodiscard]] static Pointers pointers_to_all(const char* call, R& inputs) {
+    Pointers pointers;
+    pointers.reserve(std::ranges::size(inputs));
+    for (const auto& input : inputs) {
+      if constexpr (std::same_as<std::ranges::range_value_t<R>, tensor_type>) {
+        pointers.push_back(const_cast<tensor_type*>(&input));
+      } else {
+        const tensor_type* const pointer = input;
+        if (pointer == nullptr) {
+          throw InvalidArgument(std::string(call) + " was given a null pointer for input " +
+                                std::to_string(pointers.size()));
+        }
+        pointers.push_back(const_cast<tensor_type*>(pointer));
+      }
+    }
+    return pointers;
+  }
 
   // ---- the order of calls ---------------------------------------------------------------------
 
@@ -201,7 +316,7 @@ class Session {
   void check_forward(const char* call, std::size_t inputs) const {
     check_not_playing(call);
     if (!is_in_step_) throw InvalidState(std::string(call) + " without begin_step");
-    check_input_count(inputs);
+    check_input_count(call, inputs);
     if (shared_->passes_alive >= session_.passes_in_flight) {
       throw InvalidState(std::to_string(shared_->passes_alive) + " of " +
                          std::to_string(session_.passes_in_flight) +
@@ -283,7 +398,7 @@ class Session {
   }
   [[nodiscard]] std::uint64_t signature_to_forget(std::span<tensor_type* const> inputs) const {
     check_not_playing("forget_shapes");
-    check_input_count(inputs.size());
+    check_input_count("forget_shapes", inputs.size());
     return signature_of(inputs);
   }
   /// Forgets a set of input shapes. Passes in flight keep theirs.
@@ -373,9 +488,21 @@ class Session {
     given_back_.insert(std::ranges::lower_bound(given_back_, micro_batch), micro_batch);
   }
 
-  void check_input_count(std::size_t given) const {
+  [[nodiscard]] std::vector<tensor_type> infer_from(const Pointers& inputs) {
+    check_input_count("infer", inputs.size());
+    auto made = sweep_forward(
+        *graph_, std::span<tensor_type* const>(inputs),
+        PassContext({.seed = session_.seed, .step = step_}, PassMode::inference), true);
+    std::vector<tensor_type> outputs;
+    for (const Source& output : graph_->outputs()) {
+      outputs.push_back(std::move(made[output.node][output.port]));
+    }
+    return outputs;
+  }
+
+  void check_input_count(const char* call, std::size_t given) const {
     if (given != graph_->input_count()) {
-      throw InvalidArgument("forward was given " + std::to_string(given) +
+      throw InvalidArgument(std::string(call) + " was given " + std::to_string(given) +
                             " inputs, the graph has " + std::to_string(graph_->input_count()));
     }
   }
@@ -432,6 +559,8 @@ class Session {
     shared_->report.recomputed_cost_per_layer.resize(layers_);
     shared_->account->reset_peak();
   }
+
+  [[nodiscard]] Derived& self() noexcept { return static_cast<Derived&>(*this); }
 
   G* graph_;
   SessionOptions session_;

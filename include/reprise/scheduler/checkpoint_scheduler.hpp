@@ -41,6 +41,9 @@ namespace reprise::inline v0 {
 template <Planner P, ReplanPolicy R = ReplanEvery>
 class CheckpointScheduler {
  public:
+  /// Whether plans may depend on statistics: false for a StatisticsFreePlanner.
+  static constexpr bool reads_statistics = !StatisticsFreePlanner<P>;
+
   /// Nothing is planned yet.
   /// @param max_plans plans that are remembered at most, one for each set of shapes
   /// @throws InvalidArgument if that is 0

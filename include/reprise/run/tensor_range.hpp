@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The tensors that a call is given where their number is known at run time.
+
+#include <concepts>
+#include <ranges>
+#include <type_traits>
+
+namespace reprise::inline v0 {
+
+/// A range of tensors of type T that lie in memory, or of pointers to such.
+template <class R, class T>
+concept TensorRange = std::ranges::forward_range<R> && std::ranges::sized_range<R> &&
+    (std::convertible_to<std::ranges::range_value_t<R>, const T*> ||
+     (std::same_as<std::ranges::range_value_t<R>, T> &&
+      std::is_lvalue_reference_v<std::ranges::range_reference_t<R>>));
+
+/// A `TensorRange` whose tensors outlive the expression in which it stands: a view, a range with a
+/// name, pointers.
+template <class R, class T>
+concept BorrowedTensorRange = TensorRange<R, T> &&
+    (std::convertible_to<std::ranges::range_value_t<R>, const T*> ||
+     std::ranges::borrowed_range<R>);
+
+namespace running {
+
+/// What a call that borrows tensors for longer than itself cannot take: tensors without a name,
+/// which are gone when it returns.
+template <class I, class T>
+concept TemporaryTensors =
+    !std::is_lvalue_reference_v<I> &&
+    (std::same_as<std::remove_cvref_t<I>, T> || (TensorRange<I, T> && !BorrowedTensorRange<I, T>));
+
+/// Says in compilers' messages, which name the result of a deleted function, why it is deleted.
+struct InputsAreBorrowedUntilBackwardAndNeedANameOfTheirOwn;
+
+}  // namespace running
+
+}  // namespace reprise::inline v0
