@@ -82,7 +82,10 @@ Profile sample() {
                      .saved_bytes = 5,
                      .costs = {.forward_flops = 0.0, .forward_transient_bytes = 6},
                      .forward_seconds = 0.125},
-                    {.costs = {.backward_flops = 9.5, .backward_transient_bytes = 10}}},
+                    {.costs = {.backward_flops = 9.5,
+                               .backward_transient_bytes = 10,
+                               .max_output_bytes = {12, 13},
+                               .max_saved_bytes = 14}}},
           .held_bytes = 11};
 }
 
@@ -198,4 +201,33 @@ TEST_CASE("a profile survives the way through saved state") {
   CHECK_FALSE(again.nodes[1].costs.forward_flops.has_value());
   CHECK(again.nodes[1].costs.backward_flops == 9.5);
   CHECK(again.nodes[1].costs.backward_transient_bytes == 10);
+  CHECK(again.nodes[1].costs.max_output_bytes == std::vector<reprise::byte_count>{12, 13});
+  CHECK(again.nodes[1].costs.max_saved_bytes == 14);
+}
+
+TEST_CASE("a profile grows to the most that was seen of each number") {
+  Profile profile = sample();
+  Profile seen = sample();
+  profile.nodes[0].output_bytes = {1, 20};
+  seen.nodes[0].output_bytes = {10, 2};
+  seen.nodes[0].gradient_bytes = {30, 4};
+  seen.nodes[0].saved_bytes = 50;
+  seen.nodes[1].costs.forward_flops = 7.0;
+  seen.nodes[1].costs.backward_flops = 8.0;
+  seen.nodes[0].costs.forward_transient_bytes = 60;
+  seen.input_bytes = {6, 80};
+  grow(profile, seen);
+  CHECK(profile.nodes[0].output_bytes == std::vector<reprise::byte_count>{10, 20});
+  CHECK(profile.nodes[0].gradient_bytes == std::vector<reprise::byte_count>{30, 4});
+  CHECK(profile.nodes[0].saved_bytes == 50);
+  CHECK(profile.nodes[1].costs.forward_flops == 7.0);
+  CHECK(profile.nodes[1].costs.backward_flops == 9.5);
+  CHECK(profile.nodes[0].costs.forward_transient_bytes == 60);
+  CHECK(profile.nodes[1].costs.backward_transient_bytes == 10);
+  CHECK(profile.input_bytes == std::vector<reprise::byte_count>{7, 80});
+  const std::string once = saved(profile);
+  grow(profile, seen);
+  CHECK(saved(profile) == once);
+  seen.nodes.pop_back();
+  CHECK_THROWS_AS(grow(profile, seen), reprise::InvalidArgument);
 }

@@ -35,6 +35,10 @@ struct NodeProfile {
 };
 
 /// All nodes for one set of input shapes: given by the engine, or measured.
+///
+/// Where sizes depend on what is in the inputs, not on their shapes only, it says the most: what
+/// the engine declares (here, or as `NodeCosts::max_output_bytes` and `max_saved_bytes`), or what
+/// was seen so far. A pass that makes more is refused with ProfileMismatch, and the profile grows.
 struct Profile {
   std::vector<byte_count> input_bytes{};  ///< of each graph input: the bytes of its gradient
   std::vector<NodeProfile> nodes{};       ///< by their index in the graph
@@ -102,6 +106,8 @@ inline void grow(NodeProfile& profile, const NodeProfile& seen) {
       std::max(costs.forward_transient_bytes, seen.costs.forward_transient_bytes);
   costs.backward_transient_bytes =
       std::max(costs.backward_transient_bytes, seen.costs.backward_transient_bytes);
+  grow_all(costs.max_output_bytes, seen.costs.max_output_bytes);
+  costs.max_saved_bytes = std::max(costs.max_saved_bytes, seen.costs.max_saved_bytes);
   profile.forward_seconds = std::max(profile.forward_seconds, seen.forward_seconds);
 }
 
@@ -143,28 +149,44 @@ class Measurement {
   void after(std::size_t node, std::span<const T> outputs, const typename G::saved_type& saved) {
     NodeProfile& profile = profile_.nodes[node];
     profile.forward_seconds = std::chrono::duration<double>(clock::now() - begin_).count();
+    byte_count& held = held_outputs_.emplace_back(0);
     for (const T& output : outputs) {
       profile.output_bytes.push_back(counted_bytes(output));
       profile.gradient_bytes.push_back(tensor_traits<T>::bytes(output));
-      held_ += profile.output_bytes.back();
+      held += profile.output_bytes.back();
     }
     profile.saved_bytes = saved_bytes(saved) + resident_bytes(graph_, node);
+    held_ += held;
     profile_.held_bytes = std::max(profile_.held_bytes, held_ + profile.saved_bytes);
+    apply_declared(node, profile);
   }
 
-  void gone(std::size_t node) {
-    for (const byte_count bytes : profile_.nodes[node].output_bytes) held_ -= bytes;
-  }
+  void gone(std::size_t node) { held_ -= held_outputs_[node]; }
 
   [[nodiscard]] Profile profile() && { return std::move(profile_); }
 
  private:
   using clock = std::chrono::steady_clock;
 
+  static void apply_declared(std::size_t node, NodeProfile& profile) {
+    const std::vector<byte_count>& most = profile.costs.max_output_bytes;
+    if (!most.empty() && most.size() != profile.output_bytes.size()) {
+      throw InvalidArgument("node " + std::to_string(node) + " declares the most bytes of " +
+                            std::to_string(most.size()) + " outputs and has " +
+                            std::to_string(profile.output_bytes.size()));
+    }
+    for (std::size_t port = 0; port < most.size(); ++port) {
+      profile.output_bytes[port] = std::max(profile.output_bytes[port], most[port]);
+      profile.gradient_bytes[port] = std::max(profile.gradient_bytes[port], most[port]);
+    }
+    profile.saved_bytes = std::max(profile.saved_bytes, profile.costs.max_saved_bytes);
+  }
+
   G& graph_;
   Profile profile_;
   clock::time_point begin_;
-  byte_count held_ = 0;
+  byte_count held_ = 0;                   ///< now, outputs only
+  std::vector<byte_count> held_outputs_;  ///< of it, by node
 };
 
 }  // namespace profiling

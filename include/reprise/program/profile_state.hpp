@@ -33,6 +33,8 @@ inline void write(StateWriter& writer, const NodeProfile& node) {
   write(writer, node.costs.backward_flops);
   writer.word(node.costs.forward_transient_bytes);
   writer.word(node.costs.backward_transient_bytes);
+  writer.words(node.costs.max_output_bytes);
+  writer.word(node.costs.max_saved_bytes);
   writer.real(node.forward_seconds);
 }
 
@@ -45,6 +47,8 @@ inline void write(StateWriter& writer, const NodeProfile& node) {
   node.costs.backward_flops = read_optional(reader);
   node.costs.forward_transient_bytes = reader.word();
   node.costs.backward_transient_bytes = reader.word();
+  node.costs.max_output_bytes = reader.words();
+  node.costs.max_saved_bytes = reader.word();
   node.forward_seconds = reader.real();
   return node;
 }
