@@ -11,18 +11,8 @@
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
-#include <reprise/planner/balanced.hpp>
-#include <reprise/planner/binomial.hpp>
-#include <reprise/planner/every_nth.hpp>
-#include <reprise/planner/gradient_threshold.hpp>
-#include <reprise/planner/local_search.hpp>
-#include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/planner/online.hpp>
-#include <reprise/planner/optimal_chain.hpp>
-#include <reprise/planner/recompute_all.hpp>
-#include <reprise/planner/square_root.hpp>
-#include <reprise/planner/store_all.hpp>
-#include <reprise/threshold/median_threshold.hpp>
 #include <string>
 #include <string_view>
 
@@ -83,37 +73,19 @@ struct PlannerOptions {
   int threads = 1;          ///< of search
 };
 
+/// The planner of a policy that plans.
+[[nodiscard]] reprise::AnyPlanner planner_of(Policy policy, const PlannerOptions& options);
+
 /// Calls `f` with the policy's planner; of an online policy: what it would do on a known program.
 template <class F>
 auto with_planner(Policy policy, const PlannerOptions& options, F&& f) {
-  switch (policy) {
-    case Policy::recompute_all:
-      return f(reprise::RecomputeAll{});
-    case Policy::every_4:
-      return f(reprise::EveryNth{.n = 4});
-    case Policy::square_root:
-      return f(reprise::SquareRoot{});
-    case Policy::gradient:
-      return f(reprise::GradientThreshold{reprise::MedianThreshold{.alpha = options.alpha}});
-    case Policy::binomial:
-      return f(reprise::Binomial{});
-    case Policy::optimal:
-      return f(reprise::OptimalChain{});
-    case Policy::dtr:
-      return f(reprise::Online{reprise::Dtr{}, std::string(name_of(policy))});
-    case Policy::dtr_eq:
-      return f(reprise::Online{reprise::DtrEqClass{}, std::string(name_of(policy))});
-    case Policy::min_cut:
-      return f(reprise::MinCut{});
-    case Policy::search:
-      return f(reprise::LocalSearch{
-          {.seconds = options.plan_seconds, .threads = static_cast<unsigned>(options.threads)}});
-    case Policy::balanced:
-      return f(reprise::Balanced{});
-    case Policy::store_all:
-      break;
+  if (policy == Policy::dtr) {
+    return f(reprise::Online{reprise::Dtr{}, std::string(name_of(policy))});
   }
-  return f(reprise::StoreAll{});
+  if (policy == Policy::dtr_eq) {
+    return f(reprise::Online{reprise::DtrEqClass{}, std::string(name_of(policy))});
+  }
+  return f(planner_of(policy, options));
 }
 
 }  // namespace gpt

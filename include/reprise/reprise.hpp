@@ -50,6 +50,7 @@
 #include <reprise/eviction/storage_graph.hpp>
 #include <reprise/eviction/victim_index.hpp>
 #include <reprise/eviction/victim_scan.hpp>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/planner/balanced.hpp>
 #include <reprise/planner/binomial.hpp>
 #include <reprise/planner/budget_infeasible.hpp>

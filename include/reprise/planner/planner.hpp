@@ -36,6 +36,19 @@ template <class P>
 concept StatisticsFreePlanner = StaticPlanner<P> ||
     (Planner<P>&& std::bool_constant<!P::reads_statistics>::value);
 
+/// Whether the plans of this planner never depend on statistics. Known from the type of a
+/// StaticPlanner; a planner that wraps one of several types answers `ignores_statistics()`.
+template <Planner P>
+[[nodiscard]] constexpr bool ignores_statistics(const P& planner) {
+  if constexpr (requires {
+                  { planner.ignores_statistics() } -> std::same_as<bool>;
+                }) {
+    return planner.ignores_statistics();
+  } else {
+    return StaticPlanner<P>;
+  }
+}
+
 /// A planner whose earlier plans matter: `state()` is a copy of what it remembers, `restore(state)`
 /// takes it up again, so that training resumes with the same decisions.
 ///

@@ -30,8 +30,8 @@ namespace reprise::inline v0 {
 /// Owns when to replan and keeps plans by shape signature; never changes a plan inside a step.
 ///
 /// `begin_step` freezes the statistics; the plan for (statistics, shapes) is made at the first
-/// request that shows the shapes. The first statistics trigger a replan, unless the planner is a
-/// StaticPlanner: its plans hold until an override changes.
+/// request that shows the shapes. The first statistics trigger a replan, unless the planner ignores
+/// them: its plans hold until an override changes.
 ///
 /// It remembers the plans that were used last, as many as it is told. A plan that went is made
 /// again, from the same statistics, when its shapes come back: a planner whose plans take long is
@@ -70,7 +70,7 @@ class CheckpointScheduler {
   /// Whether `begin_step` would look at the statistics. An engine that has to wait for them, on a
   /// device, may hand over none where it would not.
   [[nodiscard]] bool wants_statistics(std::uint64_t step) const {
-    if constexpr (StaticPlanner<P>) return false;
+    if (ignores_statistics(planner_)) return false;
     return !state_.is_frozen && (state_.gradients.empty() || is_plan_due(step));
   }
 
@@ -78,7 +78,8 @@ class CheckpointScheduler {
   /// that is begun again, after a failure, keeps its plans.
   void begin_step(std::span<const double> statistics, std::uint64_t step) {
     if (state_.is_frozen) return;
-    const bool are_first = !StaticPlanner<P> && state_.gradients.empty() && !statistics.empty();
+    const bool are_first =
+        !ignores_statistics(planner_) && state_.gradients.empty() && !statistics.empty();
     if (!are_first && !is_plan_due(step)) return;
     plans_ = Plans(max_plans_);
     state_.gradients.assign(statistics.begin(), statistics.end());
@@ -230,7 +231,7 @@ class CheckpointScheduler {
   };
 
   [[nodiscard]] bool is_plan_due(std::uint64_t step) const {
-    if constexpr (StaticPlanner<P>) return state_.is_due;
+    if (ignores_statistics(planner_)) return state_.is_due;
     return state_.is_due || step < state_.step || replan_(step - state_.step);
   }
 
