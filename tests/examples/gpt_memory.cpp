@@ -19,6 +19,7 @@
 #include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/online.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
