@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <span>
@@ -81,8 +82,8 @@ StepResult run_step(auto& random_graph, Net& net, const Tensor& input) {
 }
 
 /// Runs one whole step under a planner, without statistics.
-template <class P>
-StepResult run_step_with(auto& random_graph, P planner, reprise::CheckpointedOptions options) {
+StepResult run_step_with(auto& random_graph, reprise::AnyPlanner planner,
+                         reprise::CheckpointedOptions options) {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
   reprise::Checkpointed net{random_graph.graph, tracker, scheduler, std::move(options)};
