@@ -93,11 +93,13 @@
 #include <reprise/planner/staged/staged_search.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
+#include <reprise/program/check_program.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/lowering.hpp>
+#include <reprise/program/operation.hpp>
 #include <reprise/program/output_lifetimes.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/profile_state.hpp>
@@ -106,6 +108,7 @@
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/program/sweep_forward.hpp>
+#include <reprise/program/value.hpp>
 #include <reprise/report/axis.hpp>
 #include <reprise/report/pareto_svg.hpp>
 #include <reprise/report/svg.hpp>

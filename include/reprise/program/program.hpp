@@ -5,13 +5,14 @@
 /// @file
 /// What runs in one forward and backward pass, what it reads and what it makes.
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <reprise/core/error.hpp>
 #include <reprise/core/hash.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/program/check_program.hpp>
+#include <reprise/program/operation.hpp>
+#include <reprise/program/value.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,77 +20,49 @@
 
 namespace reprise::inline v0 {
 
-/// The number of a value in its program.
-using value_id = std::uint32_t;
-/// The number of an operation in its program.
-using operation_id = std::uint32_t;
-
-/// What a value is.
-enum class ValueKind : std::uint8_t {
-  input,     ///< a graph input: borrowed, no bytes, always present
-  constant,  ///< a recorded program's weight or input: there from the start, pinned, counted
-  output,    ///< a port of a node
-  saved,     ///< what a node's backward needs besides its inputs and outputs
-  gradient,  ///< the gradient of an output or of a graph input
-};
-
-/// Something that takes bytes.
-struct Value {
-  static constexpr std::uint32_t no_node = 0xFFFFFFFFU;  ///< of what belongs to no node
-
-  ValueKind kind = ValueKind::output;  ///< what it is of its node
-  std::uint32_t node = no_node;  ///< its node; of a gradient: the node of what it is a gradient of
-  std::uint32_t port = 0;        ///< of its node; of graph inputs and their gradients: which input
-  byte_count bytes = 0;          ///< as requested, while it is there
-  std::optional<value_id> view_of{};  ///< shares the storage of this value
-  bool stays = false;                 ///< never dropped: the gradient of a graph input
-};
-
-/// What an operation is.
-enum class OperationKind : std::uint8_t {
-  forward,   ///< of a node
-  turn,      ///< between forward and backward: what makes the gradients of the graph's outputs
-  backward,  ///< of a node
-};
-
-/// Something that runs.
-struct Operation {
-  OperationKind kind = OperationKind::forward;  ///< which of its node's
-  std::uint32_t node = Value::no_node;          ///< its node, but for a turn
-  std::uint32_t layer = 0;                      ///< of its node; layers are numbered 0, 1, 2, …
-  std::vector<value_id> reads{};                ///< must be present
-  std::vector<value_id> writes{};               ///< made anew
-  std::vector<value_id> consumes{};             ///< of what it reads: gone once it starts
-  std::vector<value_id> accumulates{};          ///< gradients it adds a part to, once for each part
-  std::vector<value_id> releases{};  ///< the engine itself is done with these once it ran
-  byte_count transient_bytes = 0;    ///< beyond all that it makes
-  double cost = 0;                   ///< FLOPs or seconds, see `Program::cost_is_flops`
-  bool repeatable = false;           ///< may run again, for what it wrote that is gone
-  bool adds_in_place = false;        ///< its parts need no memory of their own
-  bool can_skip_output = false;      ///< a rerun whose outputs nobody reads may make none
-};
-
 /// All operations of one pass in the engine's order: immutable, checked when it is made.
+///
+/// What each operation names is there when its turn comes, if all run once in that order:
+/// - A value is given (a graph input or a constant) or made by exactly one operation.
+/// - What is read, added to or a result is given, or was made before and neither consumed nor
+///   released before. An operation does not read what it makes itself.
+/// - What is consumed is read by the same operation, named once, not given, does not stay and is
+///   not needed later. Its views may be: they hold on to its bytes.
+/// - A view's source is read and not consumed by the operation that makes the view; what is given
+///   is no view. So views have no cycles.
+/// - What is added to is a gradient. An operation may add to what it makes itself.
+/// - What is released was made before or by the same operation, and is released once. To release
+///   what is given, stays or is a result has no effect.
+/// - One operation at most is a turn, the program's where one is known, and no backward comes
+///   before that. What runs after it may be a forward, as in a recorded program whose turn somebody
+///   chose.
+/// - Each operation is of one of the layers; 65,536 layers at most are without operations.
+/// - Costs are numbers from 0, 1e150 together at most: products and squares of them are finite.
+/// - All values, each view as if it had its source's bytes to itself, and what the largest
+///   operation takes while it runs, are 2^63 - 1 bytes together at most: no schedule of the
+///   program then holds more than can be counted.
+///
+/// Nodes and ports are names for messages.
 class Program {
  public:
   static constexpr operation_id no_operation = 0xFFFFFFFFU;  ///< no maker, or no turn
 
+  /// Linear in all that the operations name.
   /// @param turn the operation between forward and backward that the engine runs; `no_operation`
   ///   for a recorded program, which does not say where it turns
+  /// @param layer_count layers, those without operations included
   /// @param results what must be present at the end, in the order in which the engine asks for it
-  /// @throws InvalidGraph if an operation names a value that does not exist, reads one that nothing
-  ///   made before it or has a cost that is negative or not finite, if a value has two first
-  ///   makers, or a graph input has bytes.
+  /// @throws InvalidGraph for the first rule that is broken, with the operation and the value.
   Program(std::vector<Value> values, std::vector<Operation> operations, operation_id turn,
           std::size_t layer_count, bool cost_is_flops, std::vector<value_id> results = {})
       : values_(std::move(values)),
         operations_(std::move(operations)),
-        makers_(values_.size(), no_operation),
         results_(std::move(results)),
         turn_(turn),
         layer_count_(layer_count),
         cost_is_flops_(cost_is_flops) {
     check();
+    fingerprint_ = hash();
   }
 
   /// All values; a `value_id` counts them.
@@ -128,46 +101,37 @@ class Program {
   /// A hash of everything that a schedule depends on; equal programs have equal ones.
   [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
 
+  /// True if another operation than its maker adds to the value: the maker alone does not make it
+  /// again.
+  [[nodiscard]] bool is_sum(value_id value) const noexcept { return is_sum_[value] != 0; }
+
   /// "output 0 of node 3", for messages.
+  /// @throws InvalidArgument if there is no such value
   [[nodiscard]] std::string describe(value_id value) const {
-    const Value& v = values_[value];
-    const std::string port = std::to_string(v.port);
-    const std::string node = v.node == Value::no_node
-                                 ? "the graph"
-                                 : (has_turn() ? "node " : "operation ") + std::to_string(v.node);
-    switch (v.kind) {
-      case ValueKind::input:
-        return "graph input " + port;
-      case ValueKind::constant:
-        return "constant " + port;
-      case ValueKind::saved:
-        return "saved state of " + node;
-      case ValueKind::gradient:
-        return v.node == Value::no_node ? "gradient of graph input " + port
-                                        : "gradient of output " + port + " of " + node;
-      case ValueKind::output:
-        break;
-    }
-    return "output " + port + " of " + node;
+    if (value >= values_.size()) refuse_number("value", value, values_.size());
+    return reprise::describe(values_[value], has_turn());
   }
   /// "forward of node 3", for messages.
+  /// @throws InvalidArgument if there is no such operation
   [[nodiscard]] std::string describe_operation(operation_id op) const {
-    const Operation& o = operations_[op];
-    if (o.kind == OperationKind::turn) return "the turn";
-    if (!has_turn()) return "operation " + std::to_string(op);
-    return (o.kind == OperationKind::forward ? "forward of node " : "backward of node ") +
-           std::to_string(o.node);
+    if (op >= operations_.size()) refuse_number("operation", op, operations_.size());
+    return reprise::describe(operations_[op], op, has_turn());
   }
 
  private:
   void check() {
-    if (has_turn() &&
-        (turn_ >= operations_.size() || operations_[turn_].kind != OperationKind::turn)) {
-      throw InvalidGraph("operation " + std::to_string(turn_) + " is not the program's turn");
-    }
+    const program_check::Walk walk({.values = values_,
+                                    .operations = operations_,
+                                    .turn = turn_,
+                                    .layer_count = layer_count_,
+                                    .results = results_});
+    makers_ = walk.makers();
+    is_sum_ = walk.sums();
+  }
+
+  [[nodiscard]] std::uint64_t hash() const noexcept {
     std::uint64_t hash = hash_combine(values_.size(), operations_.size());
     for (const Value& value : values_) {
-      if (value.kind == ValueKind::input && value.bytes > 0) refuse_bytes(value);
       hash = hash_combine(hash, value.bytes);
       hash = hash_combine(hash, static_cast<std::uint64_t>(value.kind));
       hash = hash_combine(hash, value.view_of ? std::uint64_t{*value.view_of} + 1 : 0);
@@ -175,25 +139,12 @@ class Program {
     }
     for (operation_id op = 0; op < operations_.size(); ++op) {
       const Operation& o = operations_[op];
-      if (!(o.cost >= 0) || !std::isfinite(o.cost)) {
-        throw InvalidGraph(describe_operation(op) + " costs " + std::to_string(o.cost));
+      for (const auto* list : {&o.writes, &o.reads}) {
+        for (const value_id value : *list) {
+          hash = hash_combine(hash, (std::uint64_t{op} << 32U) + value);
+        }
       }
-      for (const value_id value : o.writes) {
-        check_exists(op, value);
-        if (makers_[value] != no_operation) refuse(op, value, "makes a second time");
-        makers_[value] = op;
-        hash = hash_combine(hash, (std::uint64_t{op} << 32U) + value);
-      }
-      for (const value_id value : o.accumulates) check_made(op, value);
-      for (const value_id value : o.reads) {
-        check_made(op, value);
-        hash = hash_combine(hash, (std::uint64_t{op} << 32U) + value);
-      }
-      for (const value_id value : o.consumes) {
-        check_exists(op, value);
-        hash = hash_combine(hash, value);
-      }
-      for (const value_id value : o.releases) check_exists(op, value);
+      for (const value_id value : o.consumes) hash = hash_combine(hash, value);
       hash = hash_combine(hash, o.consumes.size());
       for (const value_id value : o.accumulates) hash = hash_combine(hash, value);
       hash = hash_combine(hash, o.accumulates.size());
@@ -201,40 +152,21 @@ class Program {
       hash = hash_combine(hash, (o.repeatable ? 1U : 0U) + (o.adds_in_place ? 2U : 0U) +
                                     (o.can_skip_output ? 4U : 0U));
     }
-    for (const value_id value : results_) {
-      check_made(no_operation, value);
-      hash = hash_combine(hash, value);
-    }
-    fingerprint_ = hash;
+    for (const value_id value : results_) hash = hash_combine(hash, value);
+    return hash;
   }
-  void check_exists(operation_id op, value_id value) const {
-    if (value >= values_.size()) {
-      throw InvalidGraph(name_of(op) + " names value " + std::to_string(value) + " of " +
-                         std::to_string(values_.size()));
-    }
-  }
-  void check_made(operation_id op, value_id value) const {
-    check_exists(op, value);
-    if (!is_given(value) && makers_[value] == no_operation) {
-      refuse(op, value, "reads before it is made");
-    }
-  }
-  [[noreturn]] static void refuse_bytes(const Value& input) {
-    throw InvalidGraph("graph input " + std::to_string(input.port) + " has " +
-                       std::to_string(input.bytes) +
-                       " bytes, but is the caller's: a constant is counted");
-  }
-  [[noreturn]] void refuse(operation_id op, value_id value, const char* what) const {
-    throw InvalidGraph(name_of(op) + " " + what + ": " + describe(value));
-  }
-  [[nodiscard]] std::string name_of(operation_id op) const {
-    return op == no_operation ? "the list of results" : describe_operation(op);
+
+  [[noreturn]] static void refuse_number(const char* what, std::uint32_t number,
+                                         std::size_t count) {
+    throw InvalidArgument(std::string(what) + " " + std::to_string(number) + " of a program of " +
+                          std::to_string(count));
   }
 
   std::vector<Value> values_;
   std::vector<Operation> operations_;
-  std::vector<operation_id> makers_;
   std::vector<value_id> results_;
+  std::vector<operation_id> makers_;
+  std::vector<std::uint8_t> is_sum_;
   operation_id turn_;
   std::size_t layer_count_;
   bool cost_is_flops_;

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What takes bytes in a program.
+
+#include <cstdint>
+#include <optional>
+#include <reprise/core/units.hpp>
+#include <string>
+
+namespace reprise::inline v0 {
+
+/// The number of a value in its program.
+using value_id = std::uint32_t;
+
+/// What a value is.
+enum class ValueKind : std::uint8_t {
+  input,     ///< a graph input: borrowed, no bytes, always present
+  constant,  ///< a recorded program's weight or input: there from the start, pinned, counted
+  output,    ///< a port of a node
+  saved,     ///< what a node's backward needs besides its inputs and outputs
+  gradient,  ///< the gradient of an output or of a graph input
+};
+
+/// Something that takes bytes.
+struct Value {
+  static constexpr std::uint32_t no_node = 0xFFFFFFFFU;  ///< of what belongs to no node
+
+  ValueKind kind = ValueKind::output;  ///< what it is of its node
+  std::uint32_t node = no_node;  ///< its node; of a gradient: the node of what it is a gradient of
+  std::uint32_t port = 0;        ///< of its node; of graph inputs and their gradients: which input
+  byte_count bytes = 0;          ///< as requested, while it is there
+  std::optional<value_id> view_of{};  ///< shares the storage of this value
+  bool stays = false;                 ///< never dropped: the gradient of a graph input
+};
+
+/// "output 0 of node 3", for messages.
+/// @param has_nodes false in a program that does not say where it turns: its operations are named
+///   by their numbers
+[[nodiscard]] inline std::string describe(const Value& value, bool has_nodes) {
+  const std::string port = std::to_string(value.port);
+  const std::string node = value.node == Value::no_node
+                               ? "the graph"
+                               : (has_nodes ? "node " : "operation ") + std::to_string(value.node);
+  switch (value.kind) {
+    case ValueKind::input:
+      return "graph input " + port;
+    case ValueKind::constant:
+      return "constant " + port;
+    case ValueKind::saved:
+      return "saved state of " + node;
+    case ValueKind::gradient:
+      return value.node == Value::no_node ? "gradient of graph input " + port
+                                          : "gradient of output " + port + " of " + node;
+    case ValueKind::output:
+      break;
+  }
+  return "output " + port + " of " + node;
+}
+
+}  // namespace reprise::inline v0
