@@ -22,6 +22,7 @@ namespace reprise::inline v0 {
 /// gradient + transient; after it, parts, transient and copies of what was present are gone. A view
 /// binds to its source's storage as it is when the view is made: a source that is remade later is
 /// another storage, and both count. An action costs time linear in what its operation touches.
+/// Sums of bytes need no check here: a program that was made holds none that could pass 64 bits.
 class Ledger {
  public:
   /// @param program must outlive the ledger
@@ -42,16 +43,26 @@ class Ledger {
   /// The most that was live, inside actions too.
   [[nodiscard]] byte_count peak_bytes() const noexcept { return peak_bytes_; }
   /// True if the value has bytes now, or is given from the start.
+  /// @param value one of the program's
   [[nodiscard]] bool is_present(value_id value) const noexcept {
     return storage_of_[value] != absent;
   }
   /// True if the operation ran before.
+  /// @param op one of the program's
   [[nodiscard]] bool has_run(operation_id op) const noexcept { return has_run_[op] != 0; }
 
   /// The bytes that would be live while the action runs; nothing changes.
   /// @throws InvalidSchedule if the action has no meaning now; the message names it.
   [[nodiscard]] byte_count bytes_during(const Action& action) const {
-    return action.kind == ActionKind::run ? bytes_during_run(action) : bytes_during_drop(action);
+    switch (action.kind) {
+      case ActionKind::run:
+        return bytes_during_run(action);
+      case ActionKind::drop:
+        return bytes_during_drop(action);
+    }
+    throw InvalidSchedule("an action of kind " +
+                          std::to_string(static_cast<unsigned>(action.kind)) +
+                          ", which does not exist");
   }
 
   /// Applies one action.
@@ -105,7 +116,7 @@ class Ledger {
         refuse_run(action, "reads what is absent: " + program_->describe(read));
     }
     for (const value_id part : op.accumulates) {
-      if (!is_present(part) && std::ranges::find(op.writes, part) == op.writes.end()) {
+      if (!is_present(part) && program_->maker(part) != action.index) {
         refuse_run(action, "adds to what is absent: " + program_->describe(part));
       }
     }
@@ -118,6 +129,20 @@ class Ledger {
       return !is_present(written) && !is_skipped(action, program_->values()[written]);
     });
     if (!makes_something) refuse_run(action, "would make nothing that is absent");
+    check_sums(action, op);
+  }
+
+  // A sum of parts of several operations is not made again by one of them.
+  void check_sums(const Action& action, const Operation& op) const {
+    for (const value_id part : op.accumulates) {
+      if (program_->maker(part) == action.index) continue;
+      refuse_run(action, "would add a second time to " + program_->describe(part));
+    }
+    for (const value_id written : op.writes) {
+      if (is_present(written) || !program_->is_sum(written)) continue;
+      refuse_run(action,
+                 "would make again without what others add: " + program_->describe(written));
+    }
   }
 
   [[nodiscard]] byte_count bytes_during_drop(const Action& action) const {
