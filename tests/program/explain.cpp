@@ -144,3 +144,20 @@ TEST_CASE("explain refuses names that are too few, and has a word for a program 
   const reprise::Program empty({}, {}, reprise::Program::no_operation, 0, true);
   CHECK(reprise::explain(empty, {}) == "There is nothing to run.\n");
 }
+
+TEST_CASE("what is not in the program, or has no meaning, is not explained") {
+  const auto program = reprise_test::chain_program(4);
+  const auto schedule = keep(program, reprise::KeepSet(program.values().size(), 0));
+  CHECK_THROWS_WITH_AS(static_cast<void>(explain(program, schedule, 1'000'000)),
+                       doctest::Contains("value 1000000 of a program of 14 cannot be explained"),
+                       reprise::InvalidArgument);
+  using reprise::Action;
+  for (const Action& action :
+       {Action::drop(1'000'000), Action::run(1'000'000), Action::drop(1), Action::run(3)}) {
+    const reprise::Schedule wrong{{action}};
+    CHECK_THROWS_AS(static_cast<void>(explain(program, wrong)), reprise::InvalidSchedule);
+    CHECK_THROWS_AS(static_cast<void>(explain(program, wrong, 1)), reprise::InvalidSchedule);
+  }
+  const auto other = reprise_test::chain_program(3);
+  CHECK_THROWS_AS(static_cast<void>(explain(other, schedule)), reprise::InvalidSchedule);
+}

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <random>
 #include <reprise/eviction/dtr_eq_class.hpp>
@@ -394,4 +395,37 @@ TEST_CASE("an alignment that is no power of 2 is refused, and nothing needs no a
   CHECK_THROWS_WITH_AS(static_cast<void>(reprise::layout(program, {}, {.alignment = 24})),
                        "an alignment of 24 bytes is no power of 2", reprise::InvalidArgument);
   CHECK(reprise::layout(program, {}).high_water == 0);
+}
+
+TEST_CASE("an alignment whose blocks pass 2^63 - 1 bytes is refused") {
+  const Program program = reprise_test::chain_program(4);
+  const Schedule schedule = keep(program, reprise::KeepSet(program.values().size(), 1));
+  for (const byte_count alignment : {byte_count{1} << 60U, byte_count{1} << 63U}) {
+    CAPTURE(alignment);
+    CHECK_THROWS_WITH_AS(
+        static_cast<void>(reprise::layout(program, schedule, {.alignment = alignment})),
+        doctest::Contains("have more than 9223372036854775807 bytes together"),
+        reprise::InvalidArgument);
+  }
+  const ArenaLayout laid =
+      reprise::layout(program, schedule, {.alignment = byte_count{1} << 59U, .tries = 1});
+  CHECK(laid.high_water >= laid.live_bytes);
+}
+
+TEST_CASE("a schedule without meaning has no layout, and a search has an end") {
+  const Program program = reprise_test::chain_program(4);
+  using reprise::Action;
+  for (const Action& action :
+       {Action::drop(1'000'000), Action::run(1'000'000), Action::drop(1), Action::run(3)}) {
+    CHECK_THROWS_AS(static_cast<void>(reprise::layout(program, Schedule{{action}})),
+                    reprise::InvalidSchedule);
+  }
+  const Schedule longer = keep(program, reprise::KeepSet(program.values().size(), 0));
+  CHECK_THROWS_AS(static_cast<void>(reprise::layout(reprise_test::chain_program(3), longer)),
+                  reprise::InvalidSchedule);
+  for (const double seconds :
+       {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK_THROWS_WITH_AS(static_cast<void>(reprise::layout(program, longer, {.seconds = seconds})),
+                         doctest::Contains("seconds has no end"), reprise::InvalidArgument);
+  }
 }

@@ -14,6 +14,7 @@
 #include <reprise/core/units.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
+#include <reprise/program/simulate.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,10 +24,16 @@
 
 namespace reprise::inline v0 {
 
-/// What becomes of a value, in words: when it is made, dropped and made again. Linear in the
-/// schedule.
+/// What becomes of a value, in words: when it is made, dropped and made again. Linear in program
+/// and schedule.
+/// @throws InvalidArgument if the program has no such value; InvalidSchedule as `check_actions`
 [[nodiscard]] inline std::string explain(const Program& program, const Schedule& schedule,
                                          value_id value) {
+  if (value >= program.values().size()) {
+    throw InvalidArgument("value " + std::to_string(value) + " of a program of " +
+                          std::to_string(program.values().size()) + " cannot be explained");
+  }
+  check_actions(program, schedule);
   std::string text = program.describe(value) + " (" + format_bytes(program.values()[value].bytes) +
                      ", layer " + std::to_string(program.layer(value)) + "):";
   const auto add = [&](const std::string& part) {
@@ -129,21 +136,20 @@ class Account {
   // The operation during which most is live if each runs once and nothing stays in vain.
   [[nodiscard]] operation_id fullest_instant() const {
     const std::size_t end = program_.operations().size();
-    std::vector<std::int64_t> change(end + 2, 0);
+    // Differences modulo 2^64: what they sum up to is a number of bytes again.
+    std::vector<byte_count> change(end + 2, 0);
     for (value_id v = 0; v < last_need_.size(); ++v) {
       const operation_id maker = program_.maker(v);
       if (maker == Program::no_operation || program_.values()[v].view_of) continue;
-      const auto bytes = static_cast<std::int64_t>(program_.values()[v].bytes);
-      change[maker] += bytes;
-      change[std::max(maker, last_need_[v]) + std::size_t{1}] -= bytes;
+      change[maker] += program_.values()[v].bytes;
+      change[std::max(maker, last_need_[v]) + std::size_t{1}] -= program_.values()[v].bytes;
     }
-    std::int64_t live = 0;
-    std::int64_t most = -1;
+    byte_count live = 0;
+    byte_count most = 0;
     operation_id fullest = 0;
     for (operation_id op = 0; op < end; ++op) {
       live += change[op];
-      const auto during =
-          live + static_cast<std::int64_t>(program_.operations()[op].transient_bytes);
+      const byte_count during = live + program_.operations()[op].transient_bytes;
       if (during <= most) continue;
       most = during;
       fullest = op;
@@ -311,8 +317,8 @@ class Lines {
 /// operation during which most would be live, and what the schedule makes but once. Few values are
 /// named one by one, many by kind and size. Linear in program and schedule, but for the sorting of
 /// what is told.
-/// @param schedule one that `simulate` accepts
-/// @throws InvalidArgument if there are names, but not one for each operation
+/// @throws InvalidArgument if there are names, but not one for each operation; InvalidSchedule as
+///   `check_actions`
 [[nodiscard]] inline std::string explain(const Program& program, const Schedule& schedule,
                                          const ExplainOptions& options = {}) {
   const std::size_t names = options.operation_names.size();
@@ -320,6 +326,7 @@ class Lines {
     throw InvalidArgument(std::to_string(names) + " names for " +
                           std::to_string(program.operations().size()) + " operations");
   }
+  check_actions(program, schedule);
   if (program.operations().empty()) return "There is nothing to run.\n";
   const explaining::Account account(program, schedule);
   const explaining::Lines lines(program, options);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -16,6 +17,7 @@
 #include <reprise/core/units.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
+#include <reprise/program/simulate.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -159,6 +161,8 @@ class Lifetimes {
   }
 
   std::uint32_t add_piece(byte_count bytes, std::uint32_t at) {
+    all_bytes_ += bytes;
+    if (all_bytes_ > most_bytes) refuse_bytes();
     pieces.push_back({.first = at, .last = at, .bytes = bytes});
     references_.push_back(0);
     owner_of_.push_back(none);
@@ -169,12 +173,22 @@ class Lifetimes {
     pieces_of_blocks.push_back(piece);
     return static_cast<std::uint32_t>(blocks.size() - 1);
   }
+  // Bytes and alignment are 2^63 at most, and so is what they round up to.
   [[nodiscard]] byte_count aligned(byte_count bytes) const noexcept {
     return (bytes + alignment_ - 1) & ~(alignment_ - 1);
   }
+  [[noreturn]] void refuse_bytes() const {
+    throw InvalidArgument("the blocks of the schedule, each aligned to " +
+                          std::to_string(alignment_) + " bytes, have more than " +
+                          std::to_string(most_bytes) + " bytes together");
+  }
+
+  // Wherever pieces are put on top of each other, they end below this.
+  static constexpr byte_count most_bytes = std::numeric_limits<std::int64_t>::max();
 
   const Program& program_;
   byte_count alignment_;
+  byte_count all_bytes_ = 0;
   std::vector<std::uint32_t> instance_of_;  ///< value -> its block now
   std::vector<std::uint32_t> piece_of_;     ///< value -> where its bytes are now
   std::vector<std::uint32_t> references_;   ///< piece -> values that are in it
@@ -355,14 +369,19 @@ class OrderSearch {
 /// size; otherwise it stays until its reader has run. Inputs and constants are the engine's own.
 /// Best fit in four orders (bytes, time, both, as made), the best of which is improved within the
 /// given time.
-/// @param schedule one that `simulate` accepts
-/// @throws InvalidArgument if the alignment is not a power of 2
+/// @throws InvalidArgument if the alignment is not a power of 2, or so large that all blocks, one
+///   after another, pass 2^63 - 1 bytes, and for a time that is not finite; InvalidSchedule as
+///   `check_actions`
 [[nodiscard]] inline ArenaLayout layout(const Program& program, const Schedule& schedule,
                                         const LayoutOptions& options = {}) {
   if (options.alignment == 0 || (options.alignment & (options.alignment - 1)) != 0) {
     throw InvalidArgument("an alignment of " + std::to_string(options.alignment) +
                           " bytes is no power of 2");
   }
+  if (!std::isfinite(options.seconds)) {
+    throw InvalidArgument("a search of " + std::to_string(options.seconds) + " seconds has no end");
+  }
+  check_actions(program, schedule);
   arena::Lifetimes lifetimes(program, options.alignment);
   lifetimes.follow(schedule);
   ArenaLayout result;

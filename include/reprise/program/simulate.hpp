@@ -23,6 +23,14 @@ struct Simulation {
   std::vector<std::uint32_t> recomputes_per_layer{};  ///< runs after an operation's first
 };
 
+/// Checks that each action of a schedule has a meaning where it stands, whether or not the program
+/// comes to its end. Linear in the schedule.
+/// @throws InvalidSchedule naming the first that has none.
+inline void check_actions(const Program& program, const Schedule& schedule) {
+  Ledger ledger(program);
+  for (const Action& action : schedule.actions) ledger.apply(action);
+}
+
 /// Checks that a program's schedule has come to its end: every operation ran, the results are
 /// there, and nothing else is left. Linear in the program.
 /// @throws InvalidSchedule naming what is missing or left.
