@@ -8,71 +8,132 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <reprise/program/program.hpp>
-#include <span>
 #include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
 
-/// A budget below which no plan of any planner can run the program: the most that any one operation
-/// needs at once, with the constants and the gradients that are live around it (gradients are never
-/// evicted), or what must be there at the end. Linear in the program.
-[[nodiscard]] inline byte_count lower_bound_bytes(const Program& program) {
-  const std::span<const Value> values = program.values();
-  const std::span<const Operation> operations = program.operations();
-  std::vector<operation_id> last_read(values.size(), 0);
-  for (operation_id op = 0; op < operations.size(); ++op) {
-    for (const value_id read : operations[op].reads) last_read[read] = op;
-  }
-  std::vector<operation_id> seen(values.size(), Program::no_operation);
-  byte_count gradients = 0;
-  byte_count constants = 0;
-  for (const Value& value : values) {
-    if (value.kind == ValueKind::constant) constants += value.bytes;
-  }
-  const auto storage = [&](value_id value) {
-    while (values[value].view_of) value = *values[value].view_of;
-    return value;
-  };
-  byte_count bound = constants;
-  for (value_id result : program.results()) {
-    result = storage(result);
-    if (program.is_given(result) || seen[result] == Program::no_operation - 1) continue;
-    seen[result] = Program::no_operation - 1;
-    bound += values[result].bytes;
-  }
-  for (operation_id op = 0; op < operations.size(); ++op) {
-    const Operation& o = operations[op];
-    byte_count bytes = constants + gradients + o.transient_bytes;
-    for (value_id read : o.reads) {
-      if (values[read].kind == ValueKind::gradient) continue;
-      read = storage(read);
-      if (program.is_given(read)) continue;
-      if (std::exchange(seen[read], op) != op) bytes += values[read].bytes;
+namespace bounds {
+
+/// Walks over a program and notes what each operation cannot run without.
+class Walk {
+ public:
+  explicit Walk(const Program& program)
+      : program_(program),
+        storages_(program.values().size()),
+        last_read_(program.values().size(), none),
+        counted_(program.values().size(), none),
+        freed_(program.values().size(), none) {
+    std::iota(storages_.begin(), storages_.end(), value_id{0});
+    for (operation_id op = 0; op < program.operations().size(); ++op) {
+      if (!program.operations()[op].repeatable) {
+        for (const value_id read : program.operations()[op].reads) last_read_[storages_[read]] = op;
+      }
+      for (const value_id written : program.operations()[op].writes) {
+        const Value& value = program.values()[written];
+        if (value.view_of) storages_[written] = storages_[*value.view_of];
+      }
     }
-    for (const value_id consumed : o.consumes) bytes -= values[consumed].bytes;
+    for (const Value& value : program.values()) {
+      if (value.kind == ValueKind::constant) constants_ += value.bytes;
+    }
+  }
+
+  [[nodiscard]] byte_count bytes() {
+    byte_count bound = bytes_at_end();
+    for (operation_id op = 0; op < program_.operations().size(); ++op) {
+      bound = std::max(bound, bytes_during(op));
+      note_gradients(op);
+    }
+    return bound;
+  }
+
+ private:
+  static constexpr operation_id none = Program::no_operation;
+  static constexpr operation_id end = none - 1;
+
+  [[nodiscard]] byte_count bytes_of(value_id storage) const {
+    return program_.values()[storage].bytes;
+  }
+  // What cannot be made again is there from its maker to the last reader that cannot run again
+  // either: these run in the program's order, the others at any time.
+  [[nodiscard]] bool is_held(value_id storage) const {
+    return program_.values()[storage].kind == ValueKind::gradient &&
+           !program_.operations()[program_.maker(storage)].repeatable;
+  }
+  // True once for each storage and operation.
+  [[nodiscard]] static bool mark(std::vector<operation_id>& marks, value_id storage,
+                                 operation_id op) {
+    return std::exchange(marks[storage], op) != op;
+  }
+
+  [[nodiscard]] byte_count bytes_at_end() {
+    byte_count bytes = constants_;
+    for (const value_id result : program_.results()) {
+      const value_id storage = storages_[result];
+      if (!program_.is_given(storage) && mark(counted_, storage, end)) bytes += bytes_of(storage);
+    }
+    return bytes;
+  }
+
+  [[nodiscard]] byte_count bytes_during(operation_id op) {
+    const Operation& o = program_.operations()[op];
+    const bool is_in_order = !o.repeatable;
+    byte_count bytes = constants_ + (is_in_order ? gradients_ : 0) + o.transient_bytes;
+    for (const value_id read : o.reads) {
+      const value_id storage = storages_[read];
+      if (program_.is_given(storage) || (is_in_order && is_held(storage))) continue;
+      if (mark(counted_, storage, op)) bytes += bytes_of(storage);
+    }
+    // What is consumed is read, so that it has been counted; two of its names count as one.
+    for (const value_id consumed : o.consumes) {
+      const value_id storage = storages_[consumed];
+      if (!program_.is_given(storage) && mark(freed_, storage, op)) bytes -= bytes_of(storage);
+    }
     for (const value_id written : o.writes) {
-      if (!values[written].view_of) bytes += values[written].bytes;
+      if (!program_.values()[written].view_of) bytes += program_.values()[written].bytes;
     }
     if (!o.adds_in_place) {
-      for (const value_id part : o.accumulates) bytes += values[part].bytes;
+      for (const value_id part : o.accumulates) bytes += program_.values()[part].bytes;
     }
-    bound = std::max(bound, bytes);
+    return bytes;
+  }
+
+  void note_gradients(operation_id op) {
+    const Operation& o = program_.operations()[op];
     for (const value_id written : o.writes) {
-      if (values[written].kind == ValueKind::gradient) gradients += values[written].bytes;
-      if (values[written].kind == ValueKind::gradient && !values[written].stays &&
-          last_read[written] == 0) {
-        gradients -= values[written].bytes;
+      if (storages_[written] != written || !is_held(written)) continue;
+      if (program_.values()[written].stays || last_read_[written] != none) {
+        gradients_ += bytes_of(written);
       }
     }
     for (const value_id read : o.reads) {
-      if (values[read].kind == ValueKind::gradient && last_read[read] == op) {
-        gradients -= values[read].bytes;
-      }
+      const value_id storage = storages_[read];
+      if (!is_held(storage) || program_.values()[storage].stays) continue;
+      if (last_read_[storage] != op) continue;
+      last_read_[storage] = none;
+      gradients_ -= bytes_of(storage);
     }
   }
-  return bound;
+
+  const Program& program_;
+  std::vector<value_id> storages_;       ///< value -> the one whose bytes it shares
+  std::vector<operation_id> last_read_;  ///< of each storage; none once it has been noted
+  std::vector<operation_id> counted_;    ///< storage -> the operation that counted it last
+  std::vector<operation_id> freed_;      ///< storage -> the operation that consumed it last
+  byte_count constants_ = 0;
+  byte_count gradients_ = 0;
+};
+
+}  // namespace bounds
+
+/// A budget below which no plan of any planner can run the program: the most that any one operation
+/// needs at once, with the constants and the gradients that are live around it (those that cannot
+/// be made again are never evicted), or what must be there at the end. Linear in the program.
+[[nodiscard]] inline byte_count lower_bound_bytes(const Program& program) {
+  return bounds::Walk(program).bytes();
 }
 
 }  // namespace reprise::inline v0

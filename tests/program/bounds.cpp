@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <reprise/program/bounds.hpp>
+#include <reprise/program/keep.hpp>
+#include <reprise/program/simulate.hpp>
+#include <vector>
+
+#include "support/chain_program.hpp"
+#include "support/random_program.hpp"
+
+namespace {
+
+using reprise::Program;
+using reprise::ValueKind;
+
+}  // namespace
+
+TEST_CASE("no schedule needs less than the bound") {
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    const Program program = reprise_test::random_program(seed);
+    for (const std::uint8_t is_kept : {std::uint8_t{0}, std::uint8_t{1}}) {
+      const reprise::KeepSet kept(program.values().size(), is_kept);
+      CHECK(lower_bound_bytes(program) <=
+            simulate(program, keep(program, kept, reprise::Remake::each_time)).peak_bytes);
+    }
+  }
+}
+
+TEST_CASE("a gradient that an operation reads twice counts once") {
+  const Program program({{.kind = ValueKind::gradient, .node = 0, .bytes = 8},
+                         {.kind = ValueKind::gradient, .node = 1, .bytes = 4},
+                         {.kind = ValueKind::gradient, .node = 2, .bytes = 2}},
+                        {{.node = 0, .writes = {0}},
+                         {.node = 1, .reads = {0, 0}, .writes = {1}},
+                         {.node = 2, .reads = {1}, .writes = {2}}},
+                        Program::no_operation, 1, true, {2});
+  CHECK(lower_bound_bytes(program) == 12);
+}
+
+// A value of 8 bytes, a view of it that says 100, both consumed by what makes 4.
+TEST_CASE("what is consumed under two names is taken off once, by its own bytes") {
+  const Program program(
+      {{.node = 0, .bytes = 8}, {.node = 1, .bytes = 100, .view_of = 0}, {.node = 2, .bytes = 4}},
+      {{.node = 0, .writes = {0}},
+       {.node = 1, .reads = {0}, .writes = {1}},
+       {.node = 2, .reads = {0, 1}, .writes = {2}, .consumes = {0, 1}}},
+      Program::no_operation, 1, true, {2});
+  CHECK(lower_bound_bytes(program) == 8);
+}
+
+TEST_CASE("gradients are held unless they can be made again") {
+  const auto bound = [](bool repeatable) {
+    return lower_bound_bytes(Program({{.kind = ValueKind::gradient, .node = 0, .bytes = 8},
+                                      {.kind = ValueKind::gradient, .node = 1, .bytes = 4},
+                                      {.kind = ValueKind::gradient, .node = 2, .bytes = 1}},
+                                     {{.node = 0, .writes = {0}, .repeatable = repeatable},
+                                      {.node = 1, .writes = {1}, .transient_bytes = 6},
+                                      {.node = 2, .reads = {0, 1}, .writes = {2}}},
+                                     Program::no_operation, 1, true, {2}));
+  };
+  CHECK(bound(false) == 8 + 4 + 6);
+  CHECK(bound(true) == 8 + 4 + 1);
+}
