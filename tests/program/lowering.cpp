@@ -99,3 +99,49 @@ TEST_CASE("a graph that breaks a rule, or a profile of another graph, is refused
   CHECK_THROWS_AS(static_cast<void>(reprise::lower(consuming(), reprise::Profile{})),
                   reprise::InvalidArgument);
 }
+
+TEST_CASE("a graph is refused whatever it names that is not there, in any order") {
+  const auto refused = [](const std::function<void(Shape&)>& spoil, const char* message) {
+    Shape shape = consuming();
+    spoil(shape);
+    CHECK_THROWS_WITH_AS(static_cast<void>(reprise::lower(shape, profile())),
+                         doctest::Contains(message), reprise::InvalidGraph);
+  };
+  // Node 1 asks what views there are of what it consumes.
+  refused([](Shape& s) { s.nodes[2].view_of = 1'000'000; },
+          "node 2 is a view of an input that it does not have");
+  refused([](Shape& s) { s.nodes[1].consumes.input_index = -7; },
+          "node 1 consumes an input that it does not have");
+  refused([](Shape& s) { s.sources[2] = {{.node = 1, .port = 1}}; },
+          "node 2 reads port 1 of node 1");
+  refused([](Shape& s) { s.ends = {{.node = 2, .port = 9}}; }, "node 3 reads port 9 of node 2");
+  refused(
+      [](Shape& s) {
+        s.ends = {{.node = 2}, {.node = 2}};
+      },
+      "node 2 has port 0 twice among the graph's outputs");
+  refused([](Shape& s) { s.nodes[2].layer = 4'000'000'000U; }, "4000000001 layers of");
+}
+
+TEST_CASE("a profile whose bytes do not sum up is refused") {
+  constexpr reprise::byte_count huge = reprise::byte_count{1} << 63U;
+  const auto refused = [](const std::function<void(reprise::Profile&)>& spoil,
+                          const char* message) {
+    reprise::Profile wrong = profile();
+    spoil(wrong);
+    CHECK_THROWS_WITH_AS(static_cast<void>(reprise::lower(consuming(), wrong, false)),
+                         doctest::Contains(message), reprise::InvalidGraph);
+  };
+  refused([](reprise::Profile& p) { p.nodes[1].output_bytes = {huge}; },
+          "forward of node 1 makes more than");
+  refused([](reprise::Profile& p) { p.nodes[1].gradient_bytes = {~reprise::byte_count{0}}; },
+          "backward of node 2 makes more than");
+  refused([](reprise::Profile& p) { p.nodes[2].costs.forward_transient_bytes = huge; },
+          "forward of node 2 makes more than");
+  refused(
+      [](reprise::Profile& p) {
+        p.nodes[0].costs.backward_transient_bytes = huge;
+        p.input_bytes = {huge};
+      },
+      "node 0 has in backward a transient of 9223372036854775808 and 9223372036854775808 bytes");
+}

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/program/profile.hpp>
@@ -70,6 +71,18 @@ void check_consumption(const G& graph, std::size_t node) {
   }
 }
 
+// Each output has one gradient.
+template <LayerGraph G>
+void check_outputs_differ(const G& graph) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> outputs;
+  for (const Source& output : graph.outputs()) outputs.emplace_back(output.node, output.port);
+  std::ranges::sort(outputs);
+  const auto twice = std::ranges::adjacent_find(outputs);
+  if (twice == outputs.end()) return;
+  refuse(twice->first,
+         "has port " + std::to_string(twice->second) + " twice among the graph's outputs");
+}
+
 /// @throws InvalidGraph if a source comes later than its reader, a port does not exist, nothing is
 ///   an output, or a node consumes what is not its own.
 template <LayerGraph G>
@@ -86,17 +99,18 @@ void check_graph(const G& graph) {
   };
   for (std::size_t node = 0; node < graph.size(); ++node) {
     for (const Source& source : graph.inputs(node)) check_source(node, source);
-    check_consumption(graph, node);
     const NodeTraits traits = graph.traits(node);
     if (traits.view_of && *traits.view_of >= graph.inputs(node).size()) {
       refuse(node, "is a view of an input that it does not have");
     }
   }
+  for (std::size_t node = 0; node < graph.size(); ++node) check_consumption(graph, node);
   if (graph.outputs().empty()) throw InvalidGraph("the graph has no output");
   for (const Source& output : graph.outputs()) {
     if (output.is_graph_input()) throw InvalidGraph("a graph input cannot be a graph output");
     check_source(graph.size(), output);
   }
+  check_outputs_differ(graph);
 }
 
 template <LayerGraph G>
@@ -241,7 +255,7 @@ class Lowering {
     for (std::size_t i = 0; i < sources.size(); ++i) {
       if (!traits.differentiates.has_input(i)) continue;
       if (!is_wanted(sources[i])) {
-        if (!traits.skips_unwanted_gradients) op.transient_bytes += gradient_bytes(sources[i]);
+        if (!traits.skips_unwanted_gradients) add_transient(op, gradient_bytes(sources[i]));
         continue;
       }
       value_id& gradient = gradient_of(sources[i]);
@@ -253,6 +267,15 @@ class Lowering {
       }
     }
     operations_.push_back(std::move(op));
+  }
+
+  static void add_transient(Operation& op, byte_count bytes) {
+    const std::optional<byte_count> sum = byte_sum(op.transient_bytes, bytes);
+    if (!sum) {
+      refuse(op.node, "has in backward a transient of " + std::to_string(op.transient_bytes) +
+                          " and " + std::to_string(bytes) + " bytes, more than 64 bits count");
+    }
+    op.transient_bytes = *sum;
   }
 
   void add_backward_reads(std::size_t node, const NodeTraits& traits, Operation& op) {
@@ -306,7 +329,7 @@ void check_graph(const G& graph) {
 /// Costs are FLOPs if all nodes declare them, otherwise the profile's seconds.
 /// @param wants_input_gradients whether the graph inputs' gradients are handed out; if not, they
 ///   count as transient where a node makes them all the same
-/// @throws InvalidGraph as `check_graph`; InvalidArgument as `check_profile`.
+/// @throws InvalidGraph as `check_graph` and `Program`; InvalidArgument as `check_profile`.
 template <LayerGraph G>
 [[nodiscard]] LoweredGraph lower(const G& graph, const Profile& profile,
                                  bool wants_input_gradients = true) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <reprise/core/arguments.hpp>
+#include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
@@ -153,11 +154,11 @@ class Measurement {
     for (const T& output : outputs) {
       profile.output_bytes.push_back(counted_bytes(output));
       profile.gradient_bytes.push_back(tensor_traits<T>::bytes(output));
-      held += profile.output_bytes.back();
+      held = sum(node, held, profile.output_bytes.back());
     }
-    profile.saved_bytes = saved_bytes(saved) + resident_bytes(graph_, node);
-    held_ += held;
-    profile_.held_bytes = std::max(profile_.held_bytes, held_ + profile.saved_bytes);
+    profile.saved_bytes = sum(node, saved_bytes(saved), resident_bytes(graph_, node));
+    held_ = sum(node, held_, held);
+    profile_.held_bytes = std::max(profile_.held_bytes, sum(node, held_, profile.saved_bytes));
     apply_declared(node, profile);
   }
 
@@ -180,6 +181,12 @@ class Measurement {
       profile.gradient_bytes[port] = std::max(profile.gradient_bytes[port], most[port]);
     }
     profile.saved_bytes = std::max(profile.saved_bytes, profile.costs.max_saved_bytes);
+  }
+
+  [[nodiscard]] static byte_count sum(std::size_t node, byte_count a, byte_count b) {
+    if (const std::optional<byte_count> both = byte_sum(a, b)) return *both;
+    throw InvalidArgument("at node " + std::to_string(node) + " " + std::to_string(a) + " and " +
+                          std::to_string(b) + " bytes are held, more than 64 bits count");
   }
 
   G& graph_;
