@@ -71,3 +71,30 @@ TEST_CASE("another program, an unknown version and an invalid schedule are refus
       static_cast<void>(schedule_from_json(schedule_to_json(program, {}), program)),
       "not a schedule of this program: forward of node 0 never runs", CorruptState);
 }
+
+TEST_CASE("a text that is nested a million times is refused, wherever it is") {
+  const auto program = reprise_test::chain_program(2);
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  const std::string start = "{\"reprise_schedule\":1,\"program\":";
+  const std::string fingerprint =
+      "\"" + reprise::schedule_json::hexadecimal(program.fingerprint()) + "\"";
+  for (const std::string& text : {deep, "{\"reprise_schedule\":" + deep + "}", start + deep + "}",
+                                  start + fingerprint + ",\"actions\":" + deep + "}",
+                                  start + fingerprint + ",\"actions\":[[" + deep + ",1]]}"}) {
+    CHECK_THROWS_AS(static_cast<void>(schedule_from_json(text, program)), CorruptState);
+  }
+}
+
+TEST_CASE("an action that the program does not have is refused") {
+  const auto program = reprise_test::chain_program(2);
+  const std::string text = schedule_to_json(program, keep_none(program));
+  for (const char* action :
+       {"[\"run\",99]", "[\"drop\",99]", "[\"run\",4294967295]", "[\"drop\",4294967296]",
+        "[\"run\",-1]", "[\"run\",1e400]", "[\"jump\",0]", "[]", "7", "null"}) {
+    CAPTURE(action);
+    std::string changed = text;
+    const std::string mark = "[[";
+    changed.replace(changed.find(mark), mark.size(), "[" + std::string(action) + ",[");
+    CHECK_THROWS_AS(static_cast<void>(schedule_from_json(changed, program)), CorruptState);
+  }
+}

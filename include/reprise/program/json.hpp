@@ -96,7 +96,7 @@ inline constexpr std::uint64_t version = 1;
   }
   try {
     static_cast<void>(simulate(program, schedule));
-  } catch (const InvalidSchedule& invalid) {
+  } catch (const Error& invalid) {
     schedule_json::refuse(invalid.what());
   }
   return schedule;
