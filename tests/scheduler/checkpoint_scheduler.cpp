@@ -368,3 +368,18 @@ TEST_CASE("frozen plans are kept, also by a scheduler that remembers fewer") {
   }
   CHECK(small.plan_count() == 2);
 }
+
+TEST_CASE("a layer that no model has cannot be overridden, nor by what is no override") {
+  CheckpointScheduler scheduler{reprise::StoreAll{}};
+  const std::string before = saved(scheduler);
+  for (const std::size_t layer :
+       {std::size_t{1} << 24U, std::size_t{1} << 40U, std::numeric_limits<std::size_t>::max()}) {
+    CAPTURE(layer);
+    CHECK_THROWS_WITH_AS(scheduler.override_layer(layer, reprise::LayerOverride::forced),
+                         doctest::Contains("of 16777216 at most"), reprise::InvalidArgument);
+  }
+  CHECK_THROWS_WITH_AS(scheduler.override_layer(0, static_cast<reprise::LayerOverride>(77)),
+                       "an override of layer 0 of kind 77, which does not exist",
+                       reprise::InvalidArgument);
+  CHECK(saved(scheduler) == before);
+}

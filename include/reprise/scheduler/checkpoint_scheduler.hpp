@@ -60,7 +60,11 @@ class CheckpointScheduler {
 
   /// The user's word on a layer, whatever the planner; holds from the next step's plans on (while
   /// plans are frozen: from the first step after `thaw`).
+  /// @param layer below 16,777,216; the next plan refuses one that the model does not have
+  /// @throws InvalidArgument for a larger number, or an override that is none of the kind; nothing
+  ///   changes then
   void override_layer(std::size_t layer, LayerOverride word) {
+    check_override(layer, word);
     std::vector<LayerOverride>& overrides = state_.overrides;
     if (overrides.size() <= layer) overrides.resize(layer + 1, LayerOverride::none);
     overrides[layer] = word;
@@ -229,6 +233,18 @@ class CheckpointScheduler {
       return overrides;
     }
   };
+
+  static constexpr std::size_t most_layers = std::size_t{1} << 24U;
+
+  static void check_override(std::size_t layer, LayerOverride word) {
+    if (word > LayerOverride::forced) {
+      throw InvalidArgument("an override of layer " + std::to_string(layer) + " of kind " +
+                            std::to_string(static_cast<unsigned>(word)) + ", which does not exist");
+    }
+    if (layer < most_layers) return;
+    throw InvalidArgument("an override of layer " + std::to_string(layer) + " of " +
+                          std::to_string(most_layers) + " at most");
+  }
 
   [[nodiscard]] bool is_plan_due(std::uint64_t step) const {
     if (ignores_statistics(planner_)) return state_.is_due;
