@@ -2,20 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Whatever a program is made from, it is refused or means what it says: it runs once in its own
-// order, it can be laid out, explained and planned, and any schedule is played or refused.
+// order, it can be laid out and explained, and any schedule is played or refused.
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <reprise/core/error.hpp>
-#include <reprise/planner/every_nth.hpp>
-#include <reprise/planner/local_search.hpp>
-#include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/online.hpp>
-#include <reprise/planner/optimal_chain.hpp>
-#include <reprise/planner/recompute_all.hpp>
-#include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/json.hpp>
@@ -72,31 +65,6 @@ void check_told(const Program& program, const Schedule& schedule) {
   }
 }
 
-template <class P>
-void check_plan(const Program& program, byte_count budget, P planner) {
-  try {
-    const reprise::Plan plan = planner(reprise::PlanRequest{.program = program, .budget = budget});
-    expect(plan.peak_bytes <= budget);
-    expect(simulate(program, plan.schedule).peak_bytes == plan.peak_bytes);
-    expect(plan.bound_bytes <= plan.peak_bytes);
-  } catch (const reprise::BudgetInfeasible&) {
-    expect(budget != reprise::unlimited_bytes);
-  } catch (const reprise::NotAChain&) {
-  } catch (const reprise::InvalidArgument&) {
-  }
-}
-
-void check_plans(const Program& program, byte_count budget) {
-  check_plan(program, budget, reprise::MinCut{});
-  check_plan(program, budget, reprise::LocalSearch{{.tries = 5, .threads = 1}});
-  check_plan(program, budget, reprise::Online<reprise::DtrEqClass>{});
-  if (!program.has_turn()) return;
-  check_plan(program, budget, reprise::StoreAll{});
-  check_plan(program, budget, reprise::RecomputeAll{});
-  check_plan(program, budget, reprise::EveryNth{.n = 2});
-  check_plan(program, budget, reprise::OptimalChain{});
-}
-
 void check_any_schedule(const Program& program, const Schedule& schedule) {
   try {
     check_actions(program, schedule);
@@ -129,8 +97,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   expect(schedule_from_json(schedule_to_json(*program, once), *program) == once);
   expect(release_points(*program).size() == program->operations().size());
   check_any_schedule(*program, once);
-  check_plans(*program, reprise::unlimited_bytes);
-  check_plans(*program, played.peak_bytes / 2);
   check_any_schedule(*program, schedule_from_bytes(bytes, *program));
   return 0;
 }
