@@ -94,6 +94,8 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/check_program.hpp>
+#include <reprise/program/engine_state.hpp>
+#include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
@@ -127,6 +129,8 @@
 #include <reprise/run/segment.hpp>
 #include <reprise/run/session.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/run/step_notes.hpp>
+#include <reprise/run/step_verification.hpp>
 #include <reprise/run/tape_traits.hpp>
 #include <reprise/run/tensor_range.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>

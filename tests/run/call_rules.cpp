@@ -54,6 +54,7 @@ struct Square {
   [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
     return {.forward_flops = static_cast<double>(x.size())};
   }
+  void for_each_gradient(auto&& /*f*/) const {}  // it has no parameters
 };
 
 /// Layers in a row under a planner.

@@ -163,6 +163,11 @@ inline constexpr bool has_backward<N, std::tuple<A...>> = requires(N& n, A&&... 
   n.backward(std::forward<A>(a)...);
 };
 
+template <class N>
+inline constexpr bool shows_gradients = requires(N& n) {
+  n.for_each_gradient([](auto&&) {});
+};
+
 }  // namespace node
 
 /// The saved state of a node: `N::saved_type`, or `NothingSaved`.
@@ -219,6 +224,8 @@ requires Node<N, arity>
     m.resident_bytes();
     m.release_resident();
   };
+  // An empty class has nowhere to keep a parameter.
+  traits.hides_gradients = !std::is_empty_v<N> && !node::shows_gradients<N>;
   return traits;
 }
 

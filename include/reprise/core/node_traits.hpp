@@ -79,6 +79,7 @@ struct NodeTraits {
   bool accumulates_in_place = false;  ///< backward adds into the gradients it is given, no partials
   bool skips_unwanted_gradients = false;  ///< backward makes no gradient that nobody wants
   bool has_resident_state = false;        ///< keeps saved state in itself, see `resident_bytes`
+  bool hides_gradients = false;           ///< may have parameters and has no `for_each_gradient`
 };
 
 /// A hash of all that the traits say: another one means another program.

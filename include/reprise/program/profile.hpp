@@ -18,6 +18,7 @@
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
+#include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/sweep_forward.hpp>
 #include <span>
 #include <string>
@@ -200,7 +201,7 @@ class Measurement {
 
 /// The profile of a graph for the inputs at hand: the engine's own where the graph has
 /// `profile(inputs)`, otherwise measured in one extra forward that keeps only what later nodes
-/// read.
+/// read and leaves no trace in the engine's own state, also if it throws.
 template <LayerGraph G>
 [[nodiscard]] Profile make_profile(G& graph, std::span<typename G::tensor_type* const> inputs,
                                    PassContext::Identity identity) {
@@ -209,6 +210,7 @@ template <LayerGraph G>
     return graph.profile(Arguments<T>(inputs));
   } else {
     profiling::Measurement<G> measurement(graph);
+    const EngineStateGuard<G> unmoved(graph);
     sweep_forward(graph, inputs, PassContext(identity, PassMode::profiling), false, measurement);
     Profile profile = std::move(measurement).profile();
     for (const T* input : inputs) profile.input_bytes.push_back(tensor_traits<T>::bytes(*input));

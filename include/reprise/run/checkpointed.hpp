@@ -25,6 +25,7 @@
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/session.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/run/step_verification.hpp>
 #include <reprise/stats/no_tracker.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <span>
@@ -184,7 +185,8 @@ class Checkpointed
   }
 
   template <class Turn, class Zero>
-  void run_verified(Turn& turn, Zero& zero_gradients, const std::vector<tensor_type*>& inputs) {
+  [[nodiscard]] StepVerification run_verified(Turn& turn, Zero& zero_gradients,
+                                              const std::vector<tensor_type*>& inputs) {
     this->check_forward("verify_step", inputs.size());
     const auto playing = this->playing();
     const PassContext::Identity identity = this->first_identity();
@@ -194,18 +196,18 @@ class Checkpointed
     const auto apart = std::make_shared<running::Shared>(*this->shared());
     apart->account = std::make_shared<MemoryAccount>();
     apart->observer = nullptr;
-    const auto play = [&](const auto& shared, std::shared_ptr<const Plan> under, PassMode mode) {
-      zero_gradients();
-      return forgetting_on_mismatch(shape->signature, [&] {
-        return this->play_whole(
-            std::make_unique<running::Player<G>>(this->graph(), shared, shape, std::move(under),
-                                                 inputs, identity, mode),
-            turn);
-      });
+    const auto player = [&](const auto& shared, std::shared_ptr<const Plan> under, PassMode mode) {
+      return std::make_unique<running::Player<G>>(this->graph(), shared, shape, std::move(under),
+                                                  inputs, identity, mode);
     };
-    const auto expected = play(apart, keep_everything(shape->lowered.program), PassMode::profiling);
-    const auto actual = play(planned, plan, PassMode::training);
-    this->compare_gradients(expected, actual);
+    return forgetting_on_mismatch(shape->signature, [&] {
+      return this->compare_passes([&] { return player(planned, plan, PassMode::training); },
+                                  [&] {
+                                    return player(apart, keep_everything(shape->lowered.program),
+                                                  PassMode::profiling);
+                                  },
+                                  turn, zero_gradients);
+    });
   }
 
   [[nodiscard]] std::span<const double> statistics_for_plans() {

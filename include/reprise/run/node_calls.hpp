@@ -17,11 +17,13 @@
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
+#include <reprise/program/engine_state.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/run/step_notes.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -72,6 +74,15 @@ class NodeCalls {
   /// The number of the pass within its step.
   [[nodiscard]] std::uint64_t micro_batch() const noexcept { return pass_.micro_batch(); }
 
+  /// Makes this pass one of a verified step.
+  /// @param notes   takes what happens in it; must outlive the pass
+  /// @param follows the notes of the pass before: each call starts with the engine's own state as
+  ///                its counterpart there; null in the first
+  void note(StepNotes& notes, const StepNotes* follows) noexcept {
+    notes_ = &notes;
+    follows_ = follows;
+  }
+
   /// Runs a node forward and puts what `is_wanted(value)` of what it makes into its place.
   template <class Values, class Wanted>
   void forward(const Operation& op, const ForwardRun& run, Values& values, Wanted&& is_wanted) {
@@ -108,6 +119,7 @@ class NodeCalls {
     pass_.enter({.node = op.node,
                  .wants_parameter_gradients = !traits.is_frozen,
                  .unwanted_input_gradients = unwanted_});
+    if (notes_ != nullptr) note_backward(node, traits, values);
     graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
                     Arguments<T>(gradients_), pass_, std::span<T* const>(places_));
     shared_->sample_reserved();
@@ -133,10 +145,7 @@ class NodeCalls {
   }
 
  private:
-  static constexpr bool captures_state = requires(G & g, std::size_t n, const std::any& s) {
-    g.capture_state(n);
-    g.restore_state(n, s);
-  };
+  static constexpr bool captures_state = CapturesState<G>;
 
   [[nodiscard]] const LoweredGraph& lowered() const { return lowered_; }
   [[nodiscard]] const Program& program() const { return lowered_.program; }
@@ -159,13 +168,56 @@ class NodeCalls {
     };
     if constexpr (captures_state) {
       if (!is_rerun) {
+        if (follows_ != nullptr) restore(node, follows_->forward_states[node]);
         states_[node] = graph_.capture_state(node);
+        if (notes_ != nullptr) notes_->forward_states[node] = states_[node];
       } else if (states_[node].has_value()) {
         const StateGuard guard(graph_, node, states_[node]);
         return call();
       }
     }
     call();
+  }
+
+  void restore([[maybe_unused]] std::size_t node, [[maybe_unused]] const std::any& state) {
+    if constexpr (captures_state) {
+      if (state.has_value()) graph_.restore_state(node, state);
+    }
+  }
+
+  [[nodiscard]] static bool may_hide_gradients(const NodeTraits& traits) noexcept {
+    constexpr bool shows = requires(G & g, std::size_t n) {
+      g.for_each_gradient(n, [](auto&&) {});
+    };
+    return !traits.is_frozen && (traits.hides_gradients || !shows);
+  }
+
+  // What backward reads decides its result, so it is compared where a node shows no gradients.
+  template <class Values>
+  void note_backward(std::size_t node, const NodeTraits& traits, Values& values) {
+    if constexpr (captures_state) {
+      if (follows_ != nullptr) restore(node, follows_->backward_states[node]);
+      notes_->backward_states[node] = graph_.capture_state(node);
+    }
+    if (!may_hide_gradients(traits)) return;
+    notes_->without_gradients.push_back(node);
+    if constexpr (ChecksummableTensor<T>) {
+      const auto note_all = [&](BackwardRead kind, const std::vector<T*>& tensors) {
+        for (std::size_t i = 0; i < tensors.size(); ++i) {
+          if (tensors[i] == nullptr) continue;
+          notes_->reads.push_back({.node = node,
+                                   .kind = kind,
+                                   .index = i,
+                                   .checksum = tensor_traits<T>::checksum(*tensors[i])});
+        }
+      };
+      note_all(BackwardRead::gradient, gradients_);
+      note_all(BackwardRead::input, arguments_);
+      note_all(BackwardRead::output, reads_);
+      notes_->reads.push_back({.node = node,
+                               .kind = BackwardRead::saved,
+                               .checksum = saved_checksum(saved_of(node, values))});
+    }
   }
 
   // The engine's own state is as it was for the original while a node runs again, and goes back to
@@ -411,6 +463,8 @@ class NodeCalls {
   const LoweredGraph& lowered_;
   std::vector<T*> inputs_;
   PassContext pass_;
+  StepNotes* notes_ = nullptr;
+  const StepNotes* follows_ = nullptr;
   std::vector<S> uncounted_saved_;
   std::vector<std::any> states_;
   std::vector<std::optional<std::uint64_t>> checksums_;  ///< of originals

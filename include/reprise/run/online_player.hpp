@@ -16,6 +16,7 @@
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/run/step_notes.hpp>
 #include <reprise/store/online_event.hpp>
 #include <reprise/store/operation_feed.hpp>
 #include <span>
@@ -45,7 +46,7 @@ class OnlinePlayer {
         is_resident_(NodeCalls<G>::has_resident ? graph.size() : 0, 0),
         feed_(program(), shared_->account, std::move(policy),
               [this](operation_id op, bool is_rerun) { call(op, is_rerun); }) {
-    feed_.observe([this](const OnlineEvent& event) { note(event); });
+    feed_.observe([this](const OnlineEvent& event) { hear(event); });
     ++shared_->passes_alive;
   }
 
@@ -58,6 +59,9 @@ class OnlinePlayer {
     shared_->report.evictions += feed_.evictions();
     for (std::size_t node = 0; node < is_resident_.size(); ++node) release_resident(node);
   }
+
+  /// Makes this pass one of a verified step, see `NodeCalls::note`.
+  void note(StepNotes& notes, const StepNotes* follows) noexcept { calls_.note(notes, follows); }
 
   /// Runs all forwards and the turn; releases what they leave unread.
   /// @throws BudgetExceeded if an operation does not fit; what the engine throws
@@ -130,7 +134,7 @@ class OnlinePlayer {
     feed_.release_after(program().turn());
   }
 
-  void note(const OnlineEvent& event) {
+  void hear(const OnlineEvent& event) {
     if (event.kind == OnlineEvent::Kind::drop) {
       const Value& value = program().values()[event.index];
       if (value.kind == ValueKind::saved && !is_resident_.empty()) release_resident(value.node);

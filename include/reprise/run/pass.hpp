@@ -16,6 +16,7 @@
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/run/step_notes.hpp>
 #include <reprise/store/remat_store.hpp>
 #include <span>
 #include <string>
@@ -64,6 +65,9 @@ class Player {
       }
     }
   }
+
+  /// Makes this pass one of a verified step, see `NodeCalls::note`.
+  void note(StepNotes& notes, const StepNotes* follows) noexcept { calls_.note(notes, follows); }
 
   void play_forward() {
     const auto& actions = plan_->schedule.actions;

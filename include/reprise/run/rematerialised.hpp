@@ -21,6 +21,7 @@
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/session.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/run/step_verification.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <reprise/store/online_event.hpp>
 #include <span>
@@ -123,7 +124,8 @@ class Rematerialised
   }
 
   template <class Turn, class Zero>
-  void run_verified(Turn& turn, Zero& zero_gradients, const std::vector<tensor_type*>& inputs) {
+  [[nodiscard]] StepVerification run_verified(Turn& turn, Zero& zero_gradients,
+                                              const std::vector<tensor_type*>& inputs) {
     this->check_forward("verify_step", inputs.size());
     const auto playing = this->playing();
     const PassContext::Identity identity = this->first_identity();
@@ -132,17 +134,15 @@ class Rematerialised
     const auto apart = std::make_shared<running::Shared>(*this->shared());
     apart->account = std::make_shared<MemoryAccount>();
     apart->online_observer = nullptr;
-    const auto play = [&](const auto& shared, PassMode mode) {
-      zero_gradients();
-      return forgetting_on_mismatch(shape->signature, [&] {
-        return this->play_whole(
-            std::make_unique<Player>(this->graph(), shared, shape, policy_, inputs, identity, mode),
-            turn);
-      });
+    const auto player = [&](const auto& shared, PassMode mode) {
+      return std::make_unique<Player>(this->graph(), shared, shape, policy_, inputs, identity,
+                                      mode);
     };
-    const auto expected = play(apart, PassMode::profiling);
-    const auto actual = play(within, PassMode::training);
-    this->compare_gradients(expected, actual);
+    return forgetting_on_mismatch(shape->signature, [&] {
+      return this->compare_passes([&] { return player(within, PassMode::training); },
+                                  [&] { return player(apart, PassMode::profiling); }, turn,
+                                  zero_gradients);
+    });
   }
 
   // A profile that was too small grows in the next forward.

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <istream>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <ranges>
 #include <reprise/core/error.hpp>
@@ -21,6 +22,8 @@
 #include <reprise/core/state_words.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/program/engine_state.hpp>
+#include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/profile_state.hpp>
@@ -29,6 +32,8 @@
 #include <reprise/run/pass.hpp>
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/shared_state.hpp>
+#include <reprise/run/step_notes.hpp>
+#include <reprise/run/step_verification.hpp>
 #include <reprise/run/tensor_range.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <span>
@@ -126,21 +131,26 @@ class Session {
   /// Runs one whole pass as `forward` and `backward` do, and once more with everything kept,
   /// outside the budget, and compares the gradients of all parameters and graph inputs to the bit.
   ///
-  /// Call it inside a step, before its first forward; running statistics move in the pass within
-  /// the budget only. Afterwards the parameter gradients are those of the pass within the budget.
-  /// What it recomputes is no part of the report.
+  /// Call it inside a step, before its first forward. Both passes start from the same engine's own
+  /// state (`capture_state`), and it is that of one pass afterwards; running statistics move in the
+  /// pass within the budget only. Afterwards the parameter gradients are those of one pass. What it
+  /// recomputes is no part of the report. Of a node that may have parameters and has no
+  /// `for_each_gradient`, what its backward reads is compared instead.
   /// @param turn makes the gradients of the graph's outputs: called with a span of pointers to
   ///   them, returns a `std::vector<tensor_type>`
   /// @param zero_gradients sets all parameter gradients to zero
-  /// @throws ReplayMismatch naming the layer and the first gradient that differs; and as `forward`.
+  /// @returns what was compared, and the nodes of which no gradient could be
+  /// @throws ReplayMismatch naming the layer and the first gradient that differs; InvalidGraph,
+  ///   which says what is missing, if no parameter gradient can be compared and a node may have
+  ///   one, or if nothing at all can be; and as `forward`.
   template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
-  void verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
-    self().run_verified(turn, zero_gradients, pointers_to(inputs...));
+  StepVerification verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
+    return self().run_verified(turn, zero_gradients, pointers_to(inputs...));
   }
   /// The same for a list of inputs, or of pointers to them, in the order of the graph's.
   template <class Turn, std::invocable Zero, TensorRange<tensor_type> R>
-  void verify_step(Turn&& turn, Zero&& zero_gradients, R&& inputs) {
-    self().run_verified(turn, zero_gradients, pointers_to_all("verify_step", inputs));
+  StepVerification verify_step(Turn&& turn, Zero&& zero_gradients, R&& inputs) {
+    return self().run_verified(turn, zero_gradients, pointers_to_all("verify_step", inputs));
   }
 
   /// A forward that keeps nothing for a backward: dropout and its like are off.
@@ -407,31 +417,69 @@ class Session {
 
   // ---- whole passes, compared -----------------------------------------------------------------
 
+  /// Plays one whole pass under the session's plan and another one with everything kept, and
+  /// compares them.
+  ///
+  /// Both passes start each call with the engine's own state as the first one found it, and what
+  /// the first one has made of it stays.
+  /// @param within makes the player of the pass under the plan
+  /// @param keeping_all makes that of the pass which keeps everything
+  template <class Within, class KeepingAll, class Turn, class Zero>
+  StepVerification compare_passes(Within&& within, KeepingAll&& keeping_all, Turn& turn,
+                                  Zero& zero_gradients) {
+    zero_gradients();
+    const WholePass actual = play_whole(within(), nullptr, turn);
+    const EngineStateGuard<G> of_one_pass(*graph_);
+    zero_gradients();
+    const WholePass expected = play_whole(keeping_all(), &actual, turn);
+    compare_gradients(expected.gradients, actual.gradients);
+    compare_reads(expected.notes, actual.notes);
+    return verified(expected);
+  }
+
+ private:
   struct GradientChecksum {
-    std::size_t node;
+    std::size_t node;  ///< the graph's size for a gradient of a graph input
     std::size_t index;
     std::uint64_t checksum;
   };
+  struct WholePass {
+    StepNotes notes;
+    std::optional<EngineState<G>> at_turn{};
+    std::vector<GradientChecksum> gradients{};
+  };
 
   template <class Turn>
-  [[nodiscard]] std::vector<GradientChecksum> play_whole(std::unique_ptr<Player> player,
-                                                         Turn& turn) {
+  [[nodiscard]] WholePass play_whole(std::unique_ptr<Player> player, const WholePass* followed,
+                                     Turn& turn) {
+    WholePass pass{.notes = StepNotes(graph_->size())};
+    player->note(pass.notes, followed == nullptr ? nullptr : &followed->notes);
     player->play_forward();
     std::vector<const tensor_type*> outputs;
     for (std::size_t i = 0; i < player->output_count(); ++i) outputs.push_back(&player->output(i));
+    if (followed != nullptr) followed->at_turn->restore(*graph_);
+    pass.at_turn.emplace(*graph_);
     std::vector<tensor_type> gradients = turn(std::span<const tensor_type* const>(outputs));
     const std::vector<tensor_type> of_inputs = player->play_backward(gradients);
+    pass.gradients = checksums(of_inputs);
+    return pass;
+  }
+
+  [[nodiscard]] std::vector<GradientChecksum> checksums(const std::vector<tensor_type>& of_inputs) {
     std::vector<GradientChecksum> checksums;
     for (std::size_t node = 0; node < graph_->size(); ++node) {
       if constexpr (requires { graph_->for_each_gradient(node, [](auto&&) {}); }) {
         std::size_t index = 0;
         graph_->for_each_gradient(node, [&](auto gradient) {
-          checksums.push_back({node, index++, hash_bytes(std::as_bytes(std::span(gradient)))});
+          const auto bytes = std::as_bytes(std::span(gradient));
+          if (!bytes.empty()) checksums.push_back({node, index, hash_bytes(bytes)});
+          ++index;
         });
       }
     }
     if constexpr (ChecksummableTensor<tensor_type>) {
       for (std::size_t i = 0; i < of_inputs.size(); ++i) {
+        if (tensor_traits<tensor_type>::storage(of_inputs[i]) == nullptr) continue;
         checksums.push_back(
             {graph_->size(), i, tensor_traits<tensor_type>::checksum(of_inputs[i])});
       }
@@ -439,22 +487,95 @@ class Session {
     return checksums;
   }
 
+  [[nodiscard]] std::string layer_of(std::size_t node) const {
+    return layer_name(*graph_, static_cast<NodeTraits>(graph_->traits(node)).layer);
+  }
+
   void compare_gradients(const std::vector<GradientChecksum>& expected,
                          const std::vector<GradientChecksum>& actual) const {
-    for (std::size_t i = 0; i < expected.size(); ++i) {
+    for (std::size_t i = 0; i < std::min(expected.size(), actual.size()); ++i) {
+      if (expected[i].node != actual[i].node || expected[i].index != actual[i].index) break;
       if (expected[i].checksum == actual[i].checksum) continue;
       const std::size_t node = expected[i].node;
       const std::string where =
           node == graph_->size()
               ? "the gradient of graph input " + std::to_string(expected[i].index)
-              : layer_name(*graph_, static_cast<NodeTraits>(graph_->traits(node)).layer) +
-                    ": gradient " + std::to_string(expected[i].index) + " of node " +
+              : layer_of(node) + ": gradient " + std::to_string(expected[i].index) + " of node " +
                     std::to_string(node);
       throw ReplayMismatch(where + " differs from the one with everything kept");
     }
+    const auto same_place = [](const GradientChecksum& a, const GradientChecksum& b) {
+      return a.node == b.node && a.index == b.index;
+    };
+    if (std::ranges::equal(expected, actual, same_place)) return;
+    throw ReplayMismatch("a step made " + std::to_string(actual.size()) +
+                         " gradients and, with everything kept, " +
+                         std::to_string(expected.size()) + " or others");
   }
 
- private:
+  void compare_reads(const StepNotes& expected, const StepNotes& actual) const {
+    for (std::size_t i = 0; i < std::min(expected.reads.size(), actual.reads.size()); ++i) {
+      if (expected.reads[i] == actual.reads[i]) continue;
+      const NotedRead& read = actual.reads[i];
+      const std::string node = std::to_string(read.node);
+      throw ReplayMismatch(layer_of(read.node) + ": " + described(read) +
+                           " that the backward of node " + node +
+                           " reads differs from the one with everything kept; the gradients of its "
+                           "parameters are not compared, since it has no for_each_gradient");
+    }
+  }
+
+  [[nodiscard]] static std::string described(const NotedRead& read) {
+    const std::string number = std::to_string(read.index);
+    switch (read.kind) {
+      case BackwardRead::input:
+        return "input " + number;
+      case BackwardRead::output:
+        return "output " + number;
+      case BackwardRead::saved:
+        return "the saved state";
+      case BackwardRead::gradient:
+        break;
+    }
+    return "the gradient of output " + number;
+  }
+
+  // A verification that compares nothing must not pass for one that found nothing.
+  [[nodiscard]] StepVerification verified(const WholePass& pass) const {
+    const auto of_inputs = static_cast<std::size_t>(std::ranges::count_if(
+        pass.gradients, [&](const GradientChecksum& g) { return g.node == graph_->size(); }));
+    StepVerification result{.parameter_gradients = pass.gradients.size() - of_inputs,
+                            .input_gradients = of_inputs,
+                            .backward_reads = pass.notes.reads.size(),
+                            .nodes_without_gradients = pass.notes.without_gradients};
+    std::ranges::sort(result.nodes_without_gradients);
+    if (result.parameter_gradients > 0) return result;
+    if (!result.nodes_without_gradients.empty()) refuse_unseen(result.nodes_without_gradients);
+    if (result.input_gradients == 0) {
+      throw InvalidGraph(
+          std::string("verify_step has nothing to compare: no node shows a parameter "
+                      "gradient through for_each_gradient, and ") +
+          why_no_input_gradient());
+    }
+    return result;
+  }
+
+  [[noreturn]] void refuse_unseen(const std::vector<std::size_t>& nodes) const {
+    throw InvalidGraph("verify_step has no parameter gradient to compare: " +
+                       std::to_string(nodes.size()) + " nodes, of which node " +
+                       std::to_string(nodes.front()) + " of " + layer_of(nodes.front()) +
+                       " is the first, have no for_each_gradient; one that shows none says that a "
+                       "node has no parameters, and so does is_frozen");
+  }
+
+  [[nodiscard]] std::string why_no_input_gradient() const {
+    if (!session_.input_gradients) return "input_gradients is false";
+    if constexpr (!ChecksummableTensor<tensor_type>) {
+      return "tensor_traits has no checksum for those of the graph's inputs";
+    }
+    return "no gradient reaches an input of the graph";
+  }
+
   struct KnownShape {
     std::shared_ptr<const LoweredShape> shape;
     bool is_outgrown = false;  ///< a pass has made something larger than its profile says
