@@ -48,7 +48,7 @@ struct Scale {
     return {w * x[0] + (pass.is_recompute() && !repeats ? 5.0F : 0.0F)};
   }
   Tensor backward(const Tensor& x, const Tensor& dy, PassContext&) {
-    dw += dy[0] * x[0];
+    dw = dy[0] * x[0];
     return {w * dy[0]};
   }
 };

@@ -158,6 +158,7 @@ struct Bell {
   Tensor backward(const Tensor& x, const Tensor& y, Tensor&& dy, reprise::PassContext&) {
     world->call();
     for (std::size_t i = 0; i < x.size(); ++i) dy[i] *= -2.0 * x[i] * y[i];
+    dy.changed();
     return std::move(dy);
   }
   [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
@@ -175,6 +176,7 @@ struct ScaleInPlace {
   Tensor forward(Tensor&& x, reprise::PassContext&) {
     world->call();
     for (std::size_t i = 0; i < x.size(); ++i) x[i] *= 0.5;
+    x.changed();
     return std::move(x);
   }
   Tensor backward(const Tensor& dy, reprise::PassContext&) {

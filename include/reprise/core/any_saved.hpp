@@ -37,8 +37,10 @@ class AnySaved {
   [[nodiscard]] byte_count counted_bytes() const { return state_ ? state_->bytes() : 0; }
   /// True if a tensor inside lives in `storage`.
   [[nodiscard]] bool holds(const void* storage) const { return state_ && state_->holds(storage); }
-  /// A checksum over all tensors inside.
+  /// A checksum over all tensors and numbers inside.
   [[nodiscard]] std::uint64_t checksum() const { return state_ ? state_->checksum() : 0; }
+  /// A hash of the versions of all tensors inside.
+  [[nodiscard]] std::uint64_t versions() const { return state_ ? state_->versions() : 0; }
 
  private:
   struct Concept {
@@ -47,6 +49,7 @@ class AnySaved {
     [[nodiscard]] virtual byte_count bytes() const = 0;
     [[nodiscard]] virtual bool holds(const void* storage) const = 0;
     [[nodiscard]] virtual std::uint64_t checksum() const = 0;
+    [[nodiscard]] virtual std::uint64_t versions() const = 0;
   };
 
   template <class S>
@@ -59,6 +62,7 @@ class AnySaved {
       return holds_storage(saved, storage);
     }
     [[nodiscard]] std::uint64_t checksum() const override { return saved_checksum(saved); }
+    [[nodiscard]] std::uint64_t versions() const override { return saved_versions(saved); }
 
     S saved{};
   };

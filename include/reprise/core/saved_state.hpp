@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <ranges>
+#include <reprise/core/hash.hpp>
 #include <reprise/core/tensor.hpp>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -89,6 +91,16 @@ constexpr auto fields(S& s) {
 template <class S>
 concept Scalar = std::is_arithmetic_v<S> || std::is_enum_v<S>;
 
+/// Equal for equal numbers of one type; of a long double, as far as a double holds it.
+template <Scalar N>
+[[nodiscard]] std::uint64_t bits_of(N number) noexcept {
+  if constexpr (std::is_same_v<N, long double>) {
+    return bits_of(static_cast<double>(number));
+  } else {
+    return hash_bytes(std::as_bytes(std::span<const N>(&number, 1)));
+  }
+}
+
 template <class S>
 concept SelfWalking = requires(S& s) {
   s.for_each_tensor(IgnoreTensor{});
@@ -135,24 +147,26 @@ template <class S>
 concept SavedState = std::movable<S> && std::default_initializable<S> &&
     saved_state::is_walkable<S>();
 
-/// Calls `tensor(t)` for each tensor in a saved state and `opaque(s)` for each opaque part.
-template <class S, class OnTensor, class OnOpaque>
+/// Calls `tensor(t)` for each tensor in a saved state, `opaque(s)` for each opaque part and
+/// `scalar(n)` for each number.
+template <class S, class OnTensor, class OnOpaque, class OnScalar = saved_state::IgnoreTensor>
 requires SavedState<std::remove_const_t<S>>
-constexpr void walk_saved(S& saved, OnTensor&& tensor, OnOpaque&& opaque) {
+constexpr void walk_saved(S& saved, OnTensor&& tensor, OnOpaque&& opaque, OnScalar&& scalar = {}) {
   using Plain = std::remove_const_t<S>;
   if constexpr (TensorLike<Plain>) {
     tensor(saved);
   } else if constexpr (saved_state::Scalar<Plain>) {
+    scalar(saved);
   } else if constexpr (saved_state::SelfWalking<S>) {
     saved.for_each_tensor(tensor);
   } else if constexpr (OpaqueState<Plain>) {
     opaque(saved);
   } else if constexpr (saved_state::TupleLike<Plain>) {
-    std::apply([&](auto&... part) { (walk_saved(part, tensor, opaque), ...); }, saved);
+    std::apply([&](auto&... part) { (walk_saved(part, tensor, opaque, scalar), ...); }, saved);
   } else if constexpr (std::ranges::range<Plain>) {
-    for (auto& part : saved) walk_saved(part, tensor, opaque);
+    for (auto& part : saved) walk_saved(part, tensor, opaque, scalar);
   } else {
-    std::apply([&](auto&... part) { (walk_saved(part, tensor, opaque), ...); },
+    std::apply([&](auto&... part) { (walk_saved(part, tensor, opaque, scalar), ...); },
                saved_state::fields(saved));
   }
 }
@@ -218,8 +232,8 @@ template <SavedState S>
   return held;
 }
 
-/// A checksum over all tensors of a saved state, in the order of the walk. Opaque parts and tensors
-/// without a checksum do not enter it.
+/// A checksum over all tensors and numbers of a saved state, in the order of the walk. Opaque parts
+/// and tensors without a checksum do not enter it, nor do numbers beside `for_each_tensor`.
 template <SavedState S>
 [[nodiscard]] std::uint64_t saved_checksum(const S& saved) {
   if constexpr (ErasedState<S>) return saved.checksum();
@@ -230,6 +244,25 @@ template <SavedState S>
         if constexpr (ChecksummableTensor<T>) {
           hash = hash_combine(hash, tensor_traits<T>::checksum(tensor));
         }
+      },
+      [](const auto&) {},
+      [&](const auto& number) { hash = hash_combine(hash, saved_state::bits_of(number)); });
+  return hash;
+}
+
+/// A hash of the versions of all tensors of a saved state: another one means that one of them was
+/// changed in place. 0 where no tensor has a version.
+template <SavedState S>
+[[nodiscard]] std::uint64_t saved_versions(const S& saved) {
+  if constexpr (ErasedState<S>) {
+    if constexpr (requires { saved.versions(); }) return saved.versions();
+    return 0;
+  }
+  std::uint64_t hash = 0;
+  walk_saved(
+      saved,
+      [&]<class T>(const T& tensor) {
+        if constexpr (VersionedTensor<T>) hash = hash_combine(hash, version_of(tensor));
       },
       [](const auto&) {});
   return hash;

@@ -35,7 +35,9 @@ namespace reprise::inline v0 {
 /// - `signature(const T&)`: a hash of shape and element type, for plans kept by shape; without it
 ///   the bytes stand for the shape.
 /// - `version(const T&)`: a number that each change in place advances, for finding what was changed
-///   between its use in forward and its use in backward.
+///   between its use in forward and its use in backward. It belongs to the memory: tensors that
+///   share memory have one, and it starts from the same number in memory newly allocated. Never
+///   asked of an empty tensor.
 template <class T>
 struct tensor_traits;
 
@@ -101,10 +103,18 @@ template <TensorLike T>
 template <class T>
 concept SharedTensor = TensorLike<T> && std::copyable<T>;
 
-/// How often the tensor was changed in place, as far as the traits say: 0 where they do not.
+/// The tensor says how often it was changed in place.
+template <class T>
+concept VersionedTensor = TensorLike<T> && requires(const T& tensor) {
+  { tensor_traits<T>::version(tensor) } -> std::convertible_to<std::uint64_t>;
+};
+
+/// How often the tensor was changed in place, as far as the traits say: 0 where they do not, and
+/// for an empty one.
 template <TensorLike T>
 [[nodiscard]] constexpr std::uint64_t version_of(const T& tensor) {
-  if constexpr (requires { tensor_traits<T>::version(tensor); }) {
+  if constexpr (VersionedTensor<T>) {
+    if (tensor_traits<T>::storage(tensor) == nullptr) return 0;
     return static_cast<std::uint64_t>(tensor_traits<T>::version(tensor));
   } else {
     return 0;

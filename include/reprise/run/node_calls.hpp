@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <reprise/core/arguments.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
@@ -21,6 +20,7 @@
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/run/originals.hpp>
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/shared_state.hpp>
 #include <reprise/run/step_notes.hpp>
@@ -30,13 +30,6 @@
 #include <vector>
 
 namespace reprise::inline v0::running {
-
-/// What a value of a layer graph's program is: a tensor, or a node's saved state.
-template <class T, class S>
-struct Payload {
-  T tensor{};  ///< of an output or a gradient; empty otherwise
-  S saved{};   ///< of a node; empty otherwise
-};
 
 /// What the one who runs a forward decides about it.
 struct ForwardRun {
@@ -66,9 +59,9 @@ class NodeCalls {
         lowered_(lowered),
         inputs_(std::move(inputs)),
         pass_(pass),
-        uncounted_saved_(graph.size()) {
+        uncounted_saved_(graph.size()),
+        originals_(graph, lowered, inputs_, shared_->verify_replay) {
     if constexpr (captures_state) states_.resize(graph.size());
-    if (shared_->verify_replay) checksums_.resize(program().values().size());
   }
 
   /// The number of the pass within its step.
@@ -95,6 +88,7 @@ class NodeCalls {
                  .may_skip_output = run.skips_output});
     arguments_.clear();
     for (const Source& source : graph_.inputs(node)) {
+      check_unchanged(source, op, run.is_rerun, values);
       arguments_.push_back(tensor_of(source, values));
     }
     outputs_.clear();
@@ -114,7 +108,7 @@ class NodeCalls {
     const std::size_t node = op.node;
     const NodeTraits traits = graph_.traits(node);
     const std::span<const Source> sources = graph_.inputs(node);
-    gather_for_backward(node, traits, sources, values);
+    gather_for_backward(op, traits, sources, values);
     place_gradients(op, traits, sources, values);
     pass_.enter({.node = op.node,
                  .wants_parameter_gradients = !traits.is_frozen,
@@ -125,6 +119,7 @@ class NodeCalls {
     shared_->sample_reserved();
     check_gradients(node, traits, sources);
     accumulate_parts(sources, values);
+    if (originals_.verifies()) note_gradients(sources, values);
     for (const value_id consumed : op.consumes) values.at(consumed).tensor = T{};
   }
 
@@ -132,7 +127,7 @@ class NodeCalls {
   /// memory must touch nothing else.
   /// @param output gives the graph's output with a number
   template <class Output>
-  void check_given(std::span<const T> gradients, Output&& output) const {
+  void check_given(std::span<const T> gradients, Output&& output) {
     const Operation& turn = program().operations()[program().turn()];
     if (gradients.size() != turn.writes.size()) {
       throw InvalidArgument("backward was given " + std::to_string(gradients.size()) +
@@ -141,6 +136,7 @@ class NodeCalls {
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       check_size(gradients[i], turn.writes[i]);
       check_owns_storage(gradients, i, output);
+      originals_.note(turn.writes[i], gradients[i]);
     }
   }
 
@@ -159,7 +155,26 @@ class NodeCalls {
   template <class Values>
   [[nodiscard]] S& saved_of(std::size_t node, Values& values) {
     const value_id saved = lowered().saved[node];
-    return saved == LoweredGraph::no_value ? uncounted_saved_[node] : values.at(saved).saved;
+    return saved == LoweredGraph::no_value ? uncounted_saved_[node].saved : values.at(saved).saved;
+  }
+
+  // What runs for the first time reads what nobody has had much time to change: its content is not
+  // looked into.
+  template <class Values>
+  void check_unchanged(Source source, const Operation& reader, bool looks_inside, Values& values) {
+    if (source.is_graph_input()) {
+      return originals_.check_input(source.port, *inputs_[source.port], reader, looks_inside);
+    }
+    const value_id value = lowered().outputs[source.node][source.port];
+    originals_.check_tensor(value, values.at(value), reader, looks_inside);
+  }
+
+  template <class Values>
+  void check_saved(const Operation& backward, Values& values) {
+    const value_id saved = lowered().saved[backward.node];
+    const Payload<T, S>& payload =
+        saved == LoweredGraph::no_value ? uncounted_saved_[backward.node] : values.at(saved);
+    originals_.check_saved(backward.node, payload.saved, payload.version, backward);
   }
 
   void call_forward(std::size_t node, bool is_rerun, S& saved) {
@@ -306,23 +321,12 @@ class NodeCalls {
   }
 
   void verify(std::size_t node, const ForwardRun& run, const S& saved) {
-    const auto compare = [&](value_id value, std::uint64_t checksum) {
-      std::optional<std::uint64_t>& original = checksums_[value];
-      if (!original) original = checksum;
-      if (*original == checksum) return;
-      throw ReplayMismatch(layer_name(graph_, program().layer(value)) + ": " +
-                           program().describe(value) + " differs from its original");
-    };
-    if constexpr (ChecksummableTensor<T>) {
-      for (std::size_t port = 0; port < outputs_.size() && !run.skips_output; ++port) {
-        compare(lowered().outputs[node][port], tensor_traits<T>::checksum(outputs_[port]));
-      }
+    for (std::size_t port = 0; port < outputs_.size() && !run.skips_output; ++port) {
+      originals_.compare_output(lowered().outputs[node][port], outputs_[port]);
     }
-    const value_id value = lowered().saved[node];
-    if (value == LoweredGraph::no_value) return;
     // What will be remade may be empty until then.
     const bool is_put_off = run.will_recompute && saved_bytes(saved) == 0;
-    if (!is_put_off) compare(value, saved_checksum(saved));
+    if (!is_put_off) originals_.compare_saved(node, saved);
   }
 
   // Copies of what is present go here, at the end of the run.
@@ -331,14 +335,18 @@ class NodeCalls {
     for (const value_id consumed : op.consumes) values.at(consumed).tensor = T{};
     for (std::size_t port = 0; port < outputs_.size(); ++port) {
       const value_id value = lowered().outputs[op.node][port];
-      if (is_wanted(value)) values.at(value).tensor = std::move(outputs_[port]);
+      if (!is_wanted(value)) continue;
+      Payload<T, S>& payload = values.at(value);
+      payload.version = version_of(outputs_[port]);
+      payload.tensor = std::move(outputs_[port]);
     }
     outputs_.clear();
     const value_id saved_value = lowered().saved[op.node];
-    if (saved_value == LoweredGraph::no_value) {
-      uncounted_saved_[op.node] = std::move(saved);
-    } else if (is_wanted(saved_value)) {
-      values.at(saved_value).saved = std::move(saved);
+    const bool is_uncounted = saved_value == LoweredGraph::no_value;
+    if (is_uncounted || is_wanted(saved_value)) {
+      Payload<T, S>& payload = is_uncounted ? uncounted_saved_[op.node] : values.at(saved_value);
+      payload.version = saved_versions(saved);
+      payload.saved = std::move(saved);
     }
     saved = S{};
   }
@@ -355,23 +363,28 @@ class NodeCalls {
   }
 
   template <class Values>
-  void gather_for_backward(std::size_t node, const NodeTraits& traits,
+  void gather_for_backward(const Operation& op, const NodeTraits& traits,
                            std::span<const Source> sources, Values& values) {
+    const std::size_t node = op.node;
     arguments_.clear();
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      arguments_.push_back(traits.backward_reads.has_input(i) ? tensor_of(sources[i], values)
-                                                              : nullptr);
+      const bool is_read = traits.backward_reads.has_input(i);
+      if (is_read) check_unchanged(sources[i], op, true, values);
+      arguments_.push_back(is_read ? tensor_of(sources[i], values) : nullptr);
     }
     reads_.clear();
     gradients_.clear();
-    for (std::size_t port = 0; port < traits.output_count; ++port) {
-      reads_.push_back(traits.backward_reads.of_output
-                           ? &values.at(lowered().outputs[node][port]).tensor
-                           : nullptr);
+    for (std::uint32_t port = 0; port < traits.output_count; ++port) {
+      const bool is_read = traits.backward_reads.of_output;
+      const Source output{.node = op.node, .port = port};
+      if (is_read) check_unchanged(output, op, true, values);
+      reads_.push_back(is_read ? tensor_of(output, values) : nullptr);
       const value_id gradient = lowered().gradients[node][port];
       gradients_.push_back(gradient == LoweredGraph::no_value ? nullptr
                                                               : &values.at(gradient).tensor);
+      if (gradients_.back() != nullptr) originals_.check_content(gradient, *gradients_.back(), op);
     }
+    check_saved(op, values);
   }
 
   [[nodiscard]] value_id gradient_of(Source source) const {
@@ -444,6 +457,15 @@ class NodeCalls {
     }
   }
 
+  template <class Values>
+  void note_gradients(std::span<const Source> sources, Values& values) {
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (places_[i] == nullptr) continue;
+      const value_id gradient = gradient_of(sources[i]);
+      originals_.note(gradient, values.at(gradient).tensor);
+    }
+  }
+
   template <class Output>
   void check_owns_storage(std::span<const T> gradients, std::size_t index, Output& output) const {
     const void* const storage = tensor_traits<T>::storage(gradients[index]);
@@ -465,9 +487,9 @@ class NodeCalls {
   PassContext pass_;
   StepNotes* notes_ = nullptr;
   const StepNotes* follows_ = nullptr;
-  std::vector<S> uncounted_saved_;
+  std::vector<Payload<T, S>> uncounted_saved_;  ///< by node: saved state of no bytes
+  Originals<G> originals_;
   std::vector<std::any> states_;
-  std::vector<std::optional<std::uint64_t>> checksums_;  ///< of originals
 
   std::vector<T*> arguments_;
   std::vector<T*> reads_;
