@@ -5,6 +5,7 @@
 /// @file
 /// Regions of an imperative engine's tape that keep nothing and run again in backward.
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <exception>
@@ -12,10 +13,13 @@
 #include <memory>
 #include <reprise/core/error.hpp>
 #include <reprise/core/pass_context.hpp>
-#include <reprise/run/saved_value.hpp>
+#include <reprise/core/tensor.hpp>
+#include <reprise/run/region.hpp>
 #include <reprise/run/saver.hpp>
+#include <reprise/run/segment_options.hpp>
+#include <reprise/run/stored_input.hpp>
 #include <reprise/run/tape_traits.hpp>
-#include <string>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -124,49 +128,45 @@ class AsItWas {
   decltype(tape_traits<V>::mark(std::declval<const tape_type<V>&>())) mark_;
 };
 
-/// An input that a rerun will be called with: a copy of whatever is no variable.
-template <class V, class Input>
-class StoredInput {
+/// The memory of a segment's input that is a variable or a tensor of its kind; null for others.
+template <TapeVariable V, class Input>
+[[nodiscard]] const void* storage_of([[maybe_unused]] const Input& input) {
+  using T = typename tape_traits<V>::tensor_type;
+  if constexpr (std::same_as<Input, V>)
+    return tensor_traits<T>::storage(tape_traits<V>::tensor(input));
+  if constexpr (std::same_as<Input, T>) return tensor_traits<T>::storage(input);
+  return nullptr;
+}
+
+/// Tells the enclosing region what this one saved, once its function has run.
+template <SharedTensor T>
+class TellsEnclosing {
  public:
-  explicit StoredInput(const Input& input) : input_(input) {}
-  [[nodiscard]] const Input& load(std::size_t) const { return input_; }
-
- private:
-  Input input_;
-};
-
-/// A variable's tensor is saved as operations save theirs: an enclosing segment remakes it.
-template <TapeVariable V>
-class StoredInput<V, V> {
- public:
-  using traits = tape_traits<V>;
-
-  explicit StoredInput(const V& variable)
-      : variable_(traits::rebind(variable, typename traits::tensor_type{})),
-        tensor_(traits::saver(traits::tape(variable)).save(traits::tensor(variable))) {}
-
-  [[nodiscard]] V load(std::size_t index) const {
-    V variable =
-        traits::rebind(variable_, tensor_.get("input " + std::to_string(index) + " of a segment"));
-    tensor_.unload();
-    return variable;
+  TellsEnclosing(const Region<T>& region, std::shared_ptr<Region<T>> enclosing)
+      : region_(region), enclosing_(std::move(enclosing)) {}
+  TellsEnclosing(const TellsEnclosing&) = delete;
+  TellsEnclosing& operator=(const TellsEnclosing&) = delete;
+  ~TellsEnclosing() {
+    if (!enclosing_ || std::uncaught_exceptions() != exceptions_) return;
+    enclosing_->note_nested(region_.trace());
   }
 
  private:
-  V variable_;
-  SavedValue<typename traits::tensor_type> tensor_;
+  const Region<T>& region_;
+  std::shared_ptr<Region<T>> enclosing_;
+  int exceptions_ = std::uncaught_exceptions();
 };
 
 /// A region that is remade by calling the segment's function again.
 template <TapeVariable V, class F, class... Inputs>
 class SegmentRegion final : public Region<typename tape_traits<V>::tensor_type> {
  public:
-  SegmentRegion(tape_type<V>& tape, F f, const Inputs&... inputs)
-      : Region<typename tape_traits<V>::tensor_type>(
-            !std::is_nothrow_invocable_v<const F&, const Inputs&...>),
+  SegmentRegion(tape_type<V>& tape, RegionManner manner, F f, const Inputs&... inputs)
+      : Region<typename tape_traits<V>::tensor_type>(manner),
         tape_(tape),
         f_(std::move(f)),
-        inputs_{StoredInput<V, Inputs>(inputs)...},  // braces: in order
+        inputs_{StoredInput<V, Inputs>(inputs, manner.verifies)...},  // braces: in order
+        storages_{storage_of<V>(inputs)...},
         original_(tape) {}
 
   [[nodiscard]] const F& function() const noexcept { return f_; }
@@ -188,18 +188,24 @@ class SegmentRegion final : public Region<typename tape_traits<V>::tensor_type> 
     // Before the tape changes: the inputs may ask an enclosing segment to run again.
     const std::tuple<decltype(std::get<index>(inputs_).load(index))...> inputs{
         std::get<index>(inputs_).load(index)...};
+    const std::array<const void*, sizeof...(Inputs)> storages{
+        storage_of<V>(std::get<index>(inputs))...};
+    this->run_with(storages);
     const AsItWas<V> as_it_was(tape_, original_);
     const SavingInto<V> saving(tape_, this->shared_from_this());
     try {
       std::apply(f_, inputs);
-    } catch (const RegionComplete&) {
-      // All that is wanted is there.
+    } catch (const RegionComplete& complete) {
+      if (!this->is_it(complete)) throw;
     }
   }
+
+  [[nodiscard]] std::span<const void* const> inputs() const noexcept override { return storages_; }
 
   tape_type<V>& tape_;
   const F f_;
   std::tuple<StoredInput<V, Inputs>...> inputs_;
+  std::array<const void*, sizeof...(Inputs)> storages_;
   TapeState<V> original_;
 };
 
@@ -230,31 +236,40 @@ concept SegmentFunction = SegmentInputs<Inputs...> && std::move_constructible<F>
 /// `auto y = reprise::segment([&](const Variable& x) { return block(x); }, x);`
 ///
 /// The rerun finds the tape's `PassContext` (random streams, `is_recompute()`) and its captured
-/// state as the original did, and ends as soon as the last wanted value is saved: what comes after
-/// is not computed. So all gradients have the bits of a plain call. An `f` that is declared
-/// noexcept runs to its end, since an exception ends the others.
+/// state as the original did, and runs to its end; `SegmentOptions::ends_early` ends it with the
+/// last wanted value. So all gradients have the bits of a plain call.
+///
+/// An `f` must do the same again. What it saves is matched with what it saved first: how many
+/// values, each one's shape and bytes, which of them lie in the memory of an input, which are
+/// parameters, versions, and what nested segments saved. Two values of one shape that are no inputs
+/// are told apart by their contents alone: `SegmentOptions::verify_replay` compares them, for
+/// engines whose tensors have a checksum, and with them what versions cannot show: a captured
+/// variable that was changed in place and is not itself saved, a generator that the tape's state
+/// does not hold, a loop counter captured by reference.
 ///
 /// Segments nest: the inputs of one inside another are saved in the outer one, so that backward
 /// runs the outer one again when it comes to the inner one. What `f` captures stays as long as
-/// backward may need it; gradients reach captured variables as they do in a plain call. An `f` must
-/// do the same again: it is refused when it saves other shapes or another number of values. A
-/// number of segments nested purely costs one recomputation of each within its enclosing ones:
-/// quadratic in depth where work follows the inner call.
+/// backward may need it; gradients reach captured variables as they do in a plain call. A number of
+/// segments nested purely costs one recomputation of each within its enclosing ones: quadratic in
+/// depth.
 ///
 /// Costs one allocation a saved value, a copy of `f` and of inputs that are no variables; inputs
 /// that are variables are kept, tensors shared.
+/// @param options how it runs again
 /// @param f      called as const, with the inputs as const references
 /// @param inputs variables of one tape, and whatever else `f` takes
 /// @returns what f returns
-/// @throws InvalidArgument if the variables are of several tapes; what f throws, and then the tape
-/// (what it recorded, its pass context) is as it was. In backward, from `SavedValue::get`:
-/// ReplayMismatch for an input that was changed in place where `tensor_traits` has `version`, or an
-/// `f` that does not repeat; InvalidState for gradients of gradients where `tape_traits` has
-/// `records_backward`.
-/// Source: Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory cost", 2016.
+/// @throws InvalidArgument if the variables are of several tapes, or replay is to be verified of
+/// tensors without a checksum; what f throws, and then the tape (what it recorded, its pass
+/// context) is as it was. In backward, from `SavedValue::get`: ReplayMismatch for an input that was
+/// changed in place where `tensor_traits` has `version`, or an `f` that does not repeat, whatever
+/// handlers it has; InvalidState for gradients of gradients where `tape_traits` has
+/// `records_backward`. Source: Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory
+/// cost", 2016.
 template <class... Inputs, SegmentFunction<Inputs...> F>
-decltype(auto) segment(F f, const Inputs&... inputs) {
+decltype(auto) segment(SegmentOptions options, F f, const Inputs&... inputs) {
   using V = segment_variable<Inputs...>;
+  using T = typename tape_traits<V>::tensor_type;
   tape_type<V>* tape = nullptr;
   const auto agree = [&]<class Input>(const Input& input) {
     if constexpr (std::same_as<Input, V>) {
@@ -265,11 +280,29 @@ decltype(auto) segment(F f, const Inputs&... inputs) {
     }
   };
   (agree(inputs), ...);
-  const auto region =
-      std::make_shared<running::SegmentRegion<V, F, Inputs...>>(*tape, std::move(f), inputs...);
+  if (options.verify_replay && !ChecksummableTensor<T>) {
+    throw InvalidArgument("verify_replay of a segment whose tensor_traits have no checksum");
+  }
+  const Saver<T>& saver = tape_traits<V>::saver(*tape);
+  const std::shared_ptr<running::Region<T>> enclosing = saver.region();
+  constexpr bool lets_through = !std::is_nothrow_invocable_v<const F&, const Inputs&...>;
+  const running::RegionManner manner{.ends_early = options.ends_early && lets_through,
+                                     .throws_inside = lets_through,
+                                     .verifies = options.verify_replay || saver.verifies_replay() ||
+                                                 (enclosing && enclosing->verifies())};
+  const auto region = std::make_shared<running::SegmentRegion<V, F, Inputs...>>(
+      *tape, manner, std::move(f), inputs...);
+  const running::TellsEnclosing<T> tells(*region, enclosing);
   const running::RewindOnThrow<V> rewind(*tape);
   const running::SavingInto<V> saving(*tape, region);
   return std::invoke(region->function(), inputs...);
+}
+
+/// `segment` with the default options: a rerun runs to its end, and contents are not compared
+/// unless the tape's `Saver` or an enclosing segment verifies replay.
+template <class... Inputs, SegmentFunction<Inputs...> F>
+decltype(auto) segment(F f, const Inputs&... inputs) {
+  return segment(SegmentOptions{}, std::move(f), inputs...);
 }
 
 }  // namespace reprise::inline v0
