@@ -37,7 +37,7 @@ struct RematerialisedOptions {
   std::size_t passes_in_flight = 1;     ///< how many passes may be between forward and backward
   bool input_gradients = true;          ///< whether backward hands out the graph inputs' gradients
   std::size_t max_shapes = 64;          ///< sets of input shapes remembered; those used last stay
-  bool verify_replay = false;           ///< compare each recomputed value with its original
+  bool verify_replay = false;           ///< compare what is recomputed or read with its original
   OnlineObserver observer{};            ///< called with each event; empty for none
   ReservedBytes reserved_bytes{};       ///< asks the engine's allocator; empty for none
 };

@@ -508,9 +508,9 @@ class Session {
       return a.node == b.node && a.index == b.index;
     };
     if (std::ranges::equal(expected, actual, same_place)) return;
-    throw ReplayMismatch("a step made " + std::to_string(actual.size()) +
-                         " gradients and, with everything kept, " +
-                         std::to_string(expected.size()) + " or others");
+    throw ReplayMismatch(
+        "for_each_gradient showed " + std::to_string(actual.size()) +
+        " gradients and, with everything kept, others: " + std::to_string(expected.size()));
   }
 
   void compare_reads(const StepNotes& expected, const StepNotes& actual) const {
