@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <reprise/core/error.hpp>
 #include <vector>
@@ -39,6 +40,14 @@ void check_same(const Result& result, const Result& plain) {
 }
 
 }  // namespace
+
+TEST_CASE("verification of a segment whose tensors have no checksum is refused") {
+  tape::Counters counters;
+  tape::Tape tape(counters, {});
+  const tape::Variable x = tape.leaf(1, 1, std::make_shared<tape::Floats>(counters, 1));
+  CHECK_THROWS_AS(reprise::segment({.verify_replay = true}, tape::relu, x),
+                  reprise::InvalidArgument);
+}
 
 TEST_CASE("segments give the bits of plain calls in less memory") {
   for (const std::size_t groups : {1U, 2U, 5U}) {

@@ -364,6 +364,85 @@ TEST_CASE("replay verification finds a gradient that was overwritten before it w
                  "gradient of output 0 of node 1 was changed in place since"));
 }
 
+namespace {
+
+/// A tensor that has neither version nor checksum.
+struct Bare {
+  Plain floats{};
+};
+
+}  // namespace
+
+template <>
+struct reprise::tensor_traits<Bare> {
+  using of_floats = tensor_traits<Plain>;
+  static byte_count bytes(const Bare& t) { return of_floats::bytes(t.floats); }
+  static const void* storage(const Bare& t) { return of_floats::storage(t.floats); }
+  static void accumulate(Bare& into, const Bare& part) {
+    of_floats::accumulate(into.floats, part.floats);
+  }
+};
+
+namespace {
+
+struct OfBare {
+  using tensor_type = Bare;
+  Bare forward(const Bare& x, PassContext&) { return x; }
+  Bare backward(const Bare& dy, PassContext&) { return dy; }
+};
+
+}  // namespace
+
+TEST_CASE("replay verification of tensors without a checksum is refused") {
+  std::vector<OfBare> nodes(1);
+  auto graph = reprise::chain(nodes);
+  NoStatistics tracker;
+  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+  using Options = reprise::CheckpointedOptions;
+  CHECK_NOTHROW(reprise::Checkpointed(graph, tracker, scheduler, Options{}));
+  CHECK_THROWS_AS(reprise::Checkpointed(graph, tracker, scheduler, Options{.verify_replay = true}),
+                  reprise::InvalidArgument);
+  CHECK_THROWS_AS(reprise::Rematerialised(graph, reprise::DtrEqClass{},
+                                          reprise::RematerialisedOptions{.verify_replay = true}),
+                  reprise::InvalidArgument);
+}
+
+namespace {
+
+/// Takes over the gradient of its output.
+struct Consuming : Tanh<Tensor> {
+  static constexpr reprise::Consumes consumes{.of_gradient = true};
+  Tensor forward(const Tensor& x, PassContext&) { return compute(x, "f"); }
+  Tensor backward(Tensor&& dy, PassContext&) {
+    dy[0] *= 2.0F;
+    return std::move(dy);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a given gradient that lies in a graph input is refused where backward changes it") {
+  Calls calls;
+  const auto train = [&](auto& nodes) {
+    auto graph = reprise::chain(nodes);
+    NoStatistics tracker;
+    reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+    reprise::Checkpointed net{graph, tracker, scheduler};
+    const Tensor x = Floats<Tensor>::make(calls.memory, 0.5F);
+    net.begin_step();
+    auto pass = net.forward(x);
+    net.backward(std::move(pass), x);
+  };
+  std::vector<Consuming> consuming(2);
+  for (Consuming& node : consuming) node.calls = &calls;
+  CHECK_THROWS_WITH_AS(train(consuming),
+                       "the gradient of output 0 shares memory with graph input 0, and backward "
+                       "adds to it or reuses it: hand over a copy",
+                       reprise::SharedStorage);
+  auto reading = nodes_of<ReadsInput, Tensor>(calls, 2);
+  CHECK_NOTHROW(train(reading));
+}
+
 TEST_CASE("whatever is changed between forward and backward, no gradient is wrong in silence") {
   const char* const given = std::getenv("REPRISE_CASES");
   const std::size_t cases = given == nullptr ? 600 : std::strtoull(given, nullptr, 10);

@@ -103,7 +103,8 @@ class Checkpointed
 
   /// @throws InvalidGraph if the graph breaks a rule (see `check_graph`); InvalidArgument if
   ///   several passes are to be in flight over nodes that keep state in themselves, or if none may
-  ///   be in flight or no shape be remembered.
+  ///   be in flight or no shape be remembered, or if replay is to be verified of tensors without a
+  ///   checksum.
   Checkpointed(G& graph, Tracker& tracker, Scheduler& scheduler, CheckpointedOptions options = {})
       : Session(graph, session_options_of(options), shared_of(std::move(options))),
         tracker_(tracker),

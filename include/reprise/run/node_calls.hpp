@@ -478,6 +478,21 @@ class NodeCalls {
                           " shares memory with output " + std::to_string(other) +
                           " or its gradient: hand over a copy");
     }
+    for (std::size_t input = 0; input < inputs_.size(); ++input) {
+      if (!has_storage(inputs_[input], storage) || !is_changed_in_backward(index)) continue;
+      throw SharedStorage("the gradient of output " + std::to_string(index) +
+                          " shares memory with graph input " + std::to_string(input) +
+                          ", and backward adds to it or reuses it: hand over a copy");
+    }
+  }
+
+  // Whether a backward adds to the gradient of a graph's output, or takes over its memory.
+  [[nodiscard]] bool is_changed_in_backward(std::size_t output) const {
+    const value_id gradient = program().operations()[program().turn()].writes[output];
+    return std::ranges::any_of(program().operations(), [gradient](const Operation& op) {
+      return std::ranges::find(op.accumulates, gradient) != op.accumulates.end() ||
+             std::ranges::find(op.consumes, gradient) != op.consumes.end();
+    });
   }
 
   G& graph_;

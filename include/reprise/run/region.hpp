@@ -39,11 +39,12 @@ template <TensorLike T>
 /// Where a saved value lies: alone, or as one of a region that can remake it.
 template <SharedTensor T>
 struct Slot {
-  std::shared_ptr<Region<T>> region{};  ///< null: kept
-  std::optional<T> tensor{};
-  std::uint64_t version = 0;
+  std::shared_ptr<Region<T>> region{};      ///< null: kept
+  std::optional<T> tensor{};                ///< empty until it is remade
+  std::uint64_t version = 0;                ///< of the tensor when it was put here
   std::optional<std::uint64_t> checksum{};  ///< of the original, where replay is verified
 
+  /// Keeps a tensor, as it is now.
   void put(const T& value) {
     tensor.emplace(value);
     version = version_of(value);
@@ -81,16 +82,16 @@ struct RegionComplete {
 /// Storages of what the region itself made say nothing, since memory is handed out again; those of
 /// its inputs live as long as it runs.
 struct SavedMark {
-  static constexpr std::size_t no_input = static_cast<std::size_t>(-1);
+  static constexpr std::size_t no_input = static_cast<std::size_t>(-1);  ///< in place of one
 
-  std::uint64_t signature = 0;
-  std::uint64_t bytes = 0;
-  const void* storage = nullptr;
-  std::uint64_t version = 0;
-  std::uint64_t nested = 0;      ///< a hash of what nested regions saved before it
-  std::size_t input = no_input;  ///< of the region, whose memory it shares
-  bool is_persistent = false;
-  std::optional<std::uint64_t> checksum{};
+  std::uint64_t signature = 0;              ///< of its shape
+  std::uint64_t bytes = 0;                  ///< as the traits say
+  const void* storage = nullptr;            ///< null for an empty one
+  std::uint64_t version = 0;                ///< 0 where the traits have none
+  std::uint64_t nested = 0;                 ///< a hash of what nested regions saved before it
+  std::size_t input = no_input;             ///< of the region, whose memory it shares
+  bool is_persistent = false;               ///< a parameter, which is kept
+  std::optional<std::uint64_t> checksum{};  ///< where replay is verified
 };
 
 /// What a segment saved, in the order in which it did; runs the segment again to have it.
@@ -100,6 +101,7 @@ struct SavedMark {
 template <SharedTensor T>
 class Region : public std::enable_shared_from_this<Region<T>> {
  public:
+  /// A region that has saved nothing yet.
   explicit Region(RegionManner manner) : manner_(manner) {}
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
@@ -107,6 +109,7 @@ class Region : public std::enable_shared_from_this<Region<T>> {
   Region& operator=(Region&&) = delete;
   virtual ~Region() = default;
 
+  /// Whether contents are compared, in the regions inside too.
   [[nodiscard]] bool verifies() const noexcept { return manner_.verifies; }
 
   /// Takes what an operation inside saves: notes it the first time, keeps what is wanted in a

@@ -69,7 +69,8 @@ class Rematerialised
 
   /// @throws InvalidGraph if the graph breaks a rule (see `check_graph`); InvalidArgument if
   ///   several passes are to be in flight over nodes that keep state in themselves, or if none may
-  ///   be in flight or no shape be remembered.
+  ///   be in flight or no shape be remembered, or if replay is to be verified of tensors without a
+  ///   checksum.
   explicit Rematerialised(G& graph, P policy = {}, RematerialisedOptions options = {})
       : Session(graph,
                 {.budget = options.budget,

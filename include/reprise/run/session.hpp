@@ -586,6 +586,11 @@ class Session {
       .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 2, .name = "run state"};
 
   void check_options() const {
+    if (shared_->verify_replay && !ChecksummableTensor<tensor_type>) {
+      throw InvalidArgument(
+          "verify_replay has nothing to compare: tensor_traits of the graph's tensor has no "
+          "checksum");
+    }
     if (session_.passes_in_flight == 0) {
       throw InvalidArgument("0 passes in flight leave nothing to run");
     }

@@ -13,14 +13,19 @@
 namespace reprise::inline v0::running {
 
 /// What a node's backward reads.
-enum class BackwardRead : std::uint8_t { gradient, input, output, saved };
+enum class BackwardRead : std::uint8_t {
+  gradient,  ///< of an output
+  input,     ///< of the node
+  output,    ///< of the node
+  saved,     ///< the node's saved state
+};
 
 /// One tensor, or saved state, that a node's backward read.
 struct NotedRead {
-  std::size_t node = 0;
-  BackwardRead kind = BackwardRead::gradient;
-  std::size_t index = 0;  ///< which input or output
-  std::uint64_t checksum = 0;
+  std::size_t node = 0;                        ///< whose backward read it
+  BackwardRead kind = BackwardRead::gradient;  ///< what it is to the node
+  std::size_t index = 0;                       ///< which input or output
+  std::uint64_t checksum = 0;                  ///< of its content
 
   [[nodiscard]] friend bool operator==(const NotedRead&, const NotedRead&) = default;
 };

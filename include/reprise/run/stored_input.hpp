@@ -23,6 +23,7 @@
 
 namespace reprise::inline v0::running {
 
+/// What a wrapper wraps: `type`, for the wrappers that are looked into.
 template <class X>
 struct Unwrapped {};
 template <class X>
@@ -32,11 +33,13 @@ struct Unwrapped<std::shared_ptr<X>> : std::type_identity<X> {};
 template <class X>
 struct Unwrapped<std::reference_wrapper<X>> : std::type_identity<X> {};
 
+/// An optional, a shared pointer or a reference wrapper.
 template <class X>
 concept Wrapper = requires {
   typename Unwrapped<X>::type;
 };
 
+/// A tuple, a pair or an array.
 template <class X>
 concept TupleLike = requires {
   std::tuple_size<X>::value;
@@ -108,6 +111,8 @@ template <class X>
   return "input " + std::to_string(index) + " of a segment";
 }
 
+/// Refuses to run a segment again with an input that is not what it was.
+/// @throws ReplayMismatch always
 [[noreturn]] inline void refuse_changed_input(std::size_t index, const char* how) {
   throw ReplayMismatch(segment_input(index) +
                        " was changed in place since the segment ran: " + how);
@@ -118,10 +123,13 @@ template <class X>
 template <class V, class Input>
 class StoredInput {
  public:
+  /// Copies the input.
+  /// @param verifies whether checksums are taken of the tensors in it
   StoredInput(const Input& input, bool verifies) : input_(input), versions_(versions_in(input_)) {
     if (verifies) checksums_ = checksums_in(input_);
   }
 
+  /// The input, for a rerun.
   /// @throws ReplayMismatch if a tensor in it was changed in place.
   [[nodiscard]] const Input& load(std::size_t index) const {
     if (versions_in(input_) != versions_) {
@@ -145,12 +153,15 @@ class StoredInput<V, V> {
  public:
   using traits = tape_traits<V>;
 
+  /// Saves the variable's tensor.
+  /// @param verifies whether its checksum is taken
   StoredInput(const V& variable, bool verifies)
       : variable_(traits::rebind(variable, typename traits::tensor_type{})),
         tensor_(traits::saver(traits::tape(variable)).save(traits::tensor(variable))) {
     if (verifies) checksum_ = checksum_of(traits::tensor(variable));
   }
 
+  /// The variable, for a rerun.
   /// @throws ReplayMismatch if its tensor was changed in place; and as `SavedValue::get`
   [[nodiscard]] V load(std::size_t index) const {
     V variable = traits::rebind(variable_, tensor_.get(segment_input(index)));
