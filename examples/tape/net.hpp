@@ -31,7 +31,8 @@ struct Training {
   std::uint64_t budget_bytes = 0;  ///< for `operations`
   std::size_t steps = 20;
   std::size_t groups = 4;
-  std::size_t blocks = 4;  ///< of a group
+  std::size_t blocks = 4;             ///< of a group
+  reprise::SegmentOptions segment{};  ///< how segments run again
 };
 
 /// All that training computed, and what it took.
@@ -156,7 +157,8 @@ class Net {
 
   template <class F>
   [[nodiscard]] Variable call(F f, const Variable& x) const {
-    return training_.mode == Mode::segments ? reprise::segment(std::move(f), x) : f(x);
+    return training_.mode == Mode::segments ? reprise::segment(training_.segment, std::move(f), x)
+                                            : f(x);
   }
 
   Training training_;

@@ -328,7 +328,8 @@ TEST_CASE("a number in a saved state that does not repeat is found by replay ver
   const auto change_nothing = [](const Plain&, auto&) {};
   const Plain x(width, 0.5F);
   CHECK(refusal(graph, calls, Way::store_all, x, true, change_nothing).empty());
-  CHECK(refusal(graph, calls, Way::recompute_all, x, true, change_nothing) ==
+  const reprise::byte_count budget = 4 * width * sizeof(float);
+  CHECK(refusal(graph, calls, Way::rematerialised, x, true, change_nothing, budget) ==
         "layer 0: saved state of node 0 differs from its original");
 }
 
