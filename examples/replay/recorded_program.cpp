@@ -5,14 +5,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/schedule.hpp>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "log_lines.hpp"
-#include "log_text.hpp"
+#include "log_source.hpp"
 #include "malformed_program.hpp"
 
 namespace replay {
@@ -33,7 +36,7 @@ class Recorder {
   explicit Recorder(LogLines& lines) : lines_(&lines) {}
 
   void add(const LogLine& line) {
-    const std::string& instruction = line.instruction();
+    const std::string_view instruction = line.instruction();
     if (instruction == "CALL") return call(line);
     if (instruction == "RELEASE") return release(line);
     if (instruction == "COPY") return copy(line);
@@ -42,9 +45,9 @@ class Recorder {
     if (instruction == "MUTATE") return mutate(line);
     if (instruction == "ANNOTATE") return;
     if (instruction == "MEMORY" || instruction == "ALIAS") {
-      line.refuse(instruction + " that follows no CONSTANT or CALL");
+      line.refuse(std::string(instruction) + " that follows no CONSTANT or CALL");
     }
-    line.refuse("unknown INSTRUCTION " + instruction);
+    line.refuse("unknown INSTRUCTION " + std::string(instruction));
   }
 
   [[nodiscard]] RecordedProgram finish() && {
@@ -60,16 +63,26 @@ class Recorder {
  private:
   using EventKind = RecordedEvent::Kind;
 
-  struct Name {
+  struct Meaning {
     value_id value;
     bool is_released = false;
   };
 
+  /// So that names are looked up as the line holds them.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const noexcept {
+      return std::hash<std::string_view>{}(name);
+    }
+  };
+  using Names = std::unordered_map<std::string, Meaning, Hash, std::equal_to<>>;
+  using Name = Names::value_type;  ///< stays where it is
+
   /// What comes into being while the program runs takes no bytes before.
   void constant(const LogLine& line) {
-    const std::string name = line.text("NAME");
-    const LogLine memory = lines_->expect("MEMORY", name);
-    const byte_count bytes = checked_sum(memory, "MEMORY", memory.size("MEMORY"), bytes_);
+    const std::string_view name = line.text("NAME");
+    lines_->expect(memory_, "MEMORY", name);
+    const byte_count bytes = checked_sum(memory_, "MEMORY", memory_.size("MEMORY"), bytes_);
     const value_id value =
         operations_.empty()
             ? make(name,
@@ -79,7 +92,7 @@ class Recorder {
     define(line, name, value);
   }
 
-  [[nodiscard]] value_id make_late_constant(const std::string& name, byte_count bytes) {
+  [[nodiscard]] value_id make_late_constant(std::string_view name, byte_count bytes) {
     const auto op = static_cast<operation_id>(operations_.size());
     operations_.push_back({.node = op});
     operators_.emplace_back("constant");
@@ -88,23 +101,26 @@ class Recorder {
 
   void call(const LogLine& line) {
     const operation_id op = start_operation(line, line.text("NAME"));
-    const std::vector<std::string> results = line.texts("RESULT");
+    const LogLine::List results = line.texts("RESULT");
     for (std::uint32_t port = 0; port < results.size(); ++port) {
-      const LogLine memory = lines_->expect("MEMORY", results[port]);
-      const byte_count bytes = memory.size("MEMORY");
-      const LogLine alias = lines_->expect("ALIAS", results[port]);
-      Value value{.node = op, .port = port, .view_of = source_of(alias, op)};
-      if (!value.view_of) value.bytes = checked_sum(memory, "MEMORY", bytes, bytes_);
-      define(alias, results[port], write(op, results[port], value));
+      const std::string_view name = results.text(port);
+      lines_->expect(memory_, "MEMORY", name);
+      const byte_count bytes = memory_.size("MEMORY");
+      lines_->expect(alias_, "ALIAS", name);
+      Value value{.node = op, .port = port, .view_of = source_of(alias_, op)};
+      if (!value.view_of) value.bytes = checked_sum(memory_, "MEMORY", bytes, bytes_);
+      define(alias_, name, write(op, name, value));
     }
   }
 
   void mutate(const LogLine& line) {
     const operation_id op = start_operation(line, line.text("NAME"));
-    const std::vector<std::string> arguments = line.texts("ARGS");
+    const LogLine::List arguments = line.texts("ARGS");
     const std::vector<value_id> reads = operations_[op].reads;
     std::uint32_t port = 0;
-    for (const std::int64_t index : line.integers("MUTATE")) {
+    const LogLine::List indices = line.integers("MUTATE");
+    for (std::size_t k = 0; k < indices.size(); ++k) {
+      const std::int64_t index = indices.integer(k);
       if (index < 0 || static_cast<std::size_t>(index) >= arguments.size()) {
         line.refuse("MUTATE names argument " + std::to_string(index) + " of " +
                     std::to_string(arguments.size()));
@@ -112,43 +128,43 @@ class Recorder {
       const auto i = static_cast<std::size_t>(index);
       const byte_count bytes = values_[storages_[reads[i]]].bytes;
       point(
-          arguments[i],
-          write(op, arguments[i],
+          use(line, arguments.text(i)),
+          write(op, arguments.text(i),
                 {.node = op, .port = port++, .bytes = checked_sum(line, "MUTATE", bytes, bytes_)}));
     }
   }
 
   void copy(const LogLine& line) {
-    const value_id source = use(line, line.text("SRC"));
+    const value_id source = use(line, line.text("SRC")).second.value;
     define(line, line.text("DST"), source);
   }
 
   void copy_from(const LogLine& line) {
-    const std::string destination = line.text("DST");
-    const value_id source = use(line, line.text("SRC"));
-    static_cast<void>(use(line, destination));
-    point(destination, source);
+    const value_id source = use(line, line.text("SRC")).second.value;
+    point(use(line, line.text("DST")), source);
   }
 
   void release(const LogLine& line) {
-    const auto found = names_.find(line.text("NAME"));
-    if (found == names_.end()) return;
-    static_cast<void>(use(line, found->first));
-    found->second.is_released = true;
-    drop_reference(found->second.value);
+    const std::string_view name = line.text("NAME");
+    if (!names_.contains(name)) return;
+    Meaning& meaning = use(line, name).second;
+    meaning.is_released = true;
+    drop_reference(meaning.value);
   }
 
-  [[nodiscard]] operation_id start_operation(const LogLine& line, std::string name) {
+  [[nodiscard]] operation_id start_operation(const LogLine& line, std::string_view name) {
     Operation operation{
         .cost = static_cast<double>(checked_sum(line, "TIME", line.size("TIME"), compute_)),
         .repeatable = true};
-    for (const std::string& argument : line.texts("ARGS")) {
-      operation.reads.push_back(use(line, argument));
+    const LogLine::List arguments = line.texts("ARGS");
+    operation.reads.reserve(arguments.size());
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      operation.reads.push_back(use(line, arguments.text(i)).second.value);
     }
     const auto op = static_cast<operation_id>(operations_.size());
     operation.node = op;
     operations_.push_back(std::move(operation));
-    operators_.push_back(std::move(name));
+    operators_.emplace_back(name);
     events_.push_back({EventKind::run, op});
     return op;
   }
@@ -164,41 +180,40 @@ class Recorder {
     return arguments[static_cast<std::size_t>(index)];
   }
 
-  [[nodiscard]] value_id write(operation_id op, const std::string& name, const Value& value) {
+  [[nodiscard]] value_id write(operation_id op, std::string_view name, const Value& value) {
     const value_id made = make(name, value);
     operations_[op].writes.push_back(made);
     return made;
   }
 
-  [[nodiscard]] value_id make(const std::string& name, const Value& value) {
+  [[nodiscard]] value_id make(std::string_view name, const Value& value) {
     const auto id = static_cast<value_id>(values_.size());
     values_.push_back(value);
-    value_names_.push_back(name);
+    value_names_.emplace_back(name);
     references_.push_back(0);
     storages_.push_back(value.view_of ? storages_[*value.view_of] : id);
     return id;
   }
 
-  void define(const LogLine& line, const std::string& name, value_id value) {
-    const auto [place, is_new] = names_.try_emplace(name, Name{.value = value});
-    if (!is_new) line.refuse(name + " is defined a second time");
+  void define(const LogLine& line, std::string_view name, value_id value) {
+    const auto [place, is_new] = names_.try_emplace(std::string(name), Meaning{.value = value});
+    if (!is_new) line.refuse(place->first + " is defined a second time");
     ++references_[value];
     order_.push_back(&place->second);
   }
 
   /// The name means another value from now on.
-  void point(const std::string& name, value_id value) {
-    Name& place = names_.at(name);
-    const value_id before = std::exchange(place.value, value);
+  void point(Name& name, value_id value) {
+    const value_id before = std::exchange(name.second.value, value);
     ++references_[value];
     drop_reference(before);
   }
 
-  [[nodiscard]] value_id use(const LogLine& line, const std::string& name) const {
+  [[nodiscard]] Name& use(const LogLine& line, std::string_view name) {
     const auto found = names_.find(name);
-    if (found == names_.end()) line.refuse(name + " is not defined");
-    if (found->second.is_released) line.refuse(name + " was released before");
-    return found->second.value;
+    if (found == names_.end()) line.refuse(std::string(name) + " is not defined");
+    if (found->second.is_released) line.refuse(found->first + " was released before");
+    return *found;
   }
 
   void drop_reference(value_id value) {
@@ -215,7 +230,7 @@ class Recorder {
   [[nodiscard]] std::vector<value_id> results_of_program() const {
     std::vector<value_id> results;
     std::vector<std::uint8_t> is_listed(values_.size(), 0);
-    for (const Name* const name : order_) {
+    for (const Meaning* const name : order_) {
       const value_id value = name->value;
       if (references_[value] == 0 || is_constant(value)) continue;
       if (std::exchange(is_listed[value], std::uint8_t{1}) == 0) results.push_back(value);
@@ -235,8 +250,11 @@ class Recorder {
   }
 
   LogLines* lines_;
-  std::unordered_map<std::string, Name> names_;
-  std::vector<const Name*> order_;  ///< names as they were first defined
+  // What follows a line in its record.
+  LogLine memory_;
+  LogLine alias_;
+  Names names_;
+  std::vector<const Meaning*> order_;  ///< names as they were first defined
   std::vector<Value> values_;
   std::vector<std::string> value_names_;
   std::vector<std::uint32_t> references_;  ///< of each value: names that mean it
@@ -274,16 +292,25 @@ reprise::Program with_made_constants(const RecordedProgram& recorded) {
 
 }  // namespace
 
-RecordedProgram parse_recorded_program(const std::string& file, std::string_view text) {
-  LogLines lines(file, text);
+RecordedProgram parse_recorded_program(const std::string& file, LogSource& source) {
+  LogLines lines(file, source);
   lines.skip_to_start();
   Recorder recorder(lines);
-  while (const std::optional<LogLine> line = lines.next()) recorder.add(*line);
+  LogLine line;
+  while (lines.next(line)) recorder.add(line);
   return std::move(recorder).finish();
 }
 
 RecordedProgram read_recorded_program(const std::string& path) {
-  return parse_recorded_program(path, read_log_text(path));
+  const std::unique_ptr<LogSource> source = open_log(path);
+  try {
+    return parse_recorded_program(path, *source);
+  } catch (const MalformedProgram&) {
+    // What a damaged archive holds is malformed because of that, which its end may tell.
+    while (!source->next().empty()) {
+    }
+    throw;
+  }
 }
 
 byte_count baseline_bytes(const RecordedProgram& recorded) {

@@ -8,8 +8,9 @@
 #include <cstdint>
 #include <reprise/program/program.hpp>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "log_source.hpp"
 
 namespace replay {
 
@@ -36,15 +37,14 @@ struct RecordedProgram {
 /// Reads a log (JSON lines, as the DTR paper's simulator takes them), plain, or packed with xz or
 /// gzip. Costs are TIMEs; a name is a reference to a value, which is released with its last one;
 /// the results are the made values that still have one at the end. A constant counts from the start
-/// and stays, whenever the log has it. Linear in the log.
+/// and stays, whenever the log has it. Linear in the log; beside the program, memory is a small
+/// multiple of the longest line.
 /// @throws MalformedProgram with the number of the line, reprise::InvalidArgument if the file
-/// cannot
-///   be read.
+///   cannot be read.
 [[nodiscard]] RecordedProgram read_recorded_program(const std::string& path);
 
-/// As `read_recorded_program` from a text; messages call it `file`.
-[[nodiscard]] RecordedProgram parse_recorded_program(const std::string& file,
-                                                     std::string_view text);
+/// As `read_recorded_program` from a source; messages call it `file`.
+[[nodiscard]] RecordedProgram parse_recorded_program(const std::string& file, LogSource& source);
 
 /// The most that was live when the program was recorded: with no budget, constants made where the
 /// log makes them and freed where it releases them. What ratios of memory refer to.

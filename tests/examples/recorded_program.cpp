@@ -16,10 +16,11 @@
 #include <reprise/program/ledger.hpp>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "log_text.hpp"
+#include "log_source.hpp"
 #include "malformed_program.hpp"
 #include "support/program_run.hpp"
 #include "support/skip.hpp"
@@ -82,8 +83,22 @@ std::string release(const std::string& name) {
   return R"({"INSTRUCTION":"RELEASE","NAME":")" + name + "\"}\n";
 }
 
-RecordedProgram parse(const std::string& text) {
-  return replay::parse_recorded_program("log", start + text);
+RecordedProgram parse_whole(const std::string& text, std::size_t piece = std::string::npos) {
+  replay::LogText source(text, piece);
+  return replay::parse_recorded_program("log", source);
+}
+
+RecordedProgram parse(const std::string& text) { return parse_whole(start + text); }
+
+// What a file holds, unpacked.
+std::string unpacked(const std::string& path) {
+  const auto source = replay::open_log(path);
+  std::string text;
+  for (std::string_view piece = source->next(); !piece.empty(); piece = source->next()) {
+    text += piece;
+  }
+  CHECK(source->next().empty());
+  return text;
 }
 
 // The first line after the START is line 2.
@@ -153,9 +168,9 @@ TEST_CASE("a constant that comes later takes no bytes before, and stays") {
 
 TEST_CASE(
     "everything before the start is skipped, blank lines and later annotations mean nothing") {
-  const RecordedProgram recorded = replay::parse_recorded_program(
-      "log", constant("x", "1") + "not JSON\n[1]\n" + start + "\n" + constant("w", "5") + start +
-                 "  \r\n" + R"({"INSTRUCTION":"ANNOTATE","ANNOTATION":"BACKWARD"})");
+  const RecordedProgram recorded =
+      parse_whole(constant("x", "1") + "not JSON\n[1]\n" + start + "\n" + constant("w", "5") +
+                  start + "  \r\n" + R"({"INSTRUCTION":"ANNOTATE","ANNOTATION":"BACKWARD"})");
   CHECK(recorded.names == std::vector<std::string>{"w"});
 }
 
@@ -294,12 +309,71 @@ TEST_CASE("malformed programs name the line") {
   }
 }
 
+TEST_CASE(
+    "values nested 200,000 deep are skipped where they mean nothing and refused where they do") {
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  std::string objects;
+  for (int i = 0; i < 200'000; ++i) objects += "{\"a\":";
+  objects += "1" + std::string(200'000, '}');
+  const std::string w = constant("w", "8");  // lines 2 and 3
+  for (const std::string& nested : {deep, objects}) {
+    const std::string unknown = R"({"INSTRUCTION":"RELEASE","NAME":"v","X":)" + nested + "}\n";
+    CHECK(parse(w + unknown).program.values().size() == 1);
+    CHECK(parse_whole(nested + "\n{\"ANNOTATION\":" + nested + "}\n" + start + w)
+              .program.values()
+              .size() == 1);
+    const std::string dots = nested == deep ? "[...]" : "{...}";
+    check_refused(w + R"({"INSTRUCTION":"RELEASE","NAME":)" + nested + "}\n", 4,
+                  "NAME is not a text");
+    check_refused(w + R"({"INSTRUCTION":)" + nested + "}\n", 4, "INSTRUCTION is not a text");
+    check_refused(w + R"({"INSTRUCTION":"CALL","NAME":"f","ARGS":[)" + nested +
+                      "],\"RESULT\":[],\"TIME\":1}\n",
+                  4, "ARGS is not a list of names");
+    check_refused(
+        w + R"({"INSTRUCTION":"CALL","NAME":"f","ARGS":[],"RESULT":[],"TIME":)" + nested + "}\n", 4,
+        "TIME is not a whole number: " + dots);
+    check_refused(w + R"({"INSTRUCTION":"MUTATE","NAME":"f","ARGS":[],"MUTATE":[)" + nested +
+                      "],\"TIME\":1}\n",
+                  4, "MUTATE is not a whole number: " + dots);
+    // Cut in the middle.
+    check_refused(w + "{\"X\":" + nested.substr(0, nested.size() / 2), 4, "malformed JSON");
+  }
+  check_refused(w + deep, 4, "not a JSON object");
+  check_refused(w + deep.substr(0, 200'000), 4, "not a JSON object");
+}
+
+TEST_CASE("a field that is there twice is the last of them, and others' fields are not its own") {
+  const std::string twice =
+      R"({"INSTRUCTION":"CONSTANT","NAME":["x"],"X":{"NAME":"y"},"NAME":"w","Y":[["z"],{"NAME":1}]})"
+      "\n";
+  CHECK(parse(twice + R"({"INSTRUCTION":"MEMORY","MEMORY":1,"NAME":"w","MEMORY":[1],"MEMORY":2})")
+            .program.values()[0]
+            .bytes == 2);
+  check_refused(R"({"INSTRUCTION":"CONSTANT","NAME":"w","NAME":["w"]})", 2, "NAME is not a text");
+}
+
+TEST_CASE("a text means the same in whatever pieces it comes") {
+  const std::string text = "\n \n" + start + "\r\n" + constant("w", "8") +
+                           call("f", {"w"}, {{"a", "1"}, {"b", "2", "0"}}) + "  \n" +
+                           mutate({"w", "a"}, "[1]") + release("b");
+  const RecordedProgram whole = parse_whole(text);
+  REQUIRE(whole.program.values().size() == 4);
+  for (std::size_t piece = 1; piece <= text.size(); ++piece) {
+    CAPTURE(piece);
+    const RecordedProgram other = parse_whole(text, piece);
+    CHECK(other.names == whole.names);
+    CHECK(results_of(other) == results_of(whole));
+    CHECK(baseline_bytes(other) == baseline_bytes(whole));
+    CHECK_THROWS_WITH_AS(static_cast<void>(parse_whole(text + "{", piece)),
+                         "log:15: malformed JSON", replay::MalformedProgram);
+  }
+}
+
 TEST_CASE("a text without a start is no program") {
-  CHECK_THROWS_WITH_AS(static_cast<void>(replay::parse_recorded_program("log", constant("w", "1"))),
+  CHECK_THROWS_WITH_AS(static_cast<void>(parse_whole(constant("w", "1"))),
                        "log:2: it ends without an ANNOTATE START, so it is no recorded program",
                        replay::MalformedProgram);
-  CHECK_THROWS_AS(static_cast<void>(replay::parse_recorded_program("log", "")),
-                  replay::MalformedProgram);
+  CHECK_THROWS_AS(static_cast<void>(parse_whole("")), replay::MalformedProgram);
 }
 
 TEST_CASE("a file that cannot be read is refused") {
@@ -312,15 +386,15 @@ TEST_CASE("a file that cannot be read is refused") {
 TEST_CASE("an archive that is cut or damaged is refused with the line it reached") {
   const Folder folder;
   const std::string text = start + constant("w", "8");
-  CHECK(replay::read_log_text(folder.write("plain.log", text)) == text);
+  CHECK(unpacked(folder.write("plain.log", text)) == text);
   for (const std::string name : {"empty.log.xz", "empty.log.gz"}) {
     const std::string file = folder.write(name, "");
-    CHECK_THROWS_WITH_AS(static_cast<void>(replay::read_log_text(file)),
+    CHECK_THROWS_WITH_AS(static_cast<void>(unpacked(file)),
                          (file + ":1: the archive is truncated").c_str(), replay::MalformedProgram);
   }
   for (const std::string name : {"text.log.xz", "text.log.gz"}) {
     const std::string file = folder.write(name, text);
-    CHECK_THROWS_WITH_AS(static_cast<void>(replay::read_log_text(file)),
+    CHECK_THROWS_WITH_AS(static_cast<void>(unpacked(file)),
                          (file + ":1: the archive is damaged").c_str(), replay::MalformedProgram);
   }
 }
@@ -335,12 +409,39 @@ TEST_CASE("gzip and xz give the text back, and every cut of an archive is seen")
       return reprise_test::skip("gzip or xz is not installed");
     }
     const std::string archive = folder.read("packed.log" + ending);
-    CHECK(replay::read_log_text(plain + ending) == text);
-    CHECK(replay::read_log_text(folder.write("twice" + ending, archive + archive)) == text + text);
+    CHECK(unpacked(plain + ending) == text);
+    CHECK(unpacked(folder.write("twice" + ending, archive + archive)) == text + text);
     for (std::size_t size = 0; size < archive.size(); ++size) {
       CAPTURE(size);
       const std::string cut = folder.write("cut" + ending, archive.substr(0, size));
-      CHECK_THROWS_AS(static_cast<void>(replay::read_log_text(cut)), replay::MalformedProgram);
+      CHECK_THROWS_AS(static_cast<void>(unpacked(cut)), replay::MalformedProgram);
+    }
+  }
+}
+
+TEST_CASE("a program that is malformed because its archive is cut says so") {
+  const Folder folder;
+  std::string text = start;
+  for (int i = 0; i < 20'000; ++i) text += constant("w" + std::to_string(i * i), "8");
+  text += "not JSON\n";
+  for (int i = 0; i < 20'000; ++i) text += constant("v" + std::to_string(i * i), "8");
+  const std::string plain = folder.write("long.log", text);
+  for (const auto& [program, ending] :
+       {std::pair<std::string, std::string>{"gzip", ".gz"}, {"xz", ".xz"}}) {
+    if (std::system((program + " -k " + plain + " 2>/dev/null").c_str()) != 0) {
+      return reprise_test::skip("gzip or xz is not installed");
+    }
+    const std::string archive = folder.read("long.log" + ending);
+    CHECK_THROWS_WITH_AS(static_cast<void>(replay::read_recorded_program(plain + ending)),
+                         (plain + ending + ":40002: not a JSON object").c_str(),
+                         replay::MalformedProgram);
+    const std::string cut = folder.write("cut.log" + ending, archive.substr(0, archive.size() - 1));
+    try {
+      static_cast<void>(replay::read_recorded_program(cut));
+      FAIL_CHECK("accepted");
+    } catch (const replay::MalformedProgram& error) {
+      CHECK(std::string(error.what()).ends_with("the archive is truncated"));
+      CHECK(error.line() > 40'002);
     }
   }
 }

@@ -35,7 +35,8 @@ std::string corpus_text(const std::filesystem::path& file) {
 TEST_CASE("malformed texts are refused and nothing worse") {
   for (const std::string& rest :
        {std::string{}, std::string("\n\n"), std::string("\0", 1), std::string("\xff\xfe"),
-        std::string("{"), std::string("[[[[[[[["), std::string("{\"INSTRUCTION\":null}"),
+        std::string("{"), std::string("[[[[[[[["), std::string(200'000, '['),
+        "{\"NAME\":" + std::string(200'000, '['), std::string("{\"INSTRUCTION\":null}"),
         std::string(R"({"INSTRUCTION":"CONSTANT","NAME":"\ud800"})"),
         std::string(R"({"INSTRUCTION":"MUTATE","NAME":"f","ARGS":[],"MUTATE":[0],"TIME":1})"),
         std::string(R"({"INSTRUCTION":"CALL","NAME":"f","ARGS":[],"RESULT":["a"],"TIME":1e400})"),
