@@ -15,6 +15,7 @@
 #include <reprise/backend/cuda_error.cuh>
 #include <reprise/backend/cuda_pool.cuh>
 #include <reprise/backend/cuda_stream.cuh>
+#include <reprise/backend/stream_ordered.hpp>
 #include <reprise/backend/stream_ordered_resource.cuh>
 #include <string>
 #include <utility>
@@ -89,10 +90,10 @@ class CudaMemory {
   struct Model final : Resource {
     explicit Model(std::shared_ptr<R> resource) : resource_(std::move(resource)) {}
     void* allocate(std::size_t bytes, cudaStream_t stream) override {
-      return resource_->allocate_async(bytes, CudaPool::alignment_bytes, stream);
+      return stream_ordered::allocate(*resource_, bytes, CudaPool::alignment_bytes, stream);
     }
     void deallocate(void* memory, std::size_t bytes, cudaStream_t stream) override {
-      resource_->deallocate_async(memory, bytes, CudaPool::alignment_bytes, stream);
+      stream_ordered::deallocate(*resource_, memory, bytes, CudaPool::alignment_bytes, stream);
     }
     void trim() override {
       if constexpr (requires(R & resource) { resource.trim(); }) resource_->trim();

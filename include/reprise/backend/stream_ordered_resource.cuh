@@ -7,24 +7,23 @@
 
 #include <cuda_runtime_api.h>
 
-#include <concepts>
-#include <cstddef>
+#include <reprise/backend/stream_ordered.hpp>
 
 namespace reprise::inline v0 {
 
-/// Device memory in stream order, in the signatures of RMM's and CCCL's asynchronous resources, so
-/// that theirs are models as they are.
+/// Device memory in stream order, in the signatures of RMM's and CCCL's asynchronous resources,
+/// today's and those of the last years, so that theirs are models as they are. One of the pairs
 ///
-/// - `allocate_async(bytes, alignment, stream)`: memory that what is enqueued in `stream`
-/// afterwards
-///   may use; throws `std::bad_alloc`, something derived from it, or CudaError where there is none.
-/// - `deallocate_async(memory, bytes, alignment, stream)`: gives it back when `stream` gets there.
-/// - `trim()`, optional: gives what is held and not in use back to the device.
+/// - `allocate(stream, bytes, alignment)` and `deallocate(stream, memory, bytes, alignment)`,
+/// - `allocate_async(bytes, alignment, stream)` and
+///   `deallocate_async(memory, bytes, alignment, stream)`,
+/// - `allocate(bytes, stream)` and `deallocate(memory, bytes, stream)`;
+///
+/// where it has several, the first. `stream` is a `cudaStream_t` or what one converts to. What
+/// is enqueued in it afterwards may use the memory, which is given back when it gets there.
+/// Where there is none, allocating throws `std::bad_alloc`, something derived from it, or
+/// CudaError. `trim()`, optional, gives what is held and not in use back to the device.
 template <class R>
-concept StreamOrderedResource = requires(R& resource, void* memory, std::size_t bytes,
-                                         std::size_t alignment, cudaStream_t stream) {
-  { resource.allocate_async(bytes, alignment, stream) } -> std::same_as<void*>;
-  resource.deallocate_async(memory, bytes, alignment, stream);
-};
+concept StreamOrderedResource = stream_ordered::Resource<R, cudaStream_t>;
 
 }  // namespace reprise::inline v0
