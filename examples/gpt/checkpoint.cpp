@@ -13,8 +13,9 @@
 #include <reprise/core/hash.hpp>
 #include <span>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
+
+#include "output_file.hpp"
 
 namespace gpt {
 namespace {
@@ -180,16 +181,12 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   Writer lengths;
   lengths.number(std::uint64_t{body.size()});
   lengths.number(checksum_of(body));
-  const std::string beside = path + ".part";
-  std::ofstream file(beside, std::ios::binary);
-  file << magic << lengths.bytes() << body;
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(beside, path, error);
-  if (!file || error) {
-    std::filesystem::remove(beside, error);
-    throw reprise::Error("cannot write checkpoint " + path);
+  example::OutputFile file(path);
+  for (const std::string_view part :
+       {magic, std::string_view(lengths.bytes()), std::string_view(body)}) {
+    file.write(part);
   }
+  file.commit();
 }
 
 Checkpoint read_checkpoint(const std::string& path, const ModelShape& shape,

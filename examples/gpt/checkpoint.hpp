@@ -26,7 +26,7 @@ struct Checkpoint {
   std::string decisions{};  ///< tracker, scheduler and net, as they write themselves
 };
 
-/// Writes a checkpoint next to `path` and moves it there, so that no half of one is ever there.
+/// Puts a checkpoint in the place of what is at `path`, as a whole or not at all (OutputFile).
 /// @throws reprise::Error if it cannot.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 

@@ -5,18 +5,16 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "corpus.hpp"
 #include "engine/threads.hpp"
-#include "failure.hpp"
 #include "options.hpp"
 #include "report.hpp"
+#include "run_tool.hpp"
 #include "text.hpp"
 #include "training.hpp"
 
@@ -24,8 +22,7 @@ namespace {
 
 gpt::Corpus make_corpus(const gpt::Options& options) {
   const auto text = [&] {
-    if (!options.c4.empty()) return gpt::read_c4(options.c4);
-    return options.text.empty() ? gpt::read_own_sources() : gpt::read_text(options.text);
+    return options.c4.empty() ? gpt::read_text(options.text) : gpt::read_c4(options.c4);
   }();
   return {text, options.shape.context, options.seed};
 }
@@ -78,6 +75,7 @@ void run(const gpt::Options& options) {
     if (options.policy == gpt::Policy::store_all) results.back().exact = true;
   }
   gpt::print_table(results, budget);
+  example::flush_stdout();
   if (!options.json.empty()) gpt::write_json(options.json, results, options);
 }
 
@@ -92,13 +90,10 @@ void let_waiting_threads_sleep(char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
   let_waiting_threads_sleep(argv);
-  const std::optional<gpt::Options> options = gpt::parse_options(argc, argv);
-  if (options) run(*options);
-  return EXIT_SUCCESS;
-} catch (const std::bad_alloc&) {
-  return example::fail("gpt", "there is not enough memory for this model");
-} catch (const std::exception& error) {
-  return example::fail("gpt", error.what());
+  return example::run_tool("gpt", [&] {
+    const std::optional<gpt::Options> options = gpt::parse_options(argc, argv);
+    if (options) run(*options);
+  });
 }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "output_file.hpp"
+#include "text.hpp"
 
 namespace gpt {
 namespace {
@@ -29,9 +30,11 @@ const CLI::Range size_range(1, 1 << 24);
 
 void add_text_options(CLI::App& app, Options& options) {
   CLI::Option* const text =
-      app.add_option("--text", options.text, "Files or folders to train on, byte by byte");
+      app.add_option("--text", options.text, "Files or folders to train on, byte by byte")
+          ->check(example::path_fault);
   CLI::Option* const c4 =
-      app.add_option("--c4", options.c4, "A file with a JSON object a line that has a 'text'");
+      app.add_option("--c4", options.c4, "A file with a JSON object a line that has a 'text'")
+          ->check(example::path_fault);
   text->excludes(c4);
 }
 
@@ -90,6 +93,9 @@ void add_file_options(CLI::App& app, Options& options) {
   app.add_option("--save", options.save, "Write a checkpoint after the last step");
   app.add_option("--resume", options.resume, "Go on from a checkpoint");
   app.add_option("--json", options.json, "Write the results to a file");
+  for (const char* const name : {"--save", "--resume", "--json"}) {
+    app.get_option(name)->check(example::path_fault);
+  }
   for (const char* const name : {"--save", "--resume"}) {
     app.get_option(name)->excludes(app.get_option("--compare"));
   }
@@ -111,6 +117,19 @@ Precision precision_named(const std::string& name) {
   return static_cast<Precision>(std::ranges::find(precision_names, name) - precision_names.begin());
 }
 
+void check_files(const Options& options) {
+  std::vector<example::NamedPath> outputs;
+  if (!options.save.empty()) outputs.push_back({"--save", options.save});
+  if (!options.json.empty()) outputs.push_back({"--json", options.json});
+  if (outputs.empty()) return;
+  std::vector<example::NamedPath> inputs{{"--resume", options.resume}, {"--c4", options.c4}};
+  if (options.c4.empty()) {
+    const std::string option = options.text.empty() ? "the text" : "--text";
+    for (std::string& file : text_files(options.text)) inputs.push_back({option, std::move(file)});
+  }
+  example::check_output_files(outputs, inputs);
+}
+
 void check_as_a_whole(Options& options, const Written& written) {
   check_numbers(options);
   options.policy = policy_named(written.policy);
@@ -130,8 +149,7 @@ void check_as_a_whole(Options& options, const Written& written) {
                                    " heads do not divide " +
                                    std::to_string(options.shape.channels) + " channels");
   }
-  example::check_output_file(options.save);
-  example::check_output_file(options.json);
+  check_files(options);
 }
 
 }  // namespace

@@ -46,10 +46,17 @@ std::vector<fs::path> files_below(const fs::path& folder) {
   return files;
 }
 
-void append_path(Bytes& bytes, const fs::path& path) {
-  if (!fs::exists(path)) throw reprise::InvalidArgument("there is no " + path.string());
-  if (!fs::is_directory(path)) return append_file(bytes, path);
-  for (const fs::path& file : files_below(path)) append_file(bytes, file);
+std::vector<std::string> own_sources() {
+  const fs::path root(GPT_SOURCE_DIR);
+  std::vector<std::string> folders;
+  for (const char* const folder : {"include", "examples"}) {
+    if (!fs::is_directory(root / folder)) {
+      throw reprise::InvalidArgument("there is no " + (root / folder).string() +
+                                     " any more: choose a text with --text or --c4");
+    }
+    folders.push_back((root / folder).string());
+  }
+  return folders;
 }
 
 std::string text_of_line(const std::string& line, const std::string& where) {
@@ -64,10 +71,26 @@ std::string text_of_line(const std::string& line, const std::string& where) {
 
 }  // namespace
 
+std::vector<std::string> text_files(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths.empty() ? own_sources() : paths) {
+    if (!fs::exists(path)) throw reprise::InvalidArgument("there is no " + path);
+    if (fs::is_directory(path)) {
+      for (const fs::path& file : files_below(path)) files.push_back(file.string());
+    } else {
+      files.push_back(path);
+    }
+  }
+  return files;
+}
+
 std::vector<std::uint8_t> read_text(const std::vector<std::string>& paths) {
   Bytes bytes;
-  for (const std::string& path : paths) append_path(bytes, path);
-  if (bytes.empty()) throw reprise::InvalidArgument("there is no text in " + paths.front());
+  for (const std::string& file : text_files(paths)) append_file(bytes, file);
+  if (bytes.empty()) {
+    throw reprise::InvalidArgument("there is no text in " +
+                                   (paths.empty() ? GPT_SOURCE_DIR : paths.front()));
+  }
   return bytes;
 }
 
@@ -81,19 +104,6 @@ std::vector<std::uint8_t> read_c4(const std::string& path) {
     bytes.push_back('\n');
   }
   if (bytes.empty()) throw reprise::InvalidArgument("there is no text in " + path);
-  return bytes;
-}
-
-std::vector<std::uint8_t> read_own_sources() {
-  const fs::path root(GPT_SOURCE_DIR);
-  Bytes bytes;
-  for (const char* const folder : {"include", "examples"}) {
-    if (!fs::is_directory(root / folder)) {
-      throw reprise::InvalidArgument("there is no " + (root / folder).string() +
-                                     " any more: choose a text with --text or --c4");
-    }
-    append_path(bytes, root / folder);
-  }
   return bytes;
 }
 

@@ -11,16 +11,15 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
+#include <optional>
 #include <reprise/program/explain.hpp>
 #include <string>
 
-#include "failure.hpp"
 #include "gpt/budget.hpp"
 #include "plan_only/net.hpp"
 #include "plan_only/planning.hpp"
 #include "plan_only/slab.hpp"
+#include "run_tool.hpp"
 
 namespace {
 
@@ -31,7 +30,7 @@ struct Options {
   std::uint32_t steps = 100;
 };
 
-Options parse_options(int argc, const char* const* argv) {
+std::optional<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   CLI::App app("Trains a small net in one slab of memory, by a plan.", "plan_only");
   app.option_defaults()->always_capture_default();
@@ -43,7 +42,7 @@ Options parse_options(int argc, const char* const* argv) {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
-    std::exit(EXIT_SUCCESS);
+    return std::nullopt;
   }
   return options;
 }
@@ -106,9 +105,8 @@ void train(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  train(parse_options(argc, argv));
-  return EXIT_SUCCESS;
-} catch (const std::exception& error) {
-  return example::fail("plan_only", error.what());
+int main(int argc, char** argv) {
+  return example::run_tool("plan_only", [&] {
+    if (const std::optional<Options> options = parse_options(argc, argv)) train(*options);
+  });
 }

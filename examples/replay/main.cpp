@@ -3,20 +3,17 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
-#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "exact_bound.hpp"
-#include "failure.hpp"
 #include "options.hpp"
 #include "output_file.hpp"
 #include "recorded_program.hpp"
 #include "replay.hpp"
 #include "report.hpp"
+#include "run_tool.hpp"
 #include "sweep.hpp"
 
 namespace {
@@ -46,6 +43,7 @@ void replay_once(const replay::Options& options, const replay::Subject& subject)
       replay::replay(subject, *options.policy, options.budget, options.settings);
   if (options.wants_exact_bound) prove(options, subject, result);
   print_replay(subject, result);
+  example::flush_stdout();
   if (!options.json.empty()) example::write_output_file(options.json, to_json(subject, result));
   if (!options.timeline.empty()) {
     example::write_output_file(options.timeline, draw_timeline(subject, result));
@@ -55,6 +53,7 @@ void replay_once(const replay::Options& options, const replay::Subject& subject)
 void replay_all(const replay::Options& options, const replay::Subject& subject) {
   const std::vector<replay::Replay> results = replay::sweep(subject, options.settings);
   print_table(subject, results);
+  example::flush_stdout();
   if (!options.json.empty()) example::write_output_file(options.json, to_json(subject, results));
   example::write_output_file(options.pareto, draw_pareto(subject, results));
   std::printf("\noverhead over memory: %s\n", options.pareto.c_str());
@@ -72,12 +71,9 @@ void run(const replay::Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  const std::optional<replay::Options> options = replay::parse_options(argc, argv);
-  if (options) run(*options);
-  return EXIT_SUCCESS;
-} catch (const std::bad_alloc&) {
-  return example::fail("replay", "there is not enough memory for this program");
-} catch (const std::exception& error) {
-  return example::fail("replay", error.what());
+int main(int argc, char** argv) {
+  return example::run_tool("replay", [&] {
+    const std::optional<replay::Options> options = replay::parse_options(argc, argv);
+    if (options) run(*options);
+  });
 }

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <filesystem>
@@ -13,6 +14,8 @@
 #include <reprise/core/error.hpp>
 #include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "mip_solver.hpp"
 #include "output_file.hpp"
@@ -70,20 +73,24 @@ void add_planning_options(CLI::App& app, Written& written) {
 
 void add_options(CLI::App& app, Options& options, Written& written) {
   app.add_option("PROGRAM", options.program, "A recorded program: .log, .log.xz or .log.gz")
-      ->required();
+      ->required()
+      ->check(example::path_fault);
   app.add_option("--policy", written.policy, policy_names())->capture_default_str();
   app.add_option("--budget", written.budget,
                  "0.5 (a ratio of the baseline), 6GiB or a number of bytes; without it, unlimited");
   add_planning_options(app, written);
   app.add_option("--baseline", written.baseline,
                  "What ratios refer to, instead of what the program needs without a budget");
-  app.add_option("--json", options.json, "Write the result to a file; of a sweep, a list");
-  app.add_option("--timeline", options.timeline, "Draw live bytes over time to an SVG file");
+  app.add_option("--json", options.json, "Write the result to a file; of a sweep, a list")
+      ->check(example::path_fault);
+  app.add_option("--timeline", options.timeline, "Draw live bytes over time to an SVG file")
+      ->check(example::path_fault);
   app.add_flag(
       "--sweep", options.sweep,
       "Replay under each policy at ratios 0.9 to 0.1; the searches take their time at each");
   app.add_option("--pareto", options.pareto,
                  "Where a sweep draws overhead over memory (default: PROGRAM-pareto.svg)")
+      ->check(example::path_fault)
       ->needs("--sweep");
   for (const char* const single : {"--policy", "--budget", "--timeline", "--bound"}) {
     app.get_option("--sweep")->excludes(app.get_option(single));
@@ -123,6 +130,17 @@ void check_bound(const CLI::App& app, Options& options, const Written& written) 
   }
 }
 
+void check_files(const Options& options) {
+  std::vector<example::NamedPath> outputs;
+  for (const auto& [option, path] : {std::pair{"--json", &options.json},
+                                     {"--timeline", &options.timeline},
+                                     {"--pareto", &options.pareto}}) {
+    if (!path->empty()) outputs.push_back({option, *path});
+  }
+  const std::array inputs{example::NamedPath{"PROGRAM", options.program}};
+  example::check_output_files(outputs, inputs);
+}
+
 void check_as_a_whole(const CLI::App& app, Options& options, const Written& written) {
   if (!options.sweep) options.policy = &policy_named(written.policy);
   check_planning(app, options, written);
@@ -135,9 +153,7 @@ void check_as_a_whole(const CLI::App& app, Options& options, const Written& writ
   if (options.sweep && options.pareto.empty()) {
     options.pareto = short_name(options.program) + "-pareto.svg";
   }
-  for (const std::string& file : {options.json, options.timeline, options.pareto}) {
-    example::check_output_file(file);
-  }
+  check_files(options);
 }
 
 }  // namespace

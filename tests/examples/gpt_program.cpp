@@ -6,10 +6,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "policy.hpp"
@@ -93,9 +96,107 @@ TEST_CASE("bad options give one line and a failure") {
       {"--compare --save x", "excludes"},
       {"--text x --c4 y", "excludes"},
       {"--json /no/such/folder/x", "there is no folder"},
+      {"--save /no/such/folder/x", "there is no folder"},
+      {"--save .", "it is a folder"},
+      {"--save /dev/null", "it is no regular file"},
+      {"--json /dev/full", "it is no regular file"},
+      {"--save ''", "--save: an empty path"},
+      {"--resume ''", "--resume: an empty path"},
+      {"--json ''", "--json: an empty path"},
+      {"--text ''", "--text: an empty path"},
+      {"--c4 ''", "--c4: an empty path"},
+      {"--save x --json ./x", "--save x and --json ./x are one file"},
       {"--unknown", "--unknown"},
   };
   for (const auto& [arguments, says] : cases) check_refused(folder, arguments, says);
+}
+
+TEST_CASE("what is read is not written to") {
+  const Folder folder;
+  const std::string text = sample_text();
+  std::filesystem::create_directory(folder.file("texts"));
+  for (const char* const name : {"text", "texts/one", "lines.jsonl", "saved"}) {
+    static_cast<void>(folder.write(name, text));
+  }
+  std::filesystem::create_symlink("texts/one", folder.file("link"));
+  std::filesystem::create_hard_link(folder.file("text"), folder.file("twin"));
+  for (const auto& [arguments, says] : std::vector<std::pair<std::string, std::string>>{
+           {"--text text --save text", "--save: text is also read, as --text"},
+           {"--text text --json twin", "--json: twin is also read"},
+           {"--text texts --save link", "--save: link is also read"},
+           {"--c4 lines.jsonl --json ./lines.jsonl", "is also read, as --c4"},
+           {"--text text --resume saved --save saved", "--save: saved is also read, as --resume"},
+           {"--text text --save out", "--save: out is where stdout goes"},
+       }) {
+    check_refused(folder, arguments, says);
+  }
+  for (const char* const name : {"text", "texts/one", "lines.jsonl", "saved"}) {
+    CHECK(folder.read(name) == text);
+  }
+}
+
+TEST_CASE("a checkpoint is saved as a whole or not at all") {
+  const Folder folder;
+  const std::string common = arguments_for(folder.write("text", sample_text())) + " --steps 2";
+  static_cast<void>(folder.write("old", "old"));
+  std::filesystem::permissions(folder.file("old"), std::filesystem::perms{0640});
+  std::filesystem::create_symlink("old", folder.file("link"));
+  const auto names = [&] {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.file(""))) {
+      found.push_back(entry.path().filename().string());
+    }
+    std::ranges::sort(found);
+    return found;
+  };
+  const std::vector<std::string> expected{"err", "link", "old", "out", "text"};
+  const std::string gpt = GPT_PROGRAM;
+  SUBCASE("where the disk is full the old one stays") {
+    // A checkpoint has more than 8 KiB, what is printed less.
+    reprise_test::check_refused(folder, "ulimit -f 16; " + gpt, common + " --save link",
+                                "cannot write link: File too large");
+    CHECK(folder.read("old") == "old");
+    CHECK(names() == expected);
+  }
+  SUBCASE("whenever the program is killed") {
+    for (const char* const seconds : {"0.02", "0.1", "0.15", "0.2", "0.3"}) {
+      const Outcome outcome = reprise_test::run_program(
+          folder, "timeout -s KILL " + std::string(seconds) + " " + gpt, common + " --save link");
+      const std::string found = folder.read("old");
+      CHECK((found == "old" || found.starts_with("REPRISE-GPT-")));
+      CHECK((outcome.status != 0 || found != "old"));
+      CHECK(names() == expected);
+    }
+  }
+  SUBCASE("two that save to one path leave one that can be resumed") {
+    const std::string one = "(" + gpt + " " + common + " --save link --seed ";
+    const Outcome outcome = reprise_test::run_program(
+        folder, "{ " + one + "1 && echo ok >first) & " + one + "2 && echo ok >second) & wait; }",
+        "");
+    CHECK(outcome.status == 0);
+    CHECK(folder.read("first") == "ok\n");
+    CHECK(folder.read("second") == "ok\n");
+    CHECK(run(folder, common + " --resume link").status == 0);
+  }
+  SUBCASE("its mode and link stay") {
+    REQUIRE(run(folder, common + " --save link").status == 0);
+    CHECK(folder.read("old").starts_with("REPRISE-GPT-"));
+    CHECK(std::filesystem::is_symlink(folder.file("link")));
+    CHECK(std::filesystem::status(folder.file("old")).permissions() ==
+          std::filesystem::perms{0640});
+    CHECK(names() == expected);
+  }
+}
+
+TEST_CASE("a full disk behind stdout is an error, and the old results stay") {
+  const Folder folder;
+  const std::string common = arguments_for(folder.write("text", sample_text())) + " --steps 2";
+  static_cast<void>(folder.write("old.json", "old"));
+  const Outcome full = reprise_test::run_program(
+      folder, "sh -c '" GPT_PROGRAM " " + common + " --json old.json >/dev/full'", "");
+  CHECK(full.status == 1);
+  CHECK(full.error.starts_with("gpt: cannot write to stdout"));
+  CHECK(folder.read("old.json") == "old");
 }
 
 TEST_CASE("bad text gives one line and a failure") {

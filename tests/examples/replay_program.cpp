@@ -91,6 +91,7 @@ TEST_CASE("bad options give one line and a failure") {
   const Folder folder;
   const std::string program = folder.write("sample.log", sample());
   check_refused(folder, "", "PROGRAM");
+  check_refused(folder, "''", "PROGRAM: an empty path");
   check_refused(folder, "no.log", "cannot read no.log");
   check_refused(folder, ".", "cannot read .");
   for (const auto& [options, says] : std::vector<std::pair<std::string, std::string>>{
@@ -123,6 +124,11 @@ TEST_CASE("bad options give one line and a failure") {
            {"--timeline /no/such/folder/x", "there is no folder"},
            {"--sweep --pareto /no/such/folder/x", "there is no folder"},
            {"--json /", "it is a folder"},
+           {"--json ''", "--json: an empty path"},
+           {"--timeline ''", "--timeline: an empty path"},
+           {"--sweep --pareto ''", "--pareto: an empty path"},
+           {"--json /dev/null", "it is no regular file"},
+           {"--timeline /dev/full", "it is no regular file"},
            {"--pareto x.svg", "--sweep"},
            {"--sweep --policy dtr", "excludes"},
            {"--sweep --budget 0.5", "excludes"},
@@ -132,6 +138,80 @@ TEST_CASE("bad options give one line and a failure") {
     check_refused(folder, program + " " + options, says);
   }
   CHECK(run(folder, "--help").status == 0);
+}
+
+TEST_CASE("one file for two outputs, or for input and output, is refused and left as it is") {
+  const Folder folder;
+  static_cast<void>(folder.write("sample.log", sample()));
+  static_cast<void>(folder.write("old", "old"));
+  std::filesystem::create_symlink("old", folder.file("soft"));
+  std::filesystem::create_hard_link(folder.file("old"), folder.file("hard"));
+  std::filesystem::create_symlink("sample.log", folder.file("input"));
+  for (const auto& [options, says] : std::vector<std::pair<std::string, std::string>>{
+           {"--json new --timeline new", "--json new and --timeline new are one file"},
+           {"--json new --timeline ./new", "are one file"},
+           {"--json old --timeline soft", "are one file"},
+           {"--json old --timeline hard", "are one file"},
+           {"--json sample.log", "--json: sample.log is also read, as PROGRAM"},
+           {"--timeline ./sample.log", "is also read"},
+           {"--timeline input", "is also read"},
+           {"--json out", "--json: out is where stdout goes"},
+           {"--json err", "--json: err is where stderr goes"},
+       }) {
+    check_refused(folder, "sample.log " + options, says);
+    check_refused(folder, "input " + options, says);
+  }
+  check_refused(folder, "sample.log --sweep --json sample-pareto.svg",
+                "--json sample-pareto.svg and --pareto sample-pareto.svg are one file");
+  CHECK(folder.read("sample.log") == sample());
+  CHECK(folder.read("old") == "old");
+  CHECK_FALSE(std::filesystem::exists(folder.file("new")));
+}
+
+TEST_CASE("a full disk behind stdout or an output is an error, and the old file stays") {
+  const Folder folder;
+  static_cast<void>(folder.write("sample.log", sample()));
+  static_cast<void>(folder.write("old.json", "old"));
+  static_cast<void>(folder.write("old.svg", "old"));
+  const std::string replay = REPLAY_PROGRAM;
+  for (const std::string arguments :
+       {"sample.log --json old.json", "sample.log --sweep --plan-seconds 0 --pareto old.svg",
+        "--help"}) {
+    CAPTURE(arguments);
+    const Outcome full = reprise_test::run_program(
+        folder, "sh -c '" + replay + " " + arguments + " >/dev/full'", "");
+    CHECK(full.status == 1);
+    CHECK(full.error.starts_with("replay: cannot write to stdout"));
+    CHECK(full.error.find('\n') == full.error.size() - 1);
+  }
+  // Files of 1 KiB at most: what is printed fits, a picture does not.
+  reprise_test::check_refused(folder, "ulimit -f 2; " + replay,
+                              "sample.log --policy store-all --timeline old.svg",
+                              "cannot write old.svg: File too large");
+  CHECK(folder.read("old.json") == "old");
+  CHECK(folder.read("old.svg") == "old");
+}
+
+TEST_CASE("a pipe is a program too") {
+  const Folder folder;
+  static_cast<void>(folder.write("sample.log", sample()));
+  const Outcome outcome = reprise_test::run_program(
+      folder, "sh -c 'cat sample.log | " REPLAY_PROGRAM " /dev/stdin --json result.json'", "");
+  CHECK(outcome.status == 0);
+  CHECK(json::parse(folder.read("result.json"))["model_compute"] == 2500);
+}
+
+TEST_CASE("a line of 200,000 brackets gives one line and a failure, or is skipped") {
+  const Folder folder;
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  static_cast<void>(folder.write("bad.log", start + deep + "\n"));
+  check_refused(folder, "bad.log", "bad.log:2: not a JSON object");
+  static_cast<void>(folder.write(
+      "bad.log",
+      start + R"({"INSTRUCTION":"CALL","NAME":"f","ARGS":[],"RESULT":[],"TIME":)" + deep + "}\n"));
+  check_refused(folder, "bad.log", "bad.log:2: TIME is not a whole number");
+  static_cast<void>(folder.write("good.log", deep + "\n" + sample()));
+  CHECK(result_of(folder, "good.log")["model_compute"] == 2500);
 }
 
 TEST_CASE("a malformed program gives one line with its number and a failure") {

@@ -53,5 +53,9 @@ TEST_CASE("what is wrong is said in one line") {
   reprise_test::check_refused(folder, SCALE_PROGRAM, "--step 1", "--step");
   reprise_test::check_refused(folder, SCALE_PROGRAM, "--tries -1", "--tries");
   reprise_test::check_refused(folder, SCALE_PROGRAM, "--plan-seconds -1", "--plan-seconds");
+  reprise_test::check_refused(folder, SCALE_PROGRAM, "--plan-seconds nan", "--plan-seconds");
+  reprise_test::check_refused(folder, SCALE_PROGRAM, "--tries nan", "--tries");
   reprise_test::check_refused(folder, SCALE_PROGRAM, "--quick --pareto nowhere/x.svg", "nowhere");
+  reprise_test::check_refused(folder, SCALE_PROGRAM, "--quick --pareto ''", "an empty path");
+  reprise_test::check_refused(folder, SCALE_PROGRAM, "--quick --pareto out", "stdout");
 }

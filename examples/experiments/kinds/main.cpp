@@ -6,10 +6,9 @@
 //
 //   plan_kinds [SECONDS [THREADS]]
 
+#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <limits>
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr.hpp>
@@ -21,8 +20,9 @@
 #include <utility>
 #include <vector>
 
-#include "failure.hpp"
+#include "effort_options.hpp"
 #include "nets.hpp"
+#include "run_tool.hpp"
 
 namespace {
 
@@ -95,14 +95,16 @@ void plan_all(const reprise::SearchEffort& effort) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 3) return example::fail("plan_kinds", "usage: plan_kinds [SECONDS [THREADS]]");
-  try {
+  return example::run_tool("plan_kinds", [&] {
     reprise::SearchEffort effort;
-    if (argc > 1) effort.seconds = std::stod(argv[1]);
-    if (argc > 2) effort.threads = static_cast<unsigned>(std::stoul(argv[2]));
+    CLI::App app("Plans programs of kinds that the shared ones are not.", "plan_kinds");
+    example::add_effort_options(app, effort);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+      std::fputs(app.help().c_str(), stdout);
+      return;
+    }
     plan_all(effort);
-  } catch (const std::exception& error) {
-    return example::fail("plan_kinds", error.what());
-  }
-  return EXIT_SUCCESS;
+  });
 }

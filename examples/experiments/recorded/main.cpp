@@ -6,14 +6,13 @@
 //
 //   plan_recorded TRACES [SECONDS [THREADS]]
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -27,8 +26,9 @@
 #include <utility>
 #include <vector>
 
-#include "failure.hpp"
+#include "effort_options.hpp"
 #include "recorded_program.hpp"
+#include "run_tool.hpp"
 
 namespace {
 
@@ -218,20 +218,24 @@ void plan_pytorch_programs(const std::filesystem::path& folder,
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 4) {
-    return example::fail("plan_recorded", "usage: plan_recorded TRACES [SECONDS [THREADS]]");
-  }
-  try {
-    const std::filesystem::path folder = argv[1];
+  return example::run_tool("plan_recorded", [&] {
+    std::filesystem::path folder;
     reprise::SearchEffort effort;
-    if (argc > 2) effort.seconds = std::stod(argv[2]);
-    if (argc > 3) effort.threads = static_cast<unsigned>(std::stoul(argv[3]));
+    CLI::App app("Plans recorded programs at the budgets of their reference tables.",
+                 "plan_recorded");
+    app.add_option("TRACES", folder, "The folder of the programs and their tables")
+        ->required()
+        ->check(CLI::ExistingDirectory);
+    example::add_effort_options(app, effort);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+      std::fputs(app.help().c_str(), stdout);
+      return;
+    }
     std::printf("Recomputation as a share of the program's own compute:\n\n");
     plan_dtr_programs(folder, effort);
     std::printf("Recomputation as a share of forward:\n\n");
     plan_pytorch_programs(folder / "pytorch", effort);
-  } catch (const std::exception& error) {
-    return example::fail("plan_recorded", error.what());
-  }
-  return EXIT_SUCCESS;
+  });
 }

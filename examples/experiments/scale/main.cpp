@@ -5,16 +5,14 @@
 // same budgets, and prints what each recomputes as Markdown.
 
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <optional>
 #include <string>
 
 #include "comparison.hpp"
-#include "failure.hpp"
 #include "options.hpp"
 #include "output_file.hpp"
 #include "report.hpp"
+#include "run_tool.hpp"
 
 namespace {
 
@@ -31,16 +29,16 @@ void run(const scale::Options& options) {
   print_hopes(comparison);
   print_planning_times(comparison);
   if (options.pareto.empty()) return;
+  example::flush_stdout();
   example::write_output_file(options.pareto, draw_pareto(comparison, options));
   std::printf("\noverhead over memory: %s\n", options.pareto.c_str());
 }
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  const std::optional<scale::Options> options = scale::parse_options(argc, argv);
-  if (options) run(*options);
-  return EXIT_SUCCESS;
-} catch (const std::exception& error) {
-  return example::fail("scale", error.what());
+int main(int argc, char** argv) {
+  return example::run_tool("scale", [&] {
+    const std::optional<scale::Options> options = scale::parse_options(argc, argv);
+    if (options) run(*options);
+  });
 }

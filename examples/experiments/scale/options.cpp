@@ -5,9 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <iostream>
 #include <reprise/core/error.hpp>
 
+#include "number_between.hpp"
 #include "output_file.hpp"
 
 namespace scale {
@@ -36,15 +38,16 @@ void add_options(CLI::App& app, Options& options, Written& written) {
       ->check(CLI::Range(2, 20))
       ->capture_default_str();
   app.add_option("--plan-seconds", options.effort.seconds, "How long the search may take, a budget")
-      ->check(CLI::Range(0.001, 86400.0))
+      ->check(example::NumberBetween{0.001, 86400.0})
       ->capture_default_str();
   app.add_option("--tries", options.effort.tries,
                  "Tries of the search instead of a time, so that a run can be repeated")
-      ->check(CLI::Range(1.0, 1e12));
+      ->check(example::NumberBetween{1.0, 1e12});
   app.add_option("--threads", options.effort.threads, "Of the search")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  app.add_option("--pareto", options.pareto, "Draw overhead over memory to an SVG file");
+  app.add_option("--pareto", options.pareto, "Draw overhead over memory to an SVG file")
+      ->check(example::path_fault);
   app.add_flag("--quick", written.is_quick, "12 layers, steps of 20 %, 2,000 tries: for a look");
 }
 
@@ -73,7 +76,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
     return std::nullopt;
   }
   apply(options, written);
-  example::check_output_file(options.pareto);
+  if (!options.pareto.empty()) {
+    const std::array outputs{example::NamedPath{"--pareto", options.pareto}};
+    example::check_output_files(outputs, {});
+  }
   return options;
 }
 
