@@ -29,6 +29,7 @@ struct Written {
   std::string budget;
   std::string baseline;
   std::string plan_seconds;
+  std::string replay_seconds;
   std::string threads;
   std::string every;
   std::string bound;
@@ -61,6 +62,8 @@ void add_planning_options(CLI::App& app, Written& written) {
   app.add_option("--plan-seconds", written.plan_seconds,
                  "How long search and balanced may plan (default: 1, and 0.05 for balanced, as for "
                  "the first step of a training)");
+  app.add_option("--replay-seconds", written.replay_seconds,
+                 "Processor time that an online policy may take before it gives up (default: 120)");
   app.add_option("--threads", written.threads,
                  "Threads that search and balanced plan on (default: those of the machine)");
   app.add_option("--bound", written.bound,
@@ -111,6 +114,9 @@ void check_planning(const CLI::App& app, Options& options, const Written& writte
   }
   if (app.count("--plan-seconds") > 0) {
     settings.plan_seconds = parse_seconds("--plan-seconds", written.plan_seconds);
+  }
+  if (app.count("--replay-seconds") > 0) {
+    settings.replay_seconds = parse_seconds("--replay-seconds", written.replay_seconds);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
@@ -37,18 +38,64 @@ Outcome square_root(const Task& task) {
   return play(task, checkpoint_groups(task.program, square_root_group(task.program)));
 }
 
+/// Ends a run that takes too much of the processor's time, which does not depend on who else wants
+/// it.
+class Deadline {
+ public:
+  struct Passed {};
+
+  explicit Deadline(double seconds) : seconds_(seconds) {}
+
+  /// @throws Passed
+  void note(const reprise::OnlineEvent& event) {
+    if (event.kind == reprise::OnlineEvent::Kind::drop) return;
+    if (event.kind == reprise::OnlineEvent::Kind::run) ++operations_;
+    const clock::time_point now = clock::now();
+    if (now < next_look_) return;
+    next_look_ = now + pause;
+    if (processor_seconds() - begin_ >= seconds_) throw Passed{};
+  }
+
+  [[nodiscard]] std::string what(const reprise::Program& program) const {
+    return "it gave up after " + std::to_string(operations_) + " of " +
+           std::to_string(program.operations().size()) +
+           " operations: --replay-seconds allows it more time";
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  // Asking for the processor's time takes longer than many an event.
+  static constexpr std::chrono::milliseconds pause{10};
+
+  static double processor_seconds() {
+    return static_cast<double>(std::clock()) / static_cast<double>(CLOCKS_PER_SEC);
+  }
+
+  double seconds_;
+  double begin_ = processor_seconds();
+  clock::time_point next_look_{};
+  std::size_t operations_ = 0;
+};
+
 template <reprise::EvictionPolicy P>
 Outcome online(const Task& task) {
-  reprise::OnlineRun run =
-      run_online(task.program, P{},
-                 {.budget = task.budget, .most_recomputed_cost = task.most_recomputed_cost});
-  return {.result = run.result == reprise::OnlineRun::Result::pass            ? Result::pass
-                    : run.result == reprise::OnlineRun::Result::out_of_memory ? Result::oom
-                                                                              : Result::thrash,
-          .schedule = std::move(run.schedule),
-          .recomputed_cost = run.recomputed_cost,
-          .peak_bytes = run.peak_bytes,
-          .evictions = run.evictions};
+  Deadline deadline(task.settings.replay_seconds);
+  try {
+    reprise::OnlineRun run =
+        run_online(task.program, P{},
+                   {.budget = task.budget,
+                    .most_recomputed_cost = task.most_recomputed_cost,
+                    .observer = [&](const reprise::OnlineEvent& event) { deadline.note(event); }});
+    return {.result = run.result == reprise::OnlineRun::Result::pass            ? Result::pass
+                      : run.result == reprise::OnlineRun::Result::out_of_memory ? Result::oom
+                                                                                : Result::thrash,
+            .schedule = std::move(run.schedule),
+            .recomputed_cost = run.recomputed_cost,
+            .peak_bytes = run.peak_bytes,
+            .evictions = run.evictions};
+  } catch (const Deadline::Passed&) {
+    return {.result = Result::timeout, .why = deadline.what(task.program)};
+  }
 }
 
 std::optional<double> proven_by(const reprise::Plan& plan) {
@@ -111,7 +158,7 @@ constexpr std::array all_policies{
 }  // namespace
 
 std::string_view name_of(Result result) {
-  constexpr std::array<std::string_view, 3> names{"pass", "oom", "thrash"};
+  constexpr std::array<std::string_view, 4> names{"pass", "oom", "thrash", "timeout"};
   return names.at(static_cast<std::size_t>(result));
 }
 

@@ -22,6 +22,7 @@ struct PolicySettings {
   std::optional<double> plan_seconds{};  ///< of a search; if not given, what is usual for it
   unsigned threads = 1;                  ///< of a search
   std::size_t every = 4;                 ///< operations a group
+  double replay_seconds = 120;           ///< of processor time, for an online policy
 };
 
 /// What a policy is asked.
@@ -35,8 +36,9 @@ struct Task {
 /// How a replay ended.
 enum class Result : std::uint8_t {
   pass,
-  oom,     ///< nothing was left to evict, or no plan was found, and still it did not fit
-  thrash,  ///< it recomputed more than the program's own compute
+  oom,      ///< nothing was left to evict, or no plan was found, and still it did not fit
+  thrash,   ///< it recomputed more than the program's own compute
+  timeout,  ///< it took longer than it may, and where it would have ended is not known
 };
 
 [[nodiscard]] std::string_view name_of(Result result);
@@ -47,7 +49,7 @@ struct Outcome {
   reprise::Schedule schedule{};  ///< up to where it failed
   double recomputed_cost = 0;
   reprise::byte_count peak_bytes = 0;
-  std::uint64_t evictions = 0;           ///< of a plan: storages that it makes again
+  std::uint64_t evictions = 0;  ///< of a plan: storages that it makes again; not if it gave up
   std::optional<double> plan_seconds{};  ///< that it took to plan, if it plans
   std::optional<double> lower_bound{};   ///< no exact plan recomputes for less, where it is proven
   std::string why{};                     ///< it failed, if there is more to say; one line

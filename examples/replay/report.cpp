@@ -63,11 +63,13 @@ nlohmann::ordered_json json_of(const Subject& subject, const Replay& replay) {
       {"remat_compute", nullptr},
       {"overhead", nullptr},
       {"peak_bytes", nullptr},
-      {"evictions", replay.outcome.evictions},
+      {"evictions", nullptr},
       {"seconds", replay.seconds},
       {"plan_seconds", nullptr},
       {"lower_bound", nullptr},
   };
+  const bool gave_up = replay.outcome.result == Result::timeout;
+  if (!gave_up) object["evictions"] = replay.outcome.evictions;
   if (!replay.budget.is_unlimited()) object["budget_bytes"] = replay.budget_bytes;
   if (has_ratio(subject, replay)) object["ratio"] = ratio_of(subject, replay);
   if (replay.outcome.plan_seconds) object["plan_seconds"] = *replay.outcome.plan_seconds;
@@ -153,7 +155,9 @@ void print_replay(const Subject& subject, const Replay& replay) {
   if (const std::optional<double> at_most = gap(replay)) {
     print("gap", format("at most %.2f %%", *at_most * 100));
   }
-  print("evictions", std::to_string(replay.outcome.evictions));
+  if (replay.outcome.result != Result::timeout) {
+    print("evictions", std::to_string(replay.outcome.evictions));
+  }
   if (replay.outcome.plan_seconds) {
     print("planned in", format("%.1f ms", *replay.outcome.plan_seconds * 1e3));
   }
@@ -192,6 +196,7 @@ std::string draw_timeline(const Subject& subject, const Replay& replay) {
   std::string title = subject.name + " under " + std::string(replay.policy->name);
   if (replay.outcome.result == Result::oom) title += ": out of memory";
   if (replay.outcome.result == Result::thrash) title += ": thrashes";
+  if (replay.outcome.result == Result::timeout) title += ": gave up";
   return timeline_svg(
       timeline(subject.recorded.program, replay.outcome.schedule),
       {.title = title, .budget = replay.budget_bytes, .cost_unit = "units of TIME"});

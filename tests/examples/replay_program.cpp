@@ -105,6 +105,7 @@ TEST_CASE("bad options give one line and a failure") {
            {"--plan-seconds -1", "'-1' is no number of seconds"},
            {"--plan-seconds soon", "'soon' is no number of seconds"},
            {"--plan-seconds 1e9", "'1e9' is no number of seconds"},
+           {"--replay-seconds nan", "--replay-seconds: 'nan' is no number of seconds"},
            {"--threads 0", "--threads: '0' is no whole number from 1"},
            {"--threads 1000000", "'1000000' is no whole number from 1"},
            {"--threads two", "'two' is no whole number"},
@@ -301,6 +302,27 @@ TEST_CASE("a result says what was asked and what it took") {
     CHECK(result_of(folder, program + " --policy store-all --budget 119")["result"] == "oom");
     CHECK(result_of(folder, program + " --policy store-all --budget 120")["result"] == "pass");
   }
+}
+
+TEST_CASE("an online policy that takes too long says so") {
+  const Folder folder;
+  const std::string program = folder.write("sample.log", sample());
+  for (const std::string policy : {"dtr", "dtr-eq", "lru"}) {
+    CAPTURE(policy);
+    const json result = result_of(
+        folder, program + " --budget 0.5 --replay-seconds 0 --timeline t.svg --policy " + policy);
+    CHECK(result["result"] == "timeout");
+    for (const char* const unknown : {"evictions", "peak_bytes", "overhead", "lower_bound"}) {
+      CHECK(result[unknown].is_null());
+    }
+    CHECK(folder.read("out").find("it gave up after 1 of 20 operations: --replay-seconds") !=
+          std::string::npos);
+    CHECK(reprise_test::overlaps(reprise_test::read_xml(folder.read("t.svg"))) == "");
+  }
+  // Who plans has a time of its own.
+  CHECK(
+      result_of(folder, program + " --budget 0.7 --replay-seconds 0 --policy min-cut")["result"] ==
+      "pass");
 }
 
 TEST_CASE("static checkpoints have one shape, whatever the budget") {
