@@ -127,9 +127,8 @@ class OperationFeed {
 
   [[nodiscard]] Request request(operation_id op) {
     const Operation& o = program_.operations()[op];
-    Request request{.cost = static_cast<std::uint64_t>(std::llround(o.cost * scale())),
-                    .transient_bytes = o.transient_bytes,
-                    .repeatable = o.repeatable};
+    Request request{
+        .cost = whole_cost(op), .transient_bytes = o.transient_bytes, .repeatable = o.repeatable};
     const std::vector<value_id> inputs = inputs_of(o);
     for (const value_id part : o.accumulates) {
       if (!o.adds_in_place) request.transient_bytes += program_.values()[part].bytes;
@@ -147,6 +146,14 @@ class OperationFeed {
                                PassContext& pass) { call(op, in, out, pass.is_recompute()); };
     }
     return request;
+  }
+
+  [[nodiscard]] std::uint64_t whole_cost(operation_id op) const {
+    const double cost = program_.operations()[op].cost * scale();
+    if (cost < 0x1p63) return static_cast<std::uint64_t>(std::llround(cost));
+    throw InvalidArgument(program_.describe_operation(op) + " costs " + std::to_string(cost) +
+                          (program_.cost_is_flops() ? " FLOPs" : " nanoseconds") +
+                          ", more than 63 bits count");
   }
 
   // What it reads, and the gradients that it adds to and does not make itself.
