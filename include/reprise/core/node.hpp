@@ -195,8 +195,11 @@ concept HasBackward =
 /// it is given and the parameters, adds to parameter gradients, and returns one gradient for each
 /// input, which owns its storage. A port that nothing reads has an empty gradient.
 ///
-/// Optional: `consumes`, `differentiates`, `view_of`, `can_skip_output`, `skips_unwanted_gradients`
-/// (static constants, see `NodeTraits`); `is_frozen()`; `costs(const T&... inputs) -> NodeCosts`;
+/// Optional: `consumes`, `differentiates`, `view_of`, `can_recompute`, `can_skip_output`,
+/// `skips_unwanted_gradients` (static constants, see `NodeTraits`). `can_recompute = false` says
+/// that a pass runs forward once only: what it makes is kept until its last reader, whatever the
+/// planner. The measuring forward, in which `is_profiling()`, and `verify_step` are passes of their
+/// own. Further: `is_frozen()`; `costs(const T&... inputs) -> NodeCosts`;
 /// `recompute(…)`, called like `forward` where a forward has side effects; `capture_state()` and
 /// `restore_state(s)`, around recomputes; `resident_bytes()` and `release_resident()`, for a node
 /// that keeps saved state in itself; `for_each_gradient(f)`, which calls f with a span of each
@@ -313,6 +316,7 @@ template <class N, class... A>
   if constexpr (requires { n.costs(inputs...); }) {
     return n.costs(inputs...);
   } else {
+  if constexpr (requires { N::can_recompute; }) traits.can_recompute = N::can_recompute;
     return {};
   }
 }

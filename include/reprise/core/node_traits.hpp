@@ -74,6 +74,7 @@ struct NodeTraits {
   Reads differentiates = Reads::input;     ///< the inputs that get a gradient
   Consumes consumes{};                     ///< what it takes over
   std::optional<std::uint32_t> view_of{};  ///< every output is a view of this input's storage
+  bool can_recompute = true;               ///< forward may run again in its pass
   bool can_skip_output = false;            ///< may return empty outputs in a recompute
   bool is_frozen = false;                  ///< no parameter of it wants a gradient
   bool accumulates_in_place = false;  ///< backward adds into the gradients it is given, no partials
@@ -95,7 +96,7 @@ struct NodeTraits {
         traits.accumulates_in_place, traits.skips_unwanted_gradients, traits.has_resident_state}) {
     hash = hash_combine(hash, flag ? 1 : 0);
   }
-  return hash;
+  return traits.can_recompute ? hash : hash_combine(hash, 2);  // what was saved before it existed
 }
 
 }  // namespace reprise::inline v0

@@ -39,9 +39,26 @@ struct PlanRequest {
   Remake remake = Remake::once;      ///< how long remade values stay
 };
 
-/// Refuses what no planner can be asked. Linear in the overrides.
-/// @throws InvalidArgument for no pass in flight and for a word on a layer that is not there; where
-///   the program does not say where it turns, for several passes and for a forced layer too.
+/// Refuses a forced layer of which a part must never run again.
+/// @throws InvalidArgument if there is one.
+inline void check_forced(const PlanRequest& request) {
+  const auto is_forced = [&](std::uint32_t layer) {
+    return layer < request.overrides.size() &&
+           request.overrides[layer] == LayerOverride::forced;
+  };
+  for (operation_id op = 0; op < request.program.turn() && !request.overrides.empty(); ++op) {
+    const Operation& o = request.program.operations()[op];
+    if (o.repeatable || !is_forced(o.layer)) continue;
+    throw InvalidArgument("layer " + std::to_string(o.layer) + " is forced, and the " +
+                          request.program.describe_operation(op) + " in it cannot run again");
+  }
+}
+
+/// Refuses what no planner can be asked. Linear in the operations
+/// where there are overrides.
+/// @throws InvalidArgument for no pass in flight, for a word on a layer that is not there and for a
+///   forced layer with an operation that cannot run again; where the program does not say where it
+///   turns, for several passes and for a forced layer too.
 inline void check_request(const PlanRequest& request) {
   if (request.passes_in_flight == 0) {
     throw InvalidArgument("a plan for 0 passes in flight, at least 1 is due");
@@ -51,7 +68,7 @@ inline void check_request(const PlanRequest& request) {
     throw InvalidArgument("an override of layer " + std::to_string(request.overrides.size() - 1) +
                           " of a program of " + std::to_string(layers) + " layers");
   }
-  if (request.program.has_turn()) return;
+  if (request.program.has_turn()) return check_forced(request);
   if (request.passes_in_flight > 1) {
     throw InvalidArgument("a program that does not say where it turns has no moment at which " +
                           std::to_string(request.passes_in_flight) + " passes could be in flight");

@@ -37,7 +37,9 @@ class Scheduler {
         kept_(kept),
         remake_(remake),
         last_use_(program.values().size(), absent),
-        has_run_(program.operations().size(), 0) {}
+        has_run_(program.operations().size(), 0) {
+    find_what_runs_once();
+  }
 
   [[nodiscard]] Schedule schedule() {
     for (operation_id op = 0; op <= program_.turn(); ++op) run(op);
@@ -67,6 +69,18 @@ class Scheduler {
     operation_id op;
     std::size_t next_read;
   };
+
+  // What cannot run again, and what took over the memory of what cannot be made again.
+  void find_what_runs_once() {
+    runs_once_.assign(program_.operations().size(), 0);
+    for (operation_id op = 0; op < program_.operations().size(); ++op) {
+      const Operation& o = program_.operations()[op];
+      const bool is_bound = std::ranges::any_of(o.consumes, [&](value_id consumed) {
+        return !program_.is_given(consumed) && runs_once_[program_.maker(consumed)] != 0;
+      });
+      runs_once_[op] = is_bound || !o.repeatable ? 1 : 0;
+    }
+  }
 
   [[nodiscard]] bool is_present(value_id value) const {
     return program_.is_given(value) || last_use_[value] != absent;
@@ -120,7 +134,8 @@ class Scheduler {
 
   void forget_what_is_not_kept() {
     for (value_id v = 0; v < program_.values().size(); ++v) {
-      if (kept_[v] == 0 && program_.values()[v].kind != ValueKind::gradient) close(v);
+      if (kept_[v] != 0 || program_.values()[v].kind == ValueKind::gradient) continue;
+      if (program_.is_given(v) || runs_once_[program_.maker(v)] == 0) close(v);
     }
   }
 
@@ -194,6 +209,7 @@ class Scheduler {
   Remake remake_;
   std::vector<std::uint32_t> last_use_;
   std::vector<std::uint8_t> has_run_;
+  std::vector<std::uint8_t> runs_once_;
   std::vector<Run> runs_;
   std::vector<DropAt> drops_;
   std::vector<Frame> stack_;
@@ -210,7 +226,8 @@ class Scheduler {
 ///
 /// Deterministic on any DAG. A value goes right after its last reader, a by-product that nobody
 /// needs at once. Iterative, so that depth is no limit; linear in the program for `Remake::once`.
-/// Gradients are always kept and values that are consumed cannot be, whatever the set says.
+/// Gradients and what cannot be made again are always kept and values that are consumed cannot be,
+/// whatever the set says.
 /// @throws InvalidArgument if the set has another size than the program has values, or the program
 ///   does not say where it turns.
 [[nodiscard]] inline Schedule keep(const Program& program, const KeepSet& kept,

@@ -177,7 +177,7 @@ class Lowering {
                  .layer = traits.layer,
                  .transient_bytes = profile.costs.forward_transient_bytes,
                  .cost = cost_is_flops_ ? *profile.costs.forward_flops : profile.forward_seconds,
-                 .repeatable = true,
+                 .repeatable = traits.can_recompute,
                  .can_skip_output = traits.can_skip_output};
     const std::span<const Source> sources = graph_.inputs(node);
     for (const Source& source : sources) op.reads.push_back(output_of(source));

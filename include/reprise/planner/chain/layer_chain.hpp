@@ -109,6 +109,9 @@ class Layout {
 
   void check_reads() const {
     for (operation_id op = 0; op < program_.operations().size(); ++op) {
+      if (op < program_.turn() && !program_.operations()[op].repeatable) {
+        refuse(op, "cannot run again");
+      }
       for (const value_id read : program_.operations()[op].reads) {
         if (program_.is_given(read) || program_.maker(read) >= program_.turn()) continue;
         const std::uint32_t maker = link_of_value(read);
