@@ -12,7 +12,9 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/node.hpp>
+#include <reprise/core/node_check.hpp>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,6 +28,10 @@ class Chain {
  public:
   using tensor_type = typename N::tensor_type;  ///< what nodes exchange
   using saved_type = saved_type_of<N>;          ///< what a node saves
+  /// Whether nodes show their parameter gradients: without, no layer has a statistic.
+  static constexpr bool shows_gradients = requires(N & n, const node::TakesGradients& f) {
+    n.for_each_gradient(f);
+  };
 
   /// @throws InvalidGraph if there is no node, or a node has other than one output.
   explicit Chain(std::span<N> nodes) : nodes_(nodes), outputs_(1) {
@@ -105,6 +111,9 @@ class Chain {
   std::vector<Source> outputs_;
 };
 
+/// In place of the graph where `chain` refuses to make one.
+struct NotAGraph {};
+
 /// A contiguous range of nodes that outlives the expression it stands in.
 template <class R>
 concept NodeRange = std::ranges::contiguous_range<R> && std::ranges::borrowed_range<R&> &&
@@ -116,6 +125,21 @@ concept NodeRange = std::ranges::contiguous_range<R> && std::ranges::borrowed_ra
 template <NodeRange R>
 [[nodiscard]] auto chain(R& nodes) {
   return Chain<std::ranges::range_value_t<R>>(std::span(nodes));
+}
+
+/// Never compiles, and says what is wrong with what should be a row of nodes.
+template <class R>
+requires(!std::is_lvalue_reference_v<R> || !NodeRange<std::remove_reference_t<R>>)
+    [[nodiscard]] auto chain(R&& /*nodes*/) {
+  using Range = std::remove_reference_t<R>;
+  static_assert(std::is_lvalue_reference_v<R>,
+                "a chain borrows its nodes, which must outlive it: give them a name");
+  static_assert(std::ranges::contiguous_range<Range>,
+                "a chain takes nodes of one type that lie in a row, as in a std::vector");
+  if constexpr (std::ranges::contiguous_range<Range>) {
+    static_assert(node::check<std::ranges::range_value_t<Range>, 1>());
+  }
+  return NotAGraph{};
 }
 
 }  // namespace reprise::inline v0

@@ -15,6 +15,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/node.hpp>
+#include <reprise/core/node_check.hpp>
 #include <span>
 #include <string>
 #include <tuple>
@@ -40,6 +41,13 @@ class BasicGraph {
   template <class N>
   using NodeOf = std::remove_reference_t<std::unwrap_ref_decay_t<N>>;
 
+  BasicGraph() = default;
+  BasicGraph(const BasicGraph&) = delete;  // it owns its nodes
+  BasicGraph& operator=(const BasicGraph&) = delete;
+  BasicGraph(BasicGraph&&) noexcept = default;
+  BasicGraph& operator=(BasicGraph&&) noexcept = default;
+  ~BasicGraph() = default;
+
   /// Adds an input of the graph and returns where to read it.
   Source input() {
     return {.node = Source::graph_input, .port = static_cast<std::uint32_t>(input_count_++)};
@@ -57,16 +65,20 @@ class BasicGraph {
   /// @throws InvalidGraph if a source does not exist yet.
   template <class N, std::same_as<Source>... S>
   Source add(N&& n, S... sources) {
-    static_assert(Node<NodeOf<N>, sizeof...(S)>, "not a Node with this many inputs");
-    return add_entry<NodeOf<N>, sizeof...(S)>(std::forward<N>(n), {sources...});
+    static_assert(node::check<NodeOf<N>, sizeof...(S)>());
+    if constexpr (Node<NodeOf<N>, sizeof...(S)>) {
+      return add_entry<NodeOf<N>, sizeof...(S)>(std::forward<N>(n), {sources...});
+    }
   }
 
   /// Adds a node of any arity.
   /// @throws InvalidGraph if a source does not exist yet.
   template <class N>
   Source add(N&& n, std::vector<Source> sources) {
-    static_assert(Node<NodeOf<N>, any_arity>, "not a Node of any arity");
-    return add_entry<NodeOf<N>, any_arity>(std::forward<N>(n), std::move(sources));
+    static_assert(node::check<NodeOf<N>, any_arity>());
+    if constexpr (Node<NodeOf<N>, any_arity>) {
+      return add_entry<NodeOf<N>, any_arity>(std::forward<N>(n), std::move(sources));
+    }
   }
 
   /// Makes a source an output of the graph: what the turn between forward and backward reads.

@@ -61,6 +61,14 @@ consteval Consumes consumes() {
 
 template <class N>
 using tensor_t = typename N::tensor_type;
+/// What backward reads, as a type.
+template <std::uint32_t input_bits, bool output>
+struct ReadsOnly {
+  static constexpr Reads value{.inputs = input_bits, .of_output = output};
+};
+template <class N>
+using reads_t = ReadsOnly<reads<N>().inputs, reads<N>().of_output>;
+
 
 /// Input `index` as forward takes it: an rvalue if it is consumed.
 template <class N, std::size_t index>
@@ -124,34 +132,34 @@ using forward_result_t = typename ForwardResult<N, typename ForwardArguments<N, 
 template <class N, std::size_t arity>
 inline constexpr std::size_t output_count = OutputCount<forward_result_t<N, arity>>::value;
 
-template <class N, std::size_t arity, std::size_t index>
+template <class N, class R, std::size_t index>
 using backward_input_t =
-    std::conditional_t<reads<N>().has_input(index), std::tuple<const tensor_t<N>&>, std::tuple<>>;
+    std::conditional_t<R::value.has_input(index), std::tuple<const tensor_t<N>&>, std::tuple<>>;
 
 template <class T, std::size_t>
 using repeat_t = T;
 
-template <class N, std::size_t arity, class Inputs, class Outputs>
+template <class N, std::size_t arity, class R, class Inputs, class Outputs>
 struct BackwardArgumentsOf;
-template <class N, std::size_t arity, std::size_t... I, std::size_t... O>
-struct BackwardArgumentsOf<N, arity, std::index_sequence<I...>, std::index_sequence<O...>> {
-  using outputs = std::conditional_t<reads<N>().of_output,
+template <class N, std::size_t arity, class R, std::size_t... I, std::size_t... O>
+struct BackwardArgumentsOf<N, arity, R, std::index_sequence<I...>, std::index_sequence<O...>> {
+  using outputs = std::conditional_t<R::value.of_output,
                                      std::tuple<repeat_t<const tensor_t<N>&, O>...>, std::tuple<>>;
   using gradients = std::tuple<repeat_t<gradient_t<N>, O>...>;
   using type = tuple_cat_t<std::tuple<>, backward_input_t<N, arity, I>..., outputs,
                            saved_tuple_t<N>, gradients, std::tuple<PassContext&>>;
 };
-template <class N, std::size_t... I, std::size_t... O>
-struct BackwardArgumentsOf<N, any_arity, std::index_sequence<I...>, std::index_sequence<O...>> {
+template <class N, class R, std::size_t... I, std::size_t... O>
+struct BackwardArgumentsOf<N, any_arity, R, std::index_sequence<I...>, std::index_sequence<O...>> {
   using inputs =
-      std::conditional_t<reads<N>().inputs != 0, std::tuple<tensor_list_t<N>>, std::tuple<>>;
-  using outputs = std::conditional_t<reads<N>().of_output,
+      std::conditional_t<R::value.inputs != 0, std::tuple<tensor_list_t<N>>, std::tuple<>>;
+  using outputs = std::conditional_t<R::value.of_output,
                                      std::tuple<repeat_t<const tensor_t<N>&, O>...>, std::tuple<>>;
   using gradients = std::tuple<repeat_t<gradient_t<N>, O>...>;
   using type = tuple_cat_t<inputs, outputs, saved_tuple_t<N>, gradients, std::tuple<PassContext&>>;
 };
 
-template <class N, std::size_t arity>
+template <class N, std::size_t arity, class R = reads_t<N>>
 using backward_arguments_t =
     typename BackwardArgumentsOf<N, arity, std::make_index_sequence<arity == any_arity ? 0 : arity>,
                                  std::make_index_sequence<output_count<N, arity>>>::type;
@@ -171,8 +179,67 @@ inline constexpr bool shows_gradients = requires(N& n) {
 }  // namespace node
 
 /// The saved state of a node: `N::saved_type`, or `NothingSaved`.
+template <class N, class Tuple>
+struct BackwardResult;
+template <class N, class... A>
+struct BackwardResult<N, std::tuple<A...>> {
+  using type = decltype(std::declval<N&>().backward(std::declval<A>()...));
+};
+template <class N, std::size_t arity>
+using backward_result_of_t =
+    std::remove_cvref_t<typename BackwardResult<N, backward_arguments_t<N, arity>>::type>;
+
+/// A tensor, or a tuple or array of tensors.
+template <class Result, class T>
+inline constexpr bool holds_tensors = std::same_as<Result, T>;
+template <class Result, class T>
+requires(!std::same_as<Result, T> &&
+         requires {
+           std::tuple_size<Result>::value;
+         }) inline constexpr bool holds_tensors<Result, T> =
+    []<std::size_t... I>(std::index_sequence<I...>) {
+  return (std::convertible_to<std::tuple_element_t<I, Result>, T> && ...);
+}
+(std::make_index_sequence<std::tuple_size<Result>::value>{});
+
+/// Whether the inputs from this one on get no gradient.
+template <class N, std::size_t arity>
+consteval bool is_last_differentiated(std::size_t given) {
+  Reads differentiated = Reads::input;
+  if constexpr (requires { N::differentiates; }) differentiated = N::differentiates;
+  for (std::size_t i = given; i < arity; ++i) {
+    if (differentiated.has_input(i)) return false;
+  }
+  return given <= arity;
+}
+
+template <class N, std::size_t arity>
+consteval bool gives_gradients() {
+  using Result = backward_result_of_t<N, arity>;
+  using T = tensor_t<N>;
+  if constexpr (std::is_void_v<Result>) {
+    return true;
+  } else if constexpr (holds_tensors<Result, T>) {
+    if constexpr (arity == any_arity) return true;  // counted when it runs
+    return is_last_differentiated<N, arity>(OutputCount<Result>::value);
+  } else if constexpr (std::ranges::input_range<Result>) {
+    return std::convertible_to<std::ranges::range_value_t<Result>, T>;
+  } else {
+    return false;
+  }
+}
+
 template <class N>
 using saved_type_of = typename node::Saved<N>::type;
+/// `N::backward_reads`, if there is one, is a static constant of type `Reads`.
+template <class N>
+concept DeclaresReads = !requires {
+  N::backward_reads;
+}
+|| requires {
+  typename std::bool_constant<(N::backward_reads | Reads::none) == N::backward_reads>;
+};
+
 
 /// `T | tuple forward(const T&... inputs, [saved_type&], PassContext&)`, an input that the node
 /// declares to consume as `T&&`; for any arity `forward(std::span<const T* const>, …)`.
@@ -183,6 +250,11 @@ concept HasForward = HasTensorType<N> &&
 /// `T | array<T, arity> | tuple | void backward(const T&... the inputs read, [const T&... outputs],
 /// [saved_type&], const T&... the outputs' gradients, PassContext&)`; the gradients as `T&&` if the
 /// node declares to consume them. What is read is what `backward_reads` declares (nothing, without
+/// `forward` returns T, or a tuple or array of T for several outputs.
+template <class N, std::size_t arity>
+concept GivesOutputs = HasForward<N, arity> &&
+    node::holds_tensors<std::remove_cvref_t<node::forward_result_t<N, arity>>, node::tensor_t<N>>;
+
 /// it). For any arity the inputs are one `std::span<const T* const>`, the result a range of T.
 template <class N, std::size_t arity>
 concept HasBackward =
@@ -191,6 +263,11 @@ concept HasBackward =
 /// A node with `arity` inputs.
 ///
 /// Semantics: `forward` called again with the same inputs and a `PassContext` of the same identity
+/// `backward` returns a gradient for each input that gets one: T for one input, a tuple or an
+/// array, for any arity a range of T, or nothing at all.
+template <class N, std::size_t arity>
+concept GivesGradients = HasBackward<N, arity> && node::gives_gradients<N, arity>();
+
 /// gives the same outputs and the same saved state, bit for bit; `backward` reads nothing but what
 /// it is given and the parameters, adds to parameter gradients, and returns one gradient for each
 /// input, which owns its storage. A port that nothing reads has an empty gradient.
@@ -205,8 +282,8 @@ concept HasBackward =
 /// that keeps saved state in itself; `for_each_gradient(f)`, which calls f with a span of each
 /// parameter gradient.
 template <class N, std::size_t arity = 1>
-concept Node = HasTensorType<N> && SavedState<saved_type_of<N>> && HasForward<N, arity> &&
-    HasBackward<N, arity>;
+concept Node = HasTensorType<N> && SavedState<saved_type_of<N>> && DeclaresReads<N> &&
+    GivesOutputs<N, arity> && GivesGradients<N, arity>;
 
 /// The traits that a node of type N declares, with its layer still 0.
 template <class N, std::size_t arity>

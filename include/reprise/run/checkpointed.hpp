@@ -97,6 +97,17 @@ class Checkpointed
                 "the scheduler's planner reads gradient statistics: hand over a tracker, as in "
                 "Checkpointed net{graph, tracker, scheduler}");
 
+  // A tracker of registered gradients over nodes that show none would be silent for ever.
+  static constexpr bool has_silent_tracker = requires(const Tracker& t, std::size_t layer) {
+    t.has_statistic(layer);
+    requires !G::shows_gradients;
+    requires Scheduler::reads_statistics;
+  };
+  static_assert(!has_silent_tracker,
+                "the scheduler's planner reads gradient statistics and the graph's nodes show no "
+                "gradients: a node needs for_each_gradient(f), which calls f with a span of each "
+                "(an empty one where the tracker is shown them by observe)");
+
  public:
   using typename Session::pass_type;
   using typename Session::tensor_type;

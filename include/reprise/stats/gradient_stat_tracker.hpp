@@ -79,6 +79,19 @@ class GradientStatTracker {
       : GradientStatTracker(gradients_of(graph), std::move(smoothing), std::move(cadence),
                             std::move(backend)) {}
 
+  /// Never compiles, and says what the graph lacks.
+  template <HasNodes G>
+  requires(!GradientSource<G>) explicit GradientStatTracker(G& /*graph*/, S /*smoothing*/ = {},
+                                                            C /*cadence*/ = {}, B /*backend*/ = {})
+      : elements_{} {
+    static_assert(HasGradients<G>,
+                  "the graph shows no parameter gradients: it needs for_each_gradient(node, f), "
+                  "which calls f with a span of each of the node's");
+    static_assert(HasLayers<G>,
+                  "the graph does not say to which layer a node belongs: it needs "
+                  "traits(node).layer");
+  }
+
   /// Registers a list of gradients, in any order, of a model of `layers` layers.
   /// @throws InvalidArgument as above, and for a gradient whose layer is not below `layers`.
   GradientStatTracker(std::size_t layers, std::span<const GradientView> gradients, S smoothing = {},

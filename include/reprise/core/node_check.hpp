@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Says at compile time, in words, what a type lacks to be a node.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <reprise/core/node.hpp>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0::node {
+
+template <class>
+inline constexpr bool never = false;
+
+/// A call that takes these arguments, as compilers show it.
+template <class N, class Signature>
+inline constexpr bool takes_forward = false;
+template <class N, class Result, class... A>
+inline constexpr bool takes_forward<N, Result(A...)> = requires(N& n, A&&... a) {
+  n.forward(std::forward<A>(a)...);
+};
+template <class N, class Signature>
+inline constexpr bool takes_backward = false;
+template <class N, class Result, class... A>
+inline constexpr bool takes_backward<N, Result(A...)> = requires(N& n, A&&... a) {
+  n.backward(std::forward<A>(a)...);
+};
+
+template <class Result, class Tuple>
+struct SignatureOf;
+template <class Result, class... A>
+struct SignatureOf<Result, std::tuple<A...>> {
+  using type = Result(A...);
+};
+
+template <class N, std::size_t arity>
+using forward_signature_t =
+    typename SignatureOf<tensor_t<N>, typename ForwardArguments<N, arity>::type>::type;
+
+template <class N, std::size_t arity>
+using backward_result_t =
+    std::conditional_t<arity == 1, tensor_t<N>,
+                       std::conditional_t<arity == any_arity, std::vector<tensor_t<N>>,
+                                          std::array<tensor_t<N>, arity == any_arity ? 0 : arity>>>;
+template <class N, std::size_t arity>
+using backward_signature_t =
+    typename SignatureOf<backward_result_t<N, arity>, backward_arguments_t<N, arity>>::type;
+
+/// Whether backward could be called if the node said that it reads that.
+template <class N, std::size_t arity, std::uint32_t inputs, bool of_output>
+inline constexpr bool would_take =
+    has_backward<N, backward_arguments_t<N, arity, ReadsOnly<inputs, of_output>>>;
+
+// The signature is a parameter because compilers show parameters first.
+template <class N, class Signature>
+constexpr bool check_forward() {
+  static_assert(takes_forward<N, Signature>,
+                "forward cannot be called with the signature that is named here: each input as "
+                "const T& (T&& if it is consumed), saved_type& if the node has one, PassContext&");
+  return true;
+}
+template <class N, class Signature>
+constexpr bool check_backward_signature() {
+  static_assert(takes_backward<N, Signature>,
+                "backward cannot be called with the signature that is named here: what "
+                "backward_reads names of inputs and outputs, saved_type& if the node has one, the "
+                "gradient of each output, PassContext&");
+  return true;
+}
+
+template <class N, std::size_t arity>
+constexpr bool check_backward() {
+  constexpr bool says_nothing = !requires { N::backward_reads; };
+  constexpr std::uint32_t every = Reads::input.inputs;
+  if constexpr (says_nothing && would_take<N, arity, every, false>) {
+    static_assert(never<N>,
+                  "backward takes the inputs, and the node does not say that it reads them: add "
+                  "static constexpr auto backward_reads = reprise::Reads::input;");
+  } else if constexpr (says_nothing && would_take<N, arity, 0, true>) {
+    static_assert(never<N>,
+                  "backward takes the outputs, and the node does not say that it reads them: add "
+                  "static constexpr auto backward_reads = reprise::Reads::output;");
+  } else if constexpr (says_nothing && would_take<N, arity, every, true>) {
+    static_assert(
+        never<N>,
+        "backward takes inputs and outputs, and the node does not say that it reads them: "
+        "add static constexpr auto backward_reads = reprise::Reads::input | "
+        "reprise::Reads::output;");
+  } else if constexpr (says_nothing &&
+                       (would_take<N, arity, 1, false> || would_take<N, arity, 2, false>)) {
+    static_assert(
+        never<N>,
+        "backward takes one of the inputs, and the node does not say that it reads it: "
+        "add static constexpr auto backward_reads = reprise::Reads::input_at(its number);");
+  } else if constexpr (would_take<N, arity, 0, false> || would_take<N, arity, every, false> ||
+                       would_take<N, arity, 0, true> || would_take<N, arity, every, true>) {
+    static_assert(
+        never<N>,
+        "backward takes other tensors than backward_reads declares: it is called with the "
+        "inputs and outputs that backward_reads names, before saved state and gradients");
+  } else {
+    return check_backward_signature<N, backward_signature_t<N, arity>>();
+  }
+  return true;
+}
+
+/// Takes whatever a node shows.
+struct TakesGradients {
+  template <class R>
+  constexpr void operator()(R&& /*gradient*/) const noexcept {}
+};
+struct NamesGradients {
+  int for_each_gradient;
+};
+template <class N>
+struct WithNames : N, NamesGradients {};
+
+/// A member `for_each_gradient` is one that can be called: lookup finds two where the node has one.
+template <class N>
+inline constexpr bool shows_what_it_names = true;
+template <class N>
+requires(std::is_class_v<N> &&
+         !std::is_final_v<N>) inline constexpr bool shows_what_it_names<N> = requires {
+  &WithNames<N>::for_each_gradient;
+}
+|| requires(N& n, const TakesGradients& f) { n.for_each_gradient(f); };
+
+/// Compiles for a node of this arity, and otherwise fails with what is missing.
+template <class N, std::size_t arity>
+constexpr bool check() {
+  if constexpr (Node<N, arity>) {
+    static_assert(shows_what_it_names<N>,
+                  "for_each_gradient takes one function f, and calls it with a span of each "
+                  "parameter gradient");
+  } else if constexpr (!requires { typename N::tensor_type; }) {
+    static_assert(never<N>,
+                  "a node names its tensor: add using tensor_type = the engine's tensor;");
+  } else if constexpr (!TensorLike<typename N::tensor_type>) {
+    static_assert(TensorLike<typename N::tensor_type>,
+                  "the node's tensor_type is no TensorLike: specialise reprise::tensor_traits for "
+                  "it, with bytes, storage and accumulate");
+  } else if constexpr (!SavedState<saved_type_of<N>>) {
+    static_assert(
+        SavedState<saved_type_of<N>>,
+        "the node's saved_type is no SavedState: a tensor, or an aggregate of tensors and "
+        "plain values, as far as Reprise can walk it");
+  } else if constexpr (!DeclaresReads<N>) {
+    static_assert(DeclaresReads<N>,
+                  "backward_reads must be static constexpr and of type reprise::Reads");
+  } else if constexpr (!HasForward<N, arity>) {
+    return check_forward<N, forward_signature_t<N, arity>>();
+  } else if constexpr (!GivesOutputs<N, arity>) {
+    static_assert(GivesOutputs<N, arity>,
+                  "forward returns its output as T, or several as std::tuple or std::array of T");
+  } else if constexpr (!HasBackward<N, arity>) {
+    return check_backward<N, arity>();
+  } else {
+    static_assert(GivesGradients<N, arity>,
+                  "backward returns one gradient for each input: T for one input, std::array<T, n> "
+                  "or a tuple for n, a range of T for any number, or void where no input gets one");
+  }
+  return true;
+}
+
+}  // namespace reprise::inline v0::node

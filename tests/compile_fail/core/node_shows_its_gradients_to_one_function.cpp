@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+// expect: for_each_gradient takes one function f
+
+#include <reprise/core/graph.hpp>
+#include <span>
+#include <vector>
+
+struct Block {
+  using tensor_type = std::vector<float>;
+  tensor_type dw;
+  tensor_type forward(const tensor_type& x, reprise::PassContext&) { return x; }
+  tensor_type backward(const tensor_type& dy, reprise::PassContext&) { return dy; }
+#ifdef REPRISE_POSITIVE
+  void for_each_gradient(auto&& f) { f(std::span<float>(dw)); }
+#else
+  void for_each_gradient(auto&& f, int) { f(std::span<float>(dw)); }
+#endif
+};
+
+int main() {
+  reprise::Graph<std::vector<float>> graph;
+  const reprise::Source x = graph.input();
+  graph.output(graph.add(Block{}, x));
+  return 0;
+}
