@@ -426,8 +426,13 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     ++o.remembered_outputs;
   }
 
+  // What cannot be made again is never evicted, and its edges, as many as inputs times outputs,
+  // would lead nowhere.
   void link(operation_number op) {
     const Operation& o = operations[op];
+    for (const value_number output : o.outputs) {
+      if (!o.repeatable && !values[output].is_view) graph.isolate(values[output].storage);
+    }
     for (const value_number input : o.inputs) {
       for (const value_number output : o.outputs) {
         graph.link(values[input].storage, values[output].storage);
