@@ -10,6 +10,8 @@ namespace reprise_test {
 
 /// A planner that keeps a random set and remakes in a random mode.
 struct KeepRandom {
+  static constexpr bool reads_statistics = false;
+
   std::mt19937* random;
 
   reprise::Plan operator()(const reprise::PlanRequest& request) const {

@@ -62,7 +62,8 @@ concept HasGraphForward = HasGraphTypes<G> &&
 
 /// `backward(node, inputs, outputs, saved, gradients, pass, input_gradients)` fills the places of
 /// `input_gradients` that are not null. Places come empty, unless the node's traits say
-/// `accumulates_in_place`: then a place that holds a gradient is added to.
+/// `accumulates_in_place`: then a place that holds a gradient is added to. A place left empty is no
+/// gradient, and an output without one has no place in `gradients` (see `Node`).
 template <class G>
 concept HasGraphBackward = HasGraphTypes<G> &&
     requires(G& graph, std::size_t node, Arguments<typename G::tensor_type> in,

@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <ranges>
 #include <reprise/core/arguments.hpp>
+#include <reprise/core/error.hpp>
 #include <reprise/core/node_traits.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
 #include <span>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -59,8 +61,6 @@ consteval Consumes consumes() {
   return {};
 }
 
-template <class N>
-using tensor_t = typename N::tensor_type;
 /// What backward reads, as a type.
 template <std::uint32_t input_bits, bool output>
 struct ReadsOnly {
@@ -69,6 +69,8 @@ struct ReadsOnly {
 template <class N>
 using reads_t = ReadsOnly<reads<N>().inputs, reads<N>().of_output>;
 
+template <class N>
+using tensor_t = typename N::tensor_type;
 
 /// Input `index` as forward takes it: an rvalue if it is consumed.
 template <class N, std::size_t index>
@@ -146,8 +148,8 @@ struct BackwardArgumentsOf<N, arity, R, std::index_sequence<I...>, std::index_se
   using outputs = std::conditional_t<R::value.of_output,
                                      std::tuple<repeat_t<const tensor_t<N>&, O>...>, std::tuple<>>;
   using gradients = std::tuple<repeat_t<gradient_t<N>, O>...>;
-  using type = tuple_cat_t<std::tuple<>, backward_input_t<N, arity, I>..., outputs,
-                           saved_tuple_t<N>, gradients, std::tuple<PassContext&>>;
+  using type = tuple_cat_t<std::tuple<>, backward_input_t<N, R, I>..., outputs, saved_tuple_t<N>,
+                           gradients, std::tuple<PassContext&>>;
 };
 template <class N, class R, std::size_t... I, std::size_t... O>
 struct BackwardArgumentsOf<N, any_arity, R, std::index_sequence<I...>, std::index_sequence<O...>> {
@@ -161,7 +163,8 @@ struct BackwardArgumentsOf<N, any_arity, R, std::index_sequence<I...>, std::inde
 
 template <class N, std::size_t arity, class R = reads_t<N>>
 using backward_arguments_t =
-    typename BackwardArgumentsOf<N, arity, std::make_index_sequence<arity == any_arity ? 0 : arity>,
+    typename BackwardArgumentsOf<N, arity, R,
+                                 std::make_index_sequence<arity == any_arity ? 0 : arity>,
                                  std::make_index_sequence<output_count<N, arity>>>::type;
 
 template <class N, class Tuple>
@@ -176,9 +179,6 @@ inline constexpr bool shows_gradients = requires(N& n) {
   n.for_each_gradient([](auto&&) {});
 };
 
-}  // namespace node
-
-/// The saved state of a node: `N::saved_type`, or `NothingSaved`.
 template <class N, class Tuple>
 struct BackwardResult;
 template <class N, class... A>
@@ -229,8 +229,8 @@ consteval bool gives_gradients() {
   }
 }
 
-template <class N>
-using saved_type_of = typename node::Saved<N>::type;
+}  // namespace node
+
 /// `N::backward_reads`, if there is one, is a static constant of type `Reads`.
 template <class N>
 concept DeclaresReads = !requires {
@@ -240,6 +240,9 @@ concept DeclaresReads = !requires {
   typename std::bool_constant<(N::backward_reads | Reads::none) == N::backward_reads>;
 };
 
+/// The saved state of a node: `N::saved_type`, or `NothingSaved`.
+template <class N>
+using saved_type_of = typename node::Saved<N>::type;
 
 /// `T | tuple forward(const T&... inputs, [saved_type&], PassContext&)`, an input that the node
 /// declares to consume as `T&&`; for any arity `forward(std::span<const T* const>, …)`.
@@ -247,30 +250,46 @@ template <class N, std::size_t arity>
 concept HasForward = HasTensorType<N> &&
     node::ForwardResult<N, typename node::ForwardArguments<N, arity>::type>::exists;
 
-/// `T | array<T, arity> | tuple | void backward(const T&... the inputs read, [const T&... outputs],
-/// [saved_type&], const T&... the outputs' gradients, PassContext&)`; the gradients as `T&&` if the
-/// node declares to consume them. What is read is what `backward_reads` declares (nothing, without
 /// `forward` returns T, or a tuple or array of T for several outputs.
 template <class N, std::size_t arity>
 concept GivesOutputs = HasForward<N, arity> &&
     node::holds_tensors<std::remove_cvref_t<node::forward_result_t<N, arity>>, node::tensor_t<N>>;
 
+/// `T | array<T, arity> | tuple | void backward(const T&... the inputs read, [const T&... outputs],
+/// [saved_type&], const T&... the outputs' gradients, PassContext&)`; the gradients as `T&&` if the
+/// node declares to consume them. What is read is what `backward_reads` declares (nothing, without
 /// it). For any arity the inputs are one `std::span<const T* const>`, the result a range of T.
 template <class N, std::size_t arity>
 concept HasBackward =
     HasForward<N, arity> && node::has_backward<N, node::backward_arguments_t<N, arity>>;
 
-/// A node with `arity` inputs.
-///
-/// Semantics: `forward` called again with the same inputs and a `PassContext` of the same identity
 /// `backward` returns a gradient for each input that gets one: T for one input, a tuple or an
 /// array, for any arity a range of T, or nothing at all.
 template <class N, std::size_t arity>
 concept GivesGradients = HasBackward<N, arity> && node::gives_gradients<N, arity>();
 
+/// A node with `arity` inputs.
+///
+/// Semantics: `forward` called again with the same inputs and a `PassContext` of the same identity
 /// gives the same outputs and the same saved state, bit for bit; `backward` reads nothing but what
 /// it is given and the parameters, adds to parameter gradients, and returns one gradient for each
-/// input, which owns its storage. A port that nothing reads has an empty gradient.
+/// input, which owns its storage.
+///
+/// No gradient: a tensor without memory (a default-constructed one), returned for an input, says
+/// that nothing flows back there, which is zero without the arithmetic of zeros; a backward that
+/// returns void says it for every input. It is handed on by these rules:
+/// - A gradient with several parts is the sum of those that are there, and none without any.
+/// - A node none of whose outputs has a gradient is not called: its parameter gradients stay as
+/// they
+///   are, which statistics take for zero if they were zeroed, and its inputs get none.
+/// - A node with several outputs is given an empty tensor for one that has none, as for a port that
+///   nothing reads.
+/// - A graph input that gets none has an empty gradient, and a caller hands over an empty one for
+/// an
+///   output of the graph that has none.
+/// - An output that is itself empty has an empty gradient, which is no different from others.
+/// Everything else is an error: a gradient with memory has the elements of its tensor, where
+/// `tensor_traits` count them, and shares memory with nothing; there is one for each input.
 ///
 /// Optional: `consumes`, `differentiates`, `view_of`, `can_recompute`, `can_skip_output`,
 /// `skips_unwanted_gradients` (static constants, see `NodeTraits`). `can_recompute = false` says
@@ -295,6 +314,7 @@ requires Node<N, arity>
   traits.consumes = node::consumes<N>();
   if constexpr (requires { N::differentiates; }) traits.differentiates = N::differentiates;
   if constexpr (requires { N::view_of; }) traits.view_of = N::view_of;
+  if constexpr (requires { N::can_recompute; }) traits.can_recompute = N::can_recompute;
   if constexpr (requires { N::can_skip_output; }) traits.can_skip_output = N::can_skip_output;
   if constexpr (requires { N::skips_unwanted_gradients; }) {
     traits.skips_unwanted_gradients = N::skips_unwanted_gradients;
@@ -353,10 +373,11 @@ constexpr auto backward_outputs([[maybe_unused]] Arguments<tensor_t<N>> outputs,
 }
 
 template <class N, std::size_t... O>
-constexpr auto backward_gradients(Arguments<tensor_t<N>> gradients, tensor_t<N>& empty,
+constexpr auto backward_gradients(Arguments<tensor_t<N>> gradients,
+                                  std::array<tensor_t<N>, sizeof...(O)>& empty,
                                   std::index_sequence<O...>) {
   return std::tuple<repeat_t<gradient_t<N>, O>...>(
-      static_cast<gradient_t<N>>(gradients.has(O) ? *gradients.pointers()[O] : empty)...);
+      static_cast<gradient_t<N>>(gradients.has(O) ? *gradients.pointers()[O] : empty[O])...);
 }
 
 /// Pointers to const of any number of inputs, for nodes of any arity.
@@ -379,6 +400,17 @@ constexpr void scatter(Result&& result, Place&& place) {
   }
 }
 
+// A range of gradients shows its length only now.
+template <class T>
+void check_returned(std::size_t returned, std::span<T* const> places, const PassContext& pass) {
+  bool is_short = false;
+  for (std::size_t i = returned; i < places.size(); ++i) is_short |= places[i] != nullptr;
+  if (!is_short && returned <= places.size()) return;
+  throw InvalidGraph("backward of node " + std::to_string(pass.node()) + " returned " +
+                     std::to_string(returned) + " gradients for " + std::to_string(places.size()) +
+                     " inputs");
+}
+
 // Of their own, not in the lambdas that call them: there nvcc looks for members that nodes need not
 // have, because it knows N by then.
 template <class N, class Keep, class... A>
@@ -393,7 +425,6 @@ template <class N, class... A>
   if constexpr (requires { n.costs(inputs...); }) {
     return n.costs(inputs...);
   } else {
-  if constexpr (requires { N::can_recompute; }) traits.can_recompute = N::can_recompute;
     return {};
   }
 }
@@ -428,7 +459,8 @@ void call_forward(N& n, Arguments<node::tensor_t<N>> inputs, std::span<node::ten
 }
 
 /// Calls a node's backward and moves what it returns to the places in `input_gradients` that are
-/// not null.
+/// not null. A gradient without a place is an empty tensor to the node.
+/// @throws InvalidGraph if it returns more gradients than it has inputs, or none for a place.
 template <std::size_t arity, class N>
 requires Node<N, arity>
 void call_backward(N& n, Arguments<node::tensor_t<N>> inputs, Arguments<node::tensor_t<N>> outputs,
@@ -436,7 +468,7 @@ void call_backward(N& n, Arguments<node::tensor_t<N>> inputs, Arguments<node::te
                    PassContext& pass, std::span<node::tensor_t<N>* const> input_gradients) {
   using T = node::tensor_t<N>;
   constexpr auto ports = std::make_index_sequence<node::output_count<N, arity>>{};
-  T empty{};
+  std::array<T, node::output_count<N, arity>> empty{};  // for ports without a gradient
   const auto call = [&](auto&& inputs_tuple) {
     auto arguments = std::tuple_cat(
         std::forward<decltype(inputs_tuple)>(inputs_tuple),
@@ -447,12 +479,15 @@ void call_backward(N& n, Arguments<node::tensor_t<N>> inputs, Arguments<node::te
           if constexpr (std::is_void_v<decltype(n.backward(std::forward<A>(a)...))>) {
             n.backward(std::forward<A>(a)...);
           } else {
-            node::scatter<T>(n.backward(std::forward<A>(a)...),
-                             [&](std::size_t input, T&& gradient) {
-                               if (input_gradients[input] != nullptr) {
-                                 *input_gradients[input] = std::move(gradient);
-                               }
-                             });
+            std::size_t returned = 0;
+            node::scatter<T>(
+                n.backward(std::forward<A>(a)...), [&](std::size_t input, T&& gradient) {
+                  ++returned;
+                  if (input < input_gradients.size() && input_gradients[input] != nullptr) {
+                    *input_gradients[input] = std::move(gradient);
+                  }
+                });
+            node::check_returned(returned, std::span<T* const>(input_gradients), pass);
           }
         },
         std::move(arguments));

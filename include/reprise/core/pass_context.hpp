@@ -19,6 +19,20 @@ enum class PassMode : std::uint8_t {
   inference,  ///< a forward without backward; dropout and its like are off
 };
 
+/// The unwanted gradients of a node's inputs in 32 bits: bit i is input i, bit 31 is set if none of
+/// input 31 and all beyond is wanted.
+/// @param is_unwanted says so of the input with a number
+template <class IsUnwanted>
+[[nodiscard]] constexpr std::uint32_t unwanted_input_gradients(std::size_t inputs,
+                                                               IsUnwanted&& is_unwanted) {
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < inputs && i < 31; ++i) bits |= is_unwanted(i) ? 1U << i : 0U;
+  std::size_t i = 31;
+  while (i < inputs && is_unwanted(i)) ++i;
+  if (inputs > 31 && i == inputs) bits |= 1U << 31U;
+  return bits;
+}
+
 /// The facts of a pass that a node's recompute and backward must agree on with its forward.
 ///
 /// The same for the original forward, for each recompute and for the backward of a node, except for
@@ -39,7 +53,7 @@ class PassContext {
     bool will_recompute = false;                 ///< what it saves will be dropped and remade
     bool wants_parameter_gradients = true;       ///< false for a frozen node
     bool may_skip_output = false;                ///< nobody reads the output of this recompute
-    std::uint32_t unwanted_input_gradients = 0;  ///< bit i: input i; bit 31: input 31 and beyond
+    std::uint32_t unwanted_input_gradients = 0;  ///< see `unwanted_input_gradients()`
   };
 
   constexpr PassContext() noexcept = default;
@@ -79,7 +93,8 @@ class PassContext {
   [[nodiscard]] constexpr bool wants_parameter_gradients() const noexcept {
     return facts_.wants_parameter_gradients;
   }
-  /// False if the gradient of this input goes nowhere; the node may return an empty one.
+  /// False if the gradient of this input goes nowhere; the node may return an empty one. From input
+  /// 31 on false only if that of none of them goes anywhere.
   [[nodiscard]] constexpr bool wants_input_gradient(std::size_t input) const noexcept {
     return ((facts_.unwanted_input_gradients >> (input < 31 ? input : 31)) & 1U) == 0;
   }

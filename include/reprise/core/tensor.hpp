@@ -34,6 +34,9 @@ namespace reprise::inline v0 {
 /// - `checksum(const T&)`: a hash of shape and elements, for replay verification.
 /// - `signature(const T&)`: a hash of shape and element type, for plans kept by shape; without it
 ///   the bytes stand for the shape.
+/// - `elements(const T&)`: how many elements it has; a gradient must have as many as the tensor
+/// that
+///   it is the gradient of.
 /// - `version(const T&)`: a number that each change in place advances, for finding what was changed
 ///   between its use in forward and its use in backward. It belongs to the memory: tensors that
 ///   share memory have one, and it starts from the same number in memory newly allocated. Never
@@ -71,6 +74,12 @@ concept TensorLike = std::movable<T> && std::default_initializable<T> && HasByte
 template <class T>
 concept ChecksummableTensor = TensorLike<T> && requires(const T& tensor) {
   { tensor_traits<T>::checksum(tensor) } -> std::convertible_to<std::uint64_t>;
+};
+
+/// `tensor_traits<T>::elements(tensor)` counts the elements.
+template <class T>
+concept CountsElements = requires(const T& tensor) {
+  { tensor_traits<T>::elements(tensor) } -> std::convertible_to<std::size_t>;
 };
 
 /// True for parameters: bytes that the engine keeps anyway. False where the traits do not say.
@@ -134,6 +143,7 @@ struct tensor_traits<std::vector<Element, Allocator>> {
   [[nodiscard]] static const void* storage(const tensor& t) noexcept {
     return t.capacity() == 0 ? nullptr : t.data();
   }
+  [[nodiscard]] static std::size_t elements(const tensor& t) noexcept { return t.size(); }
   /// @throws InvalidArgument if the sizes differ.
   static void accumulate(tensor& into, const tensor& part) {
     if (into.size() != part.size()) {

@@ -252,10 +252,16 @@ class Lowering {
                  .adds_in_place = traits.accumulates_in_place};
     add_backward_reads(node, traits, op);
     const std::span<const Source> sources = graph_.inputs(node);
+    const std::uint32_t unwanted = unwanted_input_gradients(sources.size(), [&](std::size_t i) {
+      return !traits.differentiates.has_input(i) || !is_wanted(sources[i]);
+    });
     for (std::size_t i = 0; i < sources.size(); ++i) {
       if (!traits.differentiates.has_input(i)) continue;
       if (!is_wanted(sources[i])) {
-        if (!traits.skips_unwanted_gradients) add_transient(op, gradient_bytes(sources[i]));
+        const bool knows = ((unwanted >> std::min<std::size_t>(i, 31)) & 1U) != 0;
+        if (!traits.skips_unwanted_gradients || !knows) {
+          add_transient(op, gradient_bytes(sources[i]));
+        }
         continue;
       }
       value_id& gradient = gradient_of(sources[i]);

@@ -24,6 +24,7 @@
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/shared_state.hpp>
 #include <reprise/run/step_notes.hpp>
+#include <reprise/run/storage_overlap.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -60,7 +61,9 @@ class NodeCalls {
         inputs_(std::move(inputs)),
         pass_(pass),
         uncounted_saved_(graph.size()),
-        originals_(graph, lowered, inputs_, shared_->verify_replay) {
+        originals_(graph, lowered, inputs_, shared_->verify_replay),
+        made_(program().values().size()),
+        begun_(program().values().size(), 0) {
     if constexpr (captures_state) states_.resize(graph.size());
   }
 
@@ -97,29 +100,23 @@ class NodeCalls {
     call_forward(node, run.is_rerun, saved);
     shared_->sample_reserved();
     check_outputs(node, traits, saved);
+    if (!run.is_rerun) note_outputs(node);
     if (shared_->verify_replay) verify(node, run, saved);
     keep_outputs(op, values, is_wanted, saved);
     count_run(op, run.is_rerun);
   }
 
-  /// Runs a node backward: the gradients of its inputs are made or added to in their places.
+  /// Runs a node backward: the gradients of its inputs are made or added to in their places. A node
+  /// none of whose outputs has a gradient is not called, and hands on none.
   template <class Values>
   void backward(const Operation& op, Values& values) {
     const std::size_t node = op.node;
     const NodeTraits traits = graph_.traits(node);
     const std::span<const Source> sources = graph_.inputs(node);
     gather_for_backward(op, traits, sources, values);
-    place_gradients(op, traits, sources, values);
-    pass_.enter({.node = op.node,
-                 .wants_parameter_gradients = !traits.is_frozen,
-                 .unwanted_input_gradients = unwanted_});
-    if (notes_ != nullptr) note_backward(node, traits, values);
-    graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
-                    Arguments<T>(gradients_), pass_, std::span<T* const>(places_));
-    shared_->sample_reserved();
-    check_gradients(node, traits, sources);
-    accumulate_parts(sources, values);
-    if (originals_.verifies()) note_gradients(sources, values);
+    if (std::ranges::any_of(gradients_, [](const T* gradient) { return gradient != nullptr; })) {
+      call_backward(op, traits, sources, values);
+    }
     for (const value_id consumed : op.consumes) values.at(consumed).tensor = T{};
   }
 
@@ -134,13 +131,30 @@ class NodeCalls {
                             " gradients for " + std::to_string(turn.writes.size()) + " outputs");
     }
     for (std::size_t i = 0; i < gradients.size(); ++i) {
+      check_elements(gradients[i], elements_of(graph_.outputs()[i]),
+                     [i] { return "the gradient of output " + std::to_string(i); });
       check_size(gradients[i], turn.writes[i]);
-      check_owns_storage(gradients, i, output);
       originals_.note(turn.writes[i], gradients[i]);
     }
+    overlap_.clear();
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      overlap_.add(&gradients[i], i, Role::made);
+      overlap_.add(&output(i), i, Role::read);
+    }
+    if (const auto shared = overlap_.first()) {
+      throw SharedStorage("the gradient of output " + std::to_string(shared->made) +
+                          " shares memory with output " + std::to_string(shared->other) +
+                          " or its gradient: hand over a copy");
+    }
+    overlap_.clear();
+    for (std::size_t i = 0; i < gradients.size(); ++i) overlap_.add(&gradients[i], i, Role::made);
+    for (std::size_t i = 0; i < inputs_.size(); ++i) overlap_.add(inputs_[i], i, Role::given);
+    if (overlap_.first()) check_shares_no_input(gradients);
   }
 
  private:
+  using Role = typename StorageOverlap<T>::Role;
+
   static constexpr bool captures_state = CapturesState<G>;
 
   [[nodiscard]] const LoweredGraph& lowered() const { return lowered_; }
@@ -380,8 +394,7 @@ class NodeCalls {
       if (is_read) check_unchanged(output, op, true, values);
       reads_.push_back(is_read ? tensor_of(output, values) : nullptr);
       const value_id gradient = lowered().gradients[node][port];
-      gradients_.push_back(gradient == LoweredGraph::no_value ? nullptr
-                                                              : &values.at(gradient).tensor);
+      gradients_.push_back(gradient_to_hand(gradient, lowered().outputs[node][port], values));
       if (gradients_.back() != nullptr) originals_.check_content(gradient, *gradients_.back(), op);
     }
     check_saved(op, values);
@@ -392,67 +405,93 @@ class NodeCalls {
                                    : lowered().gradients[source.node][source.port];
   }
 
-  // The first part of a gradient becomes it; later ones get a place of their own, unless the node
-  // adds in place.
+  [[nodiscard]] static bool has_memory(const T& tensor) {
+    return tensor_traits<T>::storage(tensor) != nullptr;
+  }
+
+  // Null for none. An empty output is different: its gradient is empty as well, and is one.
   template <class Values>
-  void place_gradients(const Operation& op, const NodeTraits& traits,
-                       std::span<const Source> sources, Values& values) {
+  [[nodiscard]] T* gradient_to_hand(value_id gradient, value_id output, Values& values) const {
+    if (gradient == LoweredGraph::no_value) return nullptr;
+    T& tensor = values.at(gradient).tensor;
+    return has_memory(tensor) || made_[output].is_empty ? &tensor : nullptr;
+  }
+
+  template <class Values>
+  void call_backward(const Operation& op, const NodeTraits& traits, std::span<const Source> sources,
+                     Values& values) {
+    const std::size_t node = op.node;
+    place_gradients(traits, sources, values);
+    pass_.enter({.node = op.node,
+                 .wants_parameter_gradients = !traits.is_frozen,
+                 .unwanted_input_gradients = unwanted_});
+    if (notes_ != nullptr) note_backward(node, traits, values);
+    graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
+                    Arguments<T>(gradients_), pass_, std::span<T* const>(places_));
+    shared_->sample_reserved();
+    check_gradients(node, traits, sources);
+    accumulate_parts(node, sources, values);
+    if (originals_.verifies()) note_gradients(sources, values);
+  }
+
+  // The first part of a gradient that is there becomes it; later ones get a place of their own,
+  // unless the node adds in place.
+  template <class Values>
+  void place_gradients(const NodeTraits& traits, std::span<const Source> sources, Values& values) {
     places_.assign(sources.size(), nullptr);
     parts_.clear();
     parts_.resize(sources.size());
-    unwanted_ = 0;
-    begun_.clear();
+    ++backwards_;
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const value_id gradient = gradient_of(sources[i]);
-      if (!traits.differentiates.has_input(i) || gradient == LoweredGraph::no_value) {
-        unwanted_ |= 1U << std::min<std::size_t>(i, 31);
-        continue;
-      }
-      const bool is_first = std::ranges::find(op.writes, gradient) != op.writes.end() &&
-                            std::ranges::find(begun_, gradient) == begun_.end();
-      begun_.push_back(gradient);
+      if (!traits.differentiates.has_input(i) || gradient == LoweredGraph::no_value) continue;
+      T& whole = values.at(gradient).tensor;
+      const bool is_begun = std::exchange(begun_[gradient], backwards_) == backwards_;
       places_[i] =
-          is_first || traits.accumulates_in_place ? &values.at(gradient).tensor : &parts_[i];
+          traits.accumulates_in_place || (!is_begun && !has_memory(whole)) ? &whole : &parts_[i];
     }
+    unwanted_ = unwanted_input_gradients(places_.size(),
+                                         [this](std::size_t i) { return places_[i] == nullptr; });
   }
 
   void check_gradients(std::size_t node, const NodeTraits& traits,
-                       std::span<const Source> sources) const {
+                       std::span<const Source> sources) {
+    overlap_.clear();
     for (std::size_t i = 0; i < places_.size(); ++i) {
-      if (places_[i] == nullptr) continue;
+      if (places_[i] == nullptr || !has_memory(*places_[i])) continue;
+      check_elements(*places_[i], elements_of(sources[i]), [&] { return returned(node, i); });
       check_size(*places_[i], gradient_of(sources[i]));
-      const void* const storage = tensor_traits<T>::storage(*places_[i]);
-      if (storage == nullptr) continue;
-      bool is_shared = false;
-      for (const T* given : gradients_) {
-        is_shared = is_shared || (given != places_[i] && has_storage(given, storage));
-      }
-      for (std::size_t j = 0; j < i; ++j) {
-        is_shared = is_shared || (places_[j] != places_[i] && has_storage(places_[j], storage));
-      }
-      if (is_shared && !traits.consumes.of_gradient) {
-        throw SharedStorage("the gradient that node " + std::to_string(node) +
-                            " returns for its input " + std::to_string(i) +
-                            " shares memory with another gradient: return a copy");
-      }
-      const auto is_it = [storage](const T* read) { return has_storage(read, storage); };
-      if (std::ranges::any_of(arguments_, is_it) || std::ranges::any_of(reads_, is_it)) {
-        throw SharedStorage("the gradient that node " + std::to_string(node) +
-                            " returns for its input " + std::to_string(i) +
-                            " shares memory with what its backward reads: return a copy");
-      }
+      overlap_.add(places_[i], i, Role::made);
     }
+    for (std::size_t i = 0; i < gradients_.size() && !traits.consumes.of_gradient; ++i) {
+      overlap_.add(gradients_[i], i, Role::given);
+    }
+    for (const std::vector<T*>* read : {&arguments_, &reads_}) {
+      for (std::size_t i = 0; i < read->size(); ++i) overlap_.add((*read)[i], i, Role::read);
+    }
+    const auto shared = overlap_.first();
+    if (!shared) return;
+    throw SharedStorage(returned(node, shared->made) +
+                        (shared->role == Role::read
+                             ? " shares memory with what its backward reads: return a copy"
+                             : " shares memory with another gradient: return a copy"));
   }
 
-  [[nodiscard]] static bool has_storage(const T* tensor, const void* storage) {
-    return tensor != nullptr && tensor_traits<T>::storage(*tensor) == storage;
+  [[nodiscard]] static std::string returned(std::size_t node, std::size_t input) {
+    return "the gradient that node " + std::to_string(node) + " returns for its input " +
+           std::to_string(input);
   }
 
   template <class Values>
-  void accumulate_parts(std::span<const Source> sources, Values& values) {
+  void accumulate_parts(std::size_t node, std::span<const Source> sources, Values& values) {
     for (std::size_t i = 0; i < places_.size(); ++i) {
-      if (places_[i] != &parts_[i]) continue;
-      tensor_traits<T>::accumulate(values.at(gradient_of(sources[i])).tensor, parts_[i]);
+      if (places_[i] != &parts_[i] || !has_memory(parts_[i])) continue;
+      T& whole = values.at(gradient_of(sources[i])).tensor;
+      if (has_memory(whole)) {
+        accumulate(node, i, whole);
+      } else {
+        whole = std::move(parts_[i]);
+      }
       parts_[i] = T{};
     }
   }
@@ -466,23 +505,67 @@ class NodeCalls {
     }
   }
 
-  template <class Output>
-  void check_owns_storage(std::span<const T> gradients, std::size_t index, Output& output) const {
-    const void* const storage = tensor_traits<T>::storage(gradients[index]);
-    if (storage == nullptr) return;
-    for (std::size_t other = 0; other < graph_.outputs().size(); ++other) {
-      const bool is_shared = has_storage(&output(other), storage) ||
-                             (other > index && has_storage(&gradients[other], storage));
-      if (!is_shared) continue;
-      throw SharedStorage("the gradient of output " + std::to_string(index) +
-                          " shares memory with output " + std::to_string(other) +
-                          " or its gradient: hand over a copy");
+  void accumulate(std::size_t node, std::size_t input, T& whole) {
+    try {
+      tensor_traits<T>::accumulate(whole, parts_[input]);
+    } catch (const InvalidArgument& refused) {
+      throw InvalidArgument(returned(node, input) + ": " + refused.what());
     }
-    for (std::size_t input = 0; input < inputs_.size(); ++input) {
-      if (!has_storage(inputs_[input], storage) || !is_changed_in_backward(index)) continue;
-      throw SharedStorage("the gradient of output " + std::to_string(index) +
-                          " shares memory with graph input " + std::to_string(input) +
-                          ", and backward adds to it or reuses it: hand over a copy");
+  }
+
+  // ---- what tensors were like when they were made: their gradients are like them ---------------
+
+  struct Made {
+    std::size_t elements = 0;
+    bool is_empty = false;
+  };
+
+  [[nodiscard]] static Made made_like(const T& tensor) {
+    Made made{.is_empty = !has_memory(tensor)};
+    if constexpr (CountsElements<T>) {
+      made.elements = tensor_traits<T>::elements(tensor);
+      made.is_empty = made.elements == 0;
+    }
+    return made;
+  }
+
+  void note_outputs(std::size_t node) {
+    for (std::size_t port = 0; port < outputs_.size(); ++port) {
+      made_[lowered().outputs[node][port]] = made_like(outputs_[port]);
+    }
+  }
+
+  [[nodiscard]] std::size_t elements_of(Source source) const {
+    return source.is_graph_input() ? made_like(*inputs_[source.port]).elements
+                                   : made_[lowered().outputs[source.node][source.port]].elements;
+  }
+
+  template <class Name>
+  void check_elements([[maybe_unused]] const T& gradient, [[maybe_unused]] std::size_t expected,
+                      [[maybe_unused]] Name&& name) const {
+    if constexpr (CountsElements<T>) {
+      const std::size_t elements = tensor_traits<T>::elements(gradient);
+      if (elements == expected || !has_memory(gradient)) return;
+      throw InvalidArgument(name() + " has " + std::to_string(elements) +
+                            " elements, what it is the gradient of has " +
+                            std::to_string(expected));
+    }
+  }
+
+  [[nodiscard]] static bool has_storage(const T* tensor, const void* storage) {
+    return tensor != nullptr && tensor_traits<T>::storage(*tensor) == storage;
+  }
+
+  // Backward may add to such a gradient or reuse its memory, and the input is the engine's.
+  void check_shares_no_input(std::span<const T> gradients) const {
+    for (std::size_t index = 0; index < gradients.size(); ++index) {
+      const void* const storage = tensor_traits<T>::storage(gradients[index]);
+      for (std::size_t input = 0; storage != nullptr && input < inputs_.size(); ++input) {
+        if (!has_storage(inputs_[input], storage) || !is_changed_in_backward(index)) continue;
+        throw SharedStorage("the gradient of output " + std::to_string(index) +
+                            " shares memory with graph input " + std::to_string(input) +
+                            ", and backward adds to it or reuses it: hand over a copy");
+      }
     }
   }
 
@@ -505,6 +588,9 @@ class NodeCalls {
   std::vector<Payload<T, S>> uncounted_saved_;  ///< by node: saved state of no bytes
   Originals<G> originals_;
   std::vector<std::any> states_;
+  std::vector<Made> made_;            ///< outputs, by value, when they were made first
+  std::vector<std::uint64_t> begun_;  ///< by gradient: the last backward that had a place for it
+  std::uint64_t backwards_ = 0;       ///< called so far
 
   std::vector<T*> arguments_;
   std::vector<T*> reads_;
@@ -512,7 +598,7 @@ class NodeCalls {
   std::vector<T*> places_;
   std::vector<T> outputs_;
   std::vector<T> parts_;
-  std::vector<value_id> begun_;
+  StorageOverlap<T> overlap_;
   std::uint32_t unwanted_ = 0;
 };
 
