@@ -168,6 +168,15 @@ class Lowering {
     input_gradients_.assign(graph_.input_count(), no_value);
   }
 
+  // Not if the node says so, nor if its input is taken over and cannot be made again.
+  [[nodiscard]] bool can_run_again(std::size_t node, const NodeTraits& traits) const {
+    if (!traits.can_recompute || traits.consumes.input_index == Consumes::nothing) {
+      return traits.can_recompute;
+    }
+    const auto consumed = static_cast<std::size_t>(traits.consumes.input_index);
+    return operations_[graph_.inputs(node)[consumed].node].repeatable;
+  }
+
   void add_forward(std::size_t node) {
     const NodeTraits traits = graph_.traits(node);
     const NodeProfile& profile = profile_.nodes[node];
@@ -177,7 +186,7 @@ class Lowering {
                  .layer = traits.layer,
                  .transient_bytes = profile.costs.forward_transient_bytes,
                  .cost = cost_is_flops_ ? *profile.costs.forward_flops : profile.forward_seconds,
-                 .repeatable = traits.can_recompute,
+                 .repeatable = can_run_again(node, traits),
                  .can_skip_output = traits.can_skip_output};
     const std::span<const Source> sources = graph_.inputs(node);
     for (const Source& source : sources) op.reads.push_back(output_of(source));
