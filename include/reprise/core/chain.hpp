@@ -29,9 +29,7 @@ class Chain {
   using tensor_type = typename N::tensor_type;  ///< what nodes exchange
   using saved_type = saved_type_of<N>;          ///< what a node saves
   /// Whether nodes show their parameter gradients: without, no layer has a statistic.
-  static constexpr bool shows_gradients = requires(N & n, const node::TakesGradients& f) {
-    n.for_each_gradient(f);
-  };
+  static constexpr bool shows_gradients = node::shows_gradients<N>;
 
   /// @throws InvalidGraph if there is no node, or a node has other than one output.
   explicit Chain(std::span<N> nodes) : nodes_(nodes), outputs_(1) {

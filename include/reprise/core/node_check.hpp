@@ -111,11 +111,6 @@ constexpr bool check_backward() {
   return true;
 }
 
-/// Takes whatever a node shows.
-struct TakesGradients {
-  template <class R>
-  constexpr void operator()(R&& /*gradient*/) const noexcept {}
-};
 struct NamesGradients {
   int for_each_gradient;
 };
@@ -130,7 +125,7 @@ requires(std::is_class_v<N> &&
          !std::is_final_v<N>) inline constexpr bool shows_what_it_names<N> = requires {
   &WithNames<N>::for_each_gradient;
 }
-|| requires(N& n, const TakesGradients& f) { n.for_each_gradient(f); };
+|| shows_gradients<N>;
 
 /// Compiles for a node of this arity, and otherwise fails with what is missing.
 template <class N, std::size_t arity>
