@@ -55,6 +55,7 @@
 #include <reprise/planner/balanced.hpp>
 #include <reprise/planner/binomial.hpp>
 #include <reprise/planner/budget_infeasible.hpp>
+#include <reprise/planner/byte_grain.hpp>
 #include <reprise/planner/candidate_search.hpp>
 #include <reprise/planner/chain/binomial_steps.hpp>
 #include <reprise/planner/chain/chain_reversal.hpp>
@@ -85,6 +86,7 @@
 #include <reprise/planner/staged/parametric_cut.hpp>
 #include <reprise/planner/staged/price_search.hpp>
 #include <reprise/planner/staged/search_random.hpp>
+#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/stage_profile.hpp>
 #include <reprise/planner/staged/staged_edit.hpp>
 #include <reprise/planner/staged/staged_plan.hpp>

@@ -71,7 +71,7 @@ class BudgetInfeasible : public Error {
  public:
   /// @param message       one line for people, which holds the three numbers
   /// @param budget_bytes  the budget that was asked for
-  /// @param planner_bytes the smallest budget that this planner meets
+  /// @param planner_bytes the smallest budget that this planner meets, as far as it looked
   /// @param bound_bytes   no plan of any planner needs less than this
   BudgetInfeasible(const std::string& message, std::uint64_t budget_bytes,
                    std::uint64_t planner_bytes, std::uint64_t bound_bytes)
@@ -82,7 +82,10 @@ class BudgetInfeasible : public Error {
 
   /// The budget that was asked for, in bytes.
   [[nodiscard]] std::uint64_t budget_bytes() const noexcept { return budget_bytes_; }
-  /// The smallest budget that this planner meets, in bytes; planning with it succeeds.
+  /// The smallest budget that this planner meets, in bytes; planning with it succeeds. Where that
+  /// is what the planner found by searching, the message says how hard it looked: a search by time
+  /// meets it in the same time only on a machine as fast, and an online policy may meet one of the
+  /// budgets in between that it did not try.
   [[nodiscard]] std::uint64_t planner_bytes() const noexcept { return planner_bytes_; }
   /// A lower bound for every planner, in bytes.
   [[nodiscard]] std::uint64_t bound_bytes() const noexcept { return bound_bytes_; }

@@ -35,11 +35,13 @@ class Balanced {
   /// How much search there is, and of which kind.
   struct Options {
     double share = 0.01;          ///< of the time between two replans
-    double first_seconds = 0.05;  ///< before any interval is known
-    double most_seconds = 1.0;    ///< of one search: more adds next to nothing
-    std::uint64_t tries = 0;      ///< if not 0: instead of any time
-    unsigned threads = 1;         ///< of each search
-    std::uint64_t seed = 0;       ///< of the search's random choices
+    double first_seconds = 0.05;  ///< before any interval is known; see `most_seconds`
+    /// Of one search: more adds next to nothing. The first one, without which there is no plan at
+    /// all, goes on up to it if it has found none in `first_seconds`.
+    double most_seconds = 1.0;
+    std::uint64_t tries = 0;  ///< if not 0: instead of any time
+    unsigned threads = 1;     ///< of each search
+    std::uint64_t seed = 0;   ///< of the search's random choices
   };
 
   Balanced() = default;
@@ -56,6 +58,8 @@ class Balanced {
 
   /// @throws BudgetInfeasible as `LocalSearch`
   [[nodiscard]] Plan operator()(const PlanRequest& request) {
+    const SearchClock& clock = SearchClock::steady();
+    const SearchClock::time_point begin = clock.now();
     const std::uint64_t key = key_of(request);
     StagedRequest staged(request);
     const bool is_known = key == key_ && StagedPlan::can_run(staged.program(), placements_);
@@ -64,13 +68,13 @@ class Balanced {
                               .tries = options_.tries,
                               .threads = options_.threads,
                               .seed = options_.seed + request.step};
-    min_cut::Choice choice = local_search::Searcher("balanced", staged, effort)
-                                 .plan(is_known ? placements_ : std::vector<Placement>{});
+    min_cut::Choice choice =
+        search(staged, effort, clock, begin, is_known ? placements_ : std::vector<Placement>{});
     key_ = key;
     step_ = request.step;
     bound_ = choice.plan.bound_cost;
     placements_ = std::move(choice.placements);
-    planned_at_ = clock::now();
+    planned_at_ = clock.now();
     return std::move(choice.plan);
   }
 
@@ -106,8 +110,6 @@ class Balanced {
   }
 
  private:
-  using clock = std::chrono::steady_clock;
-
   [[nodiscard]] static std::uint64_t key_of(const PlanRequest& request) {
     std::uint64_t key = hash_combine(request.program.fingerprint(), request.budget);
     key = hash_combine(key, request.passes_in_flight);
@@ -117,9 +119,23 @@ class Balanced {
     return key;
   }
 
+  [[nodiscard]] min_cut::Choice search(StagedRequest& staged, SearchEffort effort,
+                                       const SearchClock& clock, SearchClock::time_point begin,
+                                       const std::vector<Placement>& known) const {
+    local_search::Searcher searcher("balanced", staged, effort, clock, begin);
+    try {
+      return searcher.plan(known);
+    } catch (const BudgetInfeasible&) {
+      if (!searcher.was_cut_short() || effort.seconds >= options_.most_seconds) throw;
+    }
+    effort.seconds = options_.most_seconds;
+    return local_search::Searcher("balanced", staged, effort, clock, begin).plan(known);
+  }
+
   [[nodiscard]] double next_seconds() const {
     if (!planned_at_) return options_.first_seconds;
-    const double interval = std::chrono::duration<double>(clock::now() - *planned_at_).count();
+    const double interval =
+        std::chrono::duration<double>(SearchClock::steady().now() - *planned_at_).count();
     return std::min(options_.share * interval, options_.most_seconds);
   }
 
@@ -135,7 +151,7 @@ class Balanced {
   std::uint64_t step_ = 0;
   double bound_ = 0;
   std::vector<Placement> placements_;
-  std::optional<clock::time_point> planned_at_;
+  std::optional<SearchClock::time_point> planned_at_;
 };
 
 static_assert(StatefulPlanner<Balanced>);

@@ -12,19 +12,28 @@
 
 namespace reprise::inline v0 {
 
+/// What a planner that refuses a budget has to say.
+struct BudgetRefusal {
+  std::string_view planner;  ///< its name
+  byte_count budget;         ///< that it cannot meet
+  byte_count smallest;       ///< the smallest budget that it meets
+  /// What that is of all that was looked at, and how hard: "the least of 12 sets". Empty if the
+  /// planner has one plan only.
+  std::string_view how{};
+  byte_count bound;  ///< no plan of any planner needs less
+};
+
 /// The error of a planner that cannot meet a budget, in one line for people.
-/// @param planner  its name
-/// @param smallest the smallest budget that it meets
-/// @param bound    no plan of any planner needs less
-[[nodiscard]] inline BudgetInfeasible budget_infeasible(std::string_view planner, byte_count budget,
-                                                        byte_count smallest, byte_count bound) {
+[[nodiscard]] inline BudgetInfeasible budget_infeasible(const BudgetRefusal& refusal) {
   const auto in_bytes = [](byte_count bytes) {
     return std::to_string(bytes) + " bytes (" + format_bytes(bytes) + ")";
   };
-  return BudgetInfeasible("a budget of " + in_bytes(budget) + " cannot be met by " +
-                              std::string(planner) + ": it needs " + in_bytes(smallest) +
-                              ", and any plan at least " + in_bytes(bound),
-                          budget, smallest, bound);
+  const std::string how = refusal.how.empty() ? "" : ", " + std::string(refusal.how);
+  return BudgetInfeasible("a budget of " + in_bytes(refusal.budget) + " cannot be met by " +
+                              std::string(refusal.planner) + ": it needs " +
+                              in_bytes(refusal.smallest) + how + ", and any plan at least " +
+                              in_bytes(refusal.bound),
+                          refusal.budget, refusal.smallest, refusal.bound);
 }
 
 }  // namespace reprise::inline v0

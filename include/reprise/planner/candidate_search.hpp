@@ -15,6 +15,7 @@
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/simulate.hpp>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -41,6 +42,7 @@ class CandidateSearch {
 
   /// Tries what `play` gave.
   bool consider(Plan candidate) {
+    ++considered_;
     smallest_peak_ = std::min(smallest_peak_, candidate.peak_bytes);
     if (candidate.peak_bytes > request_.budget) return false;
     if (!best_ || candidate.recomputed_cost < best_->recomputed_cost) best_ = std::move(candidate);
@@ -73,7 +75,13 @@ class CandidateSearch {
       best_->bound_bytes = bound;
       return *std::move(best_);
     }
-    throw budget_infeasible(planner_, request_.budget, smallest_peak_, bound);
+    const std::string how =
+        considered_ > 1 ? "the least of " + std::to_string(considered_) + " plans" : "";
+    throw budget_infeasible({.planner = planner_,
+                             .budget = request_.budget,
+                             .smallest = smallest_peak_,
+                             .how = how,
+                             .bound = bound});
   }
 
  private:
@@ -91,6 +99,7 @@ class CandidateSearch {
   std::string_view planner_;
   std::optional<Plan> best_;
   byte_count smallest_peak_ = unlimited_bytes;
+  std::size_t considered_ = 0;
 };
 
 }  // namespace reprise::inline v0

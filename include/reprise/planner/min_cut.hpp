@@ -16,6 +16,7 @@
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/staged/fences.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
+#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <span>
 #include <utility>
@@ -52,21 +53,38 @@ class Ladder {
 
   /// What needs least of all that was looked at.
   [[nodiscard]] const std::vector<Placement>& nearest() const noexcept { return nearest_; }
+  /// How much that needs, in bytes. Where no plan fits, it is the smallest budget that the ladder
+  /// meets, unless its watch ended it.
+  [[nodiscard]] byte_count smallest_bytes() const noexcept { return smallest_; }
+  /// False if its watch ended the climb.
+  [[nodiscard]] bool is_complete() const noexcept { return is_complete_; }
+  /// No plan costs less, by what was proven so far; 0 where nothing is.
+  [[nodiscard]] double bound_cost() const { return can_prove() ? bound_ : 0; }
 
+  /// Looks for the cheapest plan, once.
+  /// @param watch ends it early, with what was found before
+  /// @param watch_of_first the same while no plan was found
   /// @param looks_further see `MinCut`
-  /// @throws BudgetInfeasible if none fits
-  [[nodiscard]] Choice climb(bool looks_further = true) {
-    if (fits(base_)) return choice_of(base_);
-    const InstantCut first(base_, instant_);
-    climb_rungs(first, 1, true);
-    if (looks_further && !is_optimal()) climb_further(first);
-    if (looks_further && !is_optimal()) climb_between_fences(first);
-    if (!best_) measure_rungs(first, looks_further);
-    if (!best_) {
-      throw budget_infeasible("min-cut", staged_.request().budget, smallest_,
-                              lower_bound_bytes(staged_.request().program));
+  /// @returns true if there is one that fits
+  bool climb(SearchWatch watch = {}, SearchWatch watch_of_first = {}, bool looks_further = true) {
+    watch_ = watch;
+    base_.watch_by(watch_of_first);
+    try {
+      climb_all(looks_further);
+      is_complete_ = true;
+    } catch (const TimeIsUp&) {
+      // What was found before counts.
     }
-    return choice_of(StagedPlan(staged_.program(), staged_.limits(), best_->placements));
+    return best_.has_value();
+  }
+
+  /// The plan that was found. Linear in it.
+  [[nodiscard]] Choice choice() const {
+    const StagedPlan staged(staged_.program(), staged_.limits(), best_->placements);
+    Choice choice{.plan = staged_.play(staged), .placements = best_->placements};
+    choice.plan.bound_bytes = lower_bound_bytes(staged_.request().program);
+    choice.plan.bound_cost = std::min(bound_cost(), choice.plan.recomputed_cost);
+    return choice;
   }
 
  private:
@@ -74,6 +92,15 @@ class Ladder {
     std::vector<Placement> placements{};
     double cost = 0;
   };
+
+  void climb_all(bool looks_further) {
+    if (consider(base_)) return;
+    const InstantCut first(base_, instant_);
+    climb_rungs(first, 1, true);
+    if (looks_further && !is_optimal()) climb_further(first);
+    if (looks_further && !is_optimal()) climb_between_fences(first);
+    if (!best_) measure_rungs(first, looks_further);
+  }
 
   static constexpr int rungs = 32;
   static constexpr int lowest_decade = -7;  ///< of the first rung's price, around the typical one
@@ -95,6 +122,8 @@ class Ladder {
     if (!best_ || candidate.cost() < best_->cost) {
       best_ = {.placements = candidate.placements(), .cost = candidate.cost()};
     }
+    base_.watch_by(watch_);
+    watch_.look();
     return true;
   }
   // What several passes need beside each other only their ledger says.
@@ -283,20 +312,15 @@ class Ladder {
     }
   }
 
-  [[nodiscard]] Choice choice_of(const StagedPlan& staged) const {
-    Choice choice{.plan = staged_.play(staged), .placements = staged.placements()};
-    choice.plan.bound_bytes = lower_bound_bytes(staged_.request().program);
-    choice.plan.bound_cost = can_prove() ? std::min(bound_, choice.plan.recomputed_cost) : 0;
-    return choice;
-  }
-
   StagedRequest& staged_;
+  SearchWatch watch_;
   StagedPlan base_;
   std::optional<StagedPlan> candidate_;  ///< memory for one plan after another
   stage_id instant_ = 0;
   std::optional<Fitting> best_;
   byte_count smallest_ = unlimited_bytes;
   std::vector<Placement> nearest_;
+  bool is_complete_ = false;
   double bound_ = 0;
   double price_of_bound_ = 0;
 };
@@ -320,7 +344,13 @@ struct MinCut {
   /// @throws BudgetInfeasible if no price fits
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     StagedRequest staged(request);
-    return min_cut::Ladder(staged).climb(looks_further).plan;
+    min_cut::Ladder ladder(staged);
+    if (ladder.climb({}, {}, looks_further)) return ladder.choice().plan;
+    throw budget_infeasible({.planner = "min-cut",
+                             .budget = request.budget,
+                             .smallest = ladder.smallest_bytes(),
+                             .how = "the least of all its cuts",
+                             .bound = lower_bound_bytes(request.program)});
   }
 };
 

@@ -12,6 +12,7 @@
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
 #include <reprise/planner/budget_infeasible.hpp>
+#include <reprise/planner/byte_grain.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/planner.hpp>
@@ -44,20 +45,32 @@ class Online {
   /// What the planner plays.
   [[nodiscard]] const P& policy() const noexcept { return policy_; }
 
-  /// @throws BudgetInfeasible naming a budget that was tried and works, found by halving: a smaller
-  ///   one may work too.
+  /// @throws BudgetInfeasible naming the least of the budgets that were tried and work. They are
+  ///   tried by halving, and then all below it that differ, or so many of them as the message says:
+  ///   of those that were not tried one may work. Each larger budget is met, by the policy's run in
+  ///   a smaller one if need be.
   [[nodiscard]] Plan operator()(const PlanRequest& request) const {
     check_request(request);
     const byte_count bound = lower_bound_bytes(request.program);
-    if (std::optional<Plan> plan = within(request, request.budget)) {
-      plan->bound_bytes = bound;
-      return *std::move(plan);
+    std::optional<Plan> plan = within(request, request.budget);
+    if (!plan) {
+      const Least least = find_least(request, bound);
+      if (least.bytes > request.budget) refuse(request, least, bound);
+      plan = within_less(request, least.bytes);
     }
-    throw budget_infeasible(name_, request.budget, smallest_budget(request, bound), bound);
+    plan->bound_bytes = bound;
+    return *std::move(plan);
   }
 
  private:
   static constexpr int most_tries = 16;
+
+  /// The smallest budget that is met, as far as was tried.
+  struct Least {
+    byte_count bytes;
+    std::size_t tried;  ///< budgets
+    bool is_proven;     ///< all budgets below it were tried that are not alike
+  };
 
   // With several passes in flight the run's own budget shrinks until all of them fit together.
   [[nodiscard]] std::optional<Plan> within(const PlanRequest& request, byte_count budget) const {
@@ -108,20 +121,71 @@ class Online {
     }
   }
 
-  [[nodiscard]] byte_count smallest_budget(const PlanRequest& request, byte_count bound) const {
-    byte_count works = run(request, unlimited_bytes)->peak_bytes;
-    byte_count fails = std::min(bound, works);
+  // By halving, and then from below, as a budget may work where a larger one does not.
+  [[nodiscard]] Least find_least(const PlanRequest& request, byte_count bound) const {
+    Least least{.bytes = run(request, unlimited_bytes)->peak_bytes, .tried = 1, .is_proven = false};
+    byte_count fails = std::min(bound, least.bytes);
     if (fails > 0) --fails;  // the bound itself may work
-    while (works - fails > 1) {
-      const byte_count middle = fails + (works - fails) / 2;
-      const std::optional<Plan> plan = within(request, middle);
-      if (plan) {
-        works = std::min(middle, works);
+    while (least.bytes - fails > 1) {
+      const byte_count middle = fails + (least.bytes - fails) / 2;
+      ++least.tried;
+      if (within(request, middle)) {
+        least.bytes = middle;
       } else {
         fails = middle;
       }
     }
-    return works;
+    // Several passes divide what they have by their number.
+    const byte_count grain = request.passes_in_flight > 1 ? 1 : byte_grain(request.program);
+    const byte_count first = std::max(bound, grain);
+    const byte_count count = least.bytes > first ? (least.bytes - first + grain - 1) / grain : 0;
+    const byte_count most = most_below(request.program);
+    const byte_count stride = grain * ((count + most - 1) / std::max<byte_count>(most, 1));
+    least.is_proven = stride <= grain;
+    // What is live is a multiple of the grain, and so budgets between two multiples are alike.
+    for (byte_count below = (first + grain - 1) / grain * grain; below < least.bytes;
+         below += stride) {
+      ++least.tried;
+      if (within(request, below)) least.bytes = below;
+    }
+    while (least.bytes > first && within(request, least.bytes - 1)) --least.bytes;
+    return least;
+  }
+
+  // A run at a budget that fails, where smaller ones work: by halving, the largest such.
+  [[nodiscard]] std::optional<Plan> within_less(const PlanRequest& request,
+                                                byte_count works) const {
+    constexpr int halvings = 8;
+    std::optional<Plan> best = within(request, works);
+    byte_count fails = request.budget;
+    for (int i = 0; i < halvings && fails - works > 1; ++i) {
+      const byte_count middle = works + (fails - works) / 2;
+      std::optional<Plan> plan = within(request, middle);
+      if (!plan) {
+        fails = middle;
+        continue;
+      }
+      works = middle;
+      if (plan->recomputed_cost < best->recomputed_cost) best = std::move(plan);
+    }
+    return best;
+  }
+
+  // Budgets that may be tried below one that works: fewer of long programs.
+  [[nodiscard]] static std::size_t most_below(const Program& program) {
+    constexpr std::size_t most_operations = std::size_t{1} << 15U;
+    const std::size_t operations = std::max<std::size_t>(program.operations().size(), 1);
+    return std::clamp<std::size_t>(most_operations / operations, 16, 256);
+  }
+
+  [[noreturn]] void refuse(const PlanRequest& request, const Least& least, byte_count bound) const {
+    std::string how = "the least of " + std::to_string(least.tried) + " budgets that were tried";
+    if (!least.is_proven) how += " (one between them may do, too)";
+    throw budget_infeasible({.planner = name_,
+                             .budget = request.budget,
+                             .smallest = least.bytes,
+                             .how = how,
+                             .bound = bound});
   }
 
   P policy_;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_program.hpp>
 #include <span>
@@ -25,10 +26,10 @@ namespace reprise::inline v0 {
 /// (arXiv:1604.06174) with segments of equal memory.
 class Fences {
  public:
-  /// Linear in the plan.
+  /// Linear in the plan, whose watch may end it.
   Fences(const StagedPlan& plan, stage_id instant) : program_(&plan.program()) {
     end_ = std::min(instant, program_->operation_count());
-    note_crossings();
+    note_crossings(plan.watch());
     note_held(plan, instant);
   }
 
@@ -51,7 +52,7 @@ class Fences {
     operation_id last = 0;
   };
 
-  void note_crossings() {
+  void note_crossings(const SearchWatch& watch) {
     crossings_.resize(program_->value_count());
     bytes_.assign(end_ + 1, 0);
     for (value_id storage = 0; storage < program_->value_count(); ++storage) {
@@ -60,6 +61,7 @@ class Fences {
       crossing.first = program_->maker(storage);
       crossing.last = crossing.first;
       for (const value_id member : program_->members(storage)) {
+        watch.spend(4 + program_->readers(member).size());
         for (const operation_id reader : program_->readers(member)) {
           if (reader < end_) crossing.last = std::max(crossing.last, reader);
         }

@@ -26,7 +26,7 @@ namespace reprise::inline v0 {
 ///
 /// A copy costs little more than what is open, see `settle_below`. Source: the cut is that of Jain
 /// et al. (arXiv:1910.02653) and of PyTorch's partitioner, with a price in place of a set of values
-/// that may be kept.
+/// that may be kept. The plan's watch ends what takes long.
 class InstantCut {
  public:
   /// @param plan must outlive this and stay as it is while it is read
@@ -139,9 +139,11 @@ class InstantCut {
     }
 
     [[nodiscard]] ParametricCut cut() const {
-      ParametricCut cut(node_count, total_cost);
+      const SearchWatch& watch = needs.plan().watch();
+      ParametricCut cut(node_count, total_cost, watch);
       for (const auto& [storage, bytes, maker, is_there, is_needed] : programme.storages) {
         const std::uint32_t node = storage_nodes[storage];
+        watch.spend(8);
         if (is_there) continue;
         if (stays(storage)) {
           cut.keep_free(node, bytes);
@@ -152,6 +154,7 @@ class InstantCut {
       }
       for (const auto& [op, cost] : programme.remakes) cut.charge(remake_nodes[op], cost);
       for (const auto& [op, storage] : programme.needs) {
+        watch.spend(8);
         cut.imply(remake_nodes[op], storage_nodes[storage]);
       }
       for (const auto& [op, maker] : programme.consumptions) {
@@ -196,14 +199,20 @@ class InstantCut {
   ParametricCut cut_;
 };
 
-/// A plan with the reruns of a cut added and without what they make useless.
-/// @param memory a plan of the same program and limits that nobody needs any more
-[[nodiscard]] inline StagedPlan with_reruns(const StagedPlan& plan,
-                                            std::span<const Placement> reruns, StagedPlan memory) {
+/// A plan's placements and more of them.
+[[nodiscard]] inline std::vector<Placement> placements_with(const StagedPlan& plan,
+                                                            std::span<const Placement> reruns) {
   std::vector<Placement> placements = plan.placements();
   placements.insert(placements.end(), reruns.begin(), reruns.end());
-  StagedPlan next = std::move(memory);
-  next.reset(placements);
+  return placements;
+}
+
+/// Takes away what reruns make useless that were added to a plan.
+/// @param plan without them
+/// @param next with them
+[[nodiscard]] inline StagedPlan without_useless(const StagedPlan& plan,
+                                                std::span<const Placement> reruns,
+                                                StagedPlan next) {
   UselessRuns useless;
   for (const Placement& p : reruns) {
     useless.suspect(p);
@@ -216,10 +225,19 @@ class InstantCut {
   next.commit();
   return next;
 }
+/// A plan with the reruns of a cut added and without what they make useless.
+/// @param memory a plan of the same program and limits that nobody needs any more
+[[nodiscard]] inline StagedPlan with_reruns(const StagedPlan& plan,
+                                            std::span<const Placement> reruns, StagedPlan memory) {
+  memory.reset(placements_with(plan, reruns));
+  return without_useless(plan, reruns, std::move(memory));
+}
 /// The same in memory of its own.
 [[nodiscard]] inline StagedPlan with_reruns(const StagedPlan& plan,
                                             std::span<const Placement> reruns) {
-  return with_reruns(plan, reruns, plan);
+  return without_useless(
+      plan, reruns,
+      StagedPlan(plan.program(), plan.limits(), placements_with(plan, reruns), plan.watch()));
 }
 
 }  // namespace reprise::inline v0

@@ -40,6 +40,8 @@ class InstantNeeds {
     collect();
   }
 
+  /// The plan that has the instant.
+  [[nodiscard]] const StagedPlan& plan() const noexcept { return *plan_; }
   /// What it is read from.
   [[nodiscard]] const StagedProgram& program() const noexcept { return *program_; }
   /// The number of storages that matter: those that are needed, or by a remake of another one.
@@ -64,6 +66,7 @@ class InstantNeeds {
            .is_needed = i < held_count_});
     }
     for (const operation_id op : remakes_) {
+      plan_->watch().spend(8 * program_->reads(op).size());
       choice.remakes.push_back({.op = op, .cost = remake_cost(op)});
       list_needs(op, choice);
     }
@@ -82,12 +85,14 @@ class InstantNeeds {
       for (const value_id member : program_->members(storage)) needs[member] = next_need(member);
     }
     for (operation_id op = instant_ + 1; op-- > 0;) {
+      plan_->watch().spend(1);
       stage_id stage = StagedPlan::never;
       for (const value_id written : program_->writes(op)) {
         stage = std::min(stage, needs[written]);
       }
       if (stage == StagedPlan::never || plan_->contains(op, stage)) continue;
       list.push_back({op, stage});
+      plan_->watch().spend(4 * program_->reads(op).size());
       for (const value_id read : program_->reads(op)) {
         const value_id storage = program_->storage(read);
         const bool must = program_->consumes(op, read);
@@ -111,6 +116,7 @@ class InstantNeeds {
 
   void note_held() {
     for (value_id storage = 0; storage < program_->value_count(); ++storage) {
+      plan_->watch().spend(2);
       for (const StagedPlan::Span& span : plan_->spans(storage)) {
         if (span.begin > instant_ || span.end <= instant_) continue;
         want(storage);
@@ -152,6 +158,7 @@ class InstantNeeds {
     }
     is_free_.assign(program_->operation_count(), 0);
     for (operation_id op = instant_ + 1; op-- > 0;) {
+      plan_->watch().spend(4 + 2 * program_->reads(op).size());
       is_free_[op] = is_free(op) ? 1 : 0;
       stage_id stage = StagedPlan::never;
       for (const value_id written : program_->writes(op)) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <reprise/core/error.hpp>
+#include <reprise/planner/staged/search_watch.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -32,7 +33,9 @@ class MaxFlow {
   static constexpr std::uint32_t no_arc = std::numeric_limits<std::uint32_t>::max();
 
   /// No arcs yet.
-  explicit MaxFlow(std::uint32_t node_count) : first_(node_count, no_arc), level_(node_count) {}
+  /// @param watch ends `solve` and `merge`; the flow may only be destroyed then
+  explicit MaxFlow(std::uint32_t node_count, SearchWatch watch = {})
+      : first_(node_count, no_arc), level_(node_count), watch_(watch) {}
 
   /// Nodes, the source and the sink included.
   [[nodiscard]] std::uint32_t node_count() const noexcept {
@@ -57,6 +60,7 @@ class MaxFlow {
 
   /// Makes the flow as large as it can be.
   /// @returns its value
+  /// @throws TimeIsUp if its watch ended it
   capacity_type solve(std::uint32_t source, std::uint32_t sink) {
     while (find_levels(source, sink)) {
       current_ = first_;
@@ -79,6 +83,7 @@ class MaxFlow {
     std::vector<std::uint32_t> numbers;
     numbers.reserve(before.size() / 2);
     for (std::size_t a = 0; a < before.size(); a += 2) {
+      watch_.spend(2);
       const std::uint32_t from = into[before[a + 1].to];
       const std::uint32_t to = into[before[a].to];
       numbers.push_back(from == to ? no_arc : add_arc(from, to, before[a].residual));
@@ -116,6 +121,7 @@ class MaxFlow {
       const std::uint32_t node = queue_[head];
       for (std::uint32_t a = first_[node]; a != no_arc; a = arcs_[a].next) {
         const Arc& arc = arcs_[a];
+        watch_.spend(1);
         if (arc.residual == 0 || level_[arc.to] != unreached) continue;
         level_[arc.to] = level_[node] + 1;
         queue_.push_back(arc.to);
@@ -155,6 +161,7 @@ class MaxFlow {
     std::uint32_t& a = current_[node];
     while (a != no_arc) {
       const Arc& arc = arcs_[a];
+      watch_.spend(1);
       if (arc.residual > 0 && level_[arc.to] == level_[node] + 1) break;
       a = arc.next;
     }
@@ -163,6 +170,7 @@ class MaxFlow {
 
   // Returns how much of the path, from the source, still has capacity.
   std::size_t push_along_path(capacity_type& pushed) {
+    watch_.spend(path_.size());
     capacity_type amount = unlimited;
     for (const std::uint32_t a : path_) amount = std::min(amount, arcs_[a].residual);
     std::size_t kept = path_.size();
@@ -182,6 +190,7 @@ class MaxFlow {
   std::vector<std::uint32_t> queue_;
   std::vector<std::uint32_t> path_;
   capacity_type value_ = 0;
+  SearchWatch watch_;
 };
 
 }  // namespace reprise::inline v0

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <numeric>
 #include <reprise/planner/staged/max_flow.hpp>
+#include <reprise/planner/staged/search_watch.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -35,9 +36,10 @@ class ParametricCut {
 
   /// @param node_count the source and the sink included
   /// @param total_cost of all nodes: what costs are measured by
-  ParametricCut(std::uint32_t node_count, double total_cost)
+  /// @param watch ends `solve` and `settle`; the cut may only be destroyed then
+  ParametricCut(std::uint32_t node_count, double total_cost, SearchWatch watch = {})
       : scale_(total_cost > 0 ? resolution / total_cost : 1.0),
-        flow_(node_count),
+        flow_(node_count, watch),
         nodes_(node_count) {
     std::iota(nodes_.begin(), nodes_.end(), 0U);
   }

@@ -37,6 +37,7 @@ class UselessRuns {
 
   /// Takes one run away whatever needs it; what it read is suspected.
   void remove(StagedPlan& plan, Placement p) {
+    plan.watch().spend(2 * plan.program().reads(p.op).size());
     plan.remove(p.op, p.stage);
     for (const value_id read : plan.program().reads(p.op)) suspect(plan, read, p.stage);
   }

@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
+#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/stage_profile.hpp>
 #include <reprise/planner/staged/staged_program.hpp>
 #include <span>
@@ -63,8 +65,9 @@ class StagedPlan {
 
   /// @param program must outlive this
   /// @param placements reruns, and as (op, op) operations that are deferred. Linear in all of it.
+  /// @param watch ends what changes the plan; the plan may only be destroyed then
   StagedPlan(const StagedProgram& program, Limits limits,
-             std::span<const Placement> placements = {})
+             std::span<const Placement> placements = {}, SearchWatch watch = {})
       : program_(&program),
         limits_{.budget = std::min(limits.budget, program.total_bytes()),
                 .rest = std::min({limits.rest, limits.budget, program.total_bytes()})},
@@ -77,7 +80,9 @@ class StagedPlan {
         profile_(program.stage_count()),
         local_(program.stage_count(), 0),
         is_dirty_(program.stage_count(), 0),
-        touched_(program.value_count()) {
+        stale_in_(program.value_count(), 0),
+        touched_(program.value_count()),
+        watch_(watch) {
     place(placements);
   }
 
@@ -114,6 +119,10 @@ class StagedPlan {
 
   /// What is placed.
   [[nodiscard]] const StagedProgram& program() const noexcept { return *program_; }
+  /// Lets another watch end its changes.
+  void watch_by(SearchWatch watch) noexcept { watch_ = watch; }
+  /// What ends its changes.
+  [[nodiscard]] const SearchWatch& watch() const noexcept { return watch_; }
   /// What the plan has to keep to.
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
   /// The cost of all runs after each operation's first.
@@ -139,20 +148,15 @@ class StagedPlan {
   }
   /// The stage of the first use of a value in [first, last), or `never`.
   [[nodiscard]] stage_id first_use(value_id value, stage_id first, stage_id last) const noexcept {
-    for (const Use& use : uses_[value]) {
-      if (use.stage >= last) break;
-      if (use.stage >= first) return use.stage;
-    }
-    return never;
+    const auto use = first_from(uses_[value], first);
+    return use != uses_[value].end() && use->stage < last ? use->stage : never;
   }
   /// The stage of the last use of a value in [first, last), or `never`.
   [[nodiscard]] stage_id last_use(value_id value, stage_id first, stage_id last) const noexcept {
-    stage_id found = never;
-    for (const Use& use : uses_[value]) {
-      if (use.stage >= last) break;
-      if (use.stage >= first) found = use.stage;
-    }
-    return found;
+    const auto after = first_from(uses_[value], last);
+    if (after == uses_[value].begin()) return never;
+    const stage_id found = std::prev(after)->stage;
+    return found >= first ? found : never;
   }
   /// When a storage is there.
   [[nodiscard]] std::span<const Span> spans(value_id storage) const noexcept {
@@ -271,6 +275,14 @@ class StagedPlan {
     stage_id stage;
     std::uint32_t count;
   };
+
+  // The first use at or after a stage. Most values have few, which are faster gone through.
+  [[nodiscard]] static std::vector<Use>::const_iterator first_from(const std::vector<Use>& uses,
+                                                                   stage_id stage) noexcept {
+    constexpr std::size_t few = 16;
+    if (uses.size() > few) return std::ranges::lower_bound(uses, stage, {}, &Use::stage);
+    return std::ranges::find_if(uses, [&](const Use& use) { return use.stage >= stage; });
+  }
   /// What a stage does to one storage while its bytes are worked out.
   struct Touch {
     std::uint64_t visit = 0;
@@ -297,6 +309,7 @@ class StagedPlan {
       }
     }
     for (operation_id op = 0; op < program_->operation_count(); ++op) {
+      watch_.spend(16 + 8 * runs_[op].size());
       std::ranges::sort(runs_[op]);
       for (const stage_id stage : runs_[op]) operations_[stage].push_back(op);
       cost_ += static_cast<double>(runs_[op].size() - 1) * program_->step(op).cost;
@@ -306,6 +319,7 @@ class StagedPlan {
   void list_uses() {
     for (stage_id stage = 0; stage < program_->stage_count(); ++stage) {
       for (const operation_id op : operations_[stage]) {
+        watch_.spend(8 + 8 * program_->reads(op).size());
         for (const value_id read : program_->reads(op)) {
           std::vector<Use>& uses = uses_[read];
           if (!uses.empty() && uses.back().stage == stage) {
@@ -327,6 +341,7 @@ class StagedPlan {
     heights[0] = program_->constant_bytes() - limits_.budget;
     const stage_id turn = program_->program().turn();
     for (value_id storage = 0; storage < program_->value_count(); ++storage) {
+      watch_.spend(16);
       fresh_.clear();
       for (const value_id member : program_->members(storage)) bind(member, storage);
       spans_[storage] = fresh_;
@@ -373,9 +388,15 @@ class StagedPlan {
       mark_dirty(runs_[op][1]);
     }
     stale_.clear();
+    ++stale_round_;
+    watch_.spend(16 + 8 * program_->reads(op).size());
     for (const value_id read : program_->reads(op)) {
-      if (is_added ? add_use(read, stage) : remove_use(read, stage)) {
-        note_stale(program_->storage(read));
+      if (!(is_added ? add_use(read, stage) : remove_use(read, stage))) continue;
+      const value_id storage = program_->storage(read);
+      if (program_->members(storage).size() == 1) {
+        refresh_use(storage, stage);
+      } else {
+        note_stale(storage);
       }
     }
     for (const value_id written : program_->writes(op)) note_stale(program_->storage(written));
@@ -410,7 +431,7 @@ class StagedPlan {
   }
 
   void note_stale(value_id storage) {
-    if (std::ranges::find(stale_, storage) == stale_.end()) stale_.push_back(storage);
+    if (std::exchange(stale_in_[storage], stale_round_) != stale_round_) stale_.push_back(storage);
   }
 
   void mark_dirty(stage_id stage) {
@@ -422,6 +443,19 @@ class StagedPlan {
   void set_local(stage_id stage, double local) {
     profile_.add(stage, local - local_[stage]);
     local_[stage] = local;
+  }
+
+  // The same as `refresh` where one value has the storage to itself and a use of it came or went.
+  void refresh_use(value_id storage, stage_id stage) {
+    const operation_id maker = program_->maker(storage);
+    const auto run =
+        static_cast<std::size_t>(std::max<std::ptrdiff_t>(run_before(maker, stage), 0));
+    const stage_id begin = runs_[maker][run];
+    const stage_id last = last_use(storage, run == 0 ? 0 : begin, next_run(maker, run));
+    const stage_id end = last == never ? begin : std::max(last, begin);
+    Span& span = spans_[storage][run];
+    stretch(storage, span, end);
+    span.end = end;
   }
 
   // Works out the spans of a storage anew and changes the profile by what is different.
@@ -438,6 +472,7 @@ class StagedPlan {
     const std::vector<Use>& uses = uses_[value];
     const bool is_owner = value == storage;
     if (!is_owner) rebind(value, runs);
+    watch_.spend(4 * runs.size() + uses.size());
     auto use = uses.begin();
     for (std::size_t run = 0; run < runs.size(); ++run) {
       const stage_id next = run + 1 < runs.size() ? runs[run + 1] : never;
@@ -526,6 +561,7 @@ class StagedPlan {
     ++visit_;
     double live = 0;
     for (std::uint32_t i = 0; i < operations.size(); ++i) {
+      watch_.spend(8 + 8 * program_->reads(operations[i]).size());
       for (const value_id read : program_->reads(operations[i])) live += touch(read, stage, i);
       for (const value_id written : program_->writes(operations[i])) {
         live += touch(written, stage, i);
@@ -620,12 +656,15 @@ class StagedPlan {
   std::vector<std::pair<stage_id, double>> settled_log_;
   std::vector<std::uint8_t> is_dirty_;
   std::vector<stage_id> dirty_;
-  std::vector<value_id> stale_;
+  std::vector<value_id> stale_;          ///< storages whose spans `apply` has to work out anew
+  std::vector<std::uint64_t> stale_in_;  ///< of a storage: the last round that listed it there
+  std::uint64_t stale_round_ = 0;
   std::vector<Span> fresh_;
   std::vector<std::uint32_t> next_bound_;
   // Scratch of `local_bytes`; one thread at a time reads a plan.
   mutable std::vector<Touch> touched_;
   mutable std::uint64_t visit_ = 0;
+  SearchWatch watch_;
 };
 
 }  // namespace reprise::inline v0

@@ -13,6 +13,7 @@
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/program.hpp>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -28,10 +29,6 @@ class FlatLists {
   void open() { begins_.push_back(static_cast<std::uint32_t>(items_.size())); }
   /// Adds to the list that was opened last.
   void add(std::uint32_t item) { items_.push_back(item); }
-  /// What was added so far to the list that was opened last.
-  [[nodiscard]] std::span<const std::uint32_t> last() const {
-    return std::span(items_).subspan(begins_.back());
-  }
   /// A list by its number, in the order of `open`; undefined for one that was not opened.
   [[nodiscard]] std::span<const std::uint32_t> operator[](std::size_t list) const noexcept {
     const std::size_t end = list + 1 < begins_.size() ? begins_[list + 1] : items_.size();
@@ -98,9 +95,9 @@ class StagedProgram {
   [[nodiscard]] std::span<const value_id> consumes(operation_id op) const noexcept {
     return program_->operations()[op].consumes;
   }
-  /// Whether a value is among them. Linear in them.
+  /// Whether a value is among them. Logarithmic in them.
   [[nodiscard]] bool consumes(operation_id op, value_id value) const noexcept {
-    return std::ranges::find(consumes(op), value) != consumes(op).end();
+    return std::ranges::binary_search(consumed_[op], value);
   }
   /// The operations that read a value.
   [[nodiscard]] std::span<const operation_id> readers(value_id value) const noexcept {
@@ -172,13 +169,22 @@ class StagedProgram {
 
   void add_steps() {
     total_bytes_ = constant_bytes_;
+    std::vector<operation_id> read_by(value_count(), Program::no_operation);
+    std::vector<value_id> consumed;
     for (const Operation& op : program_->operations()) {
+      const auto add_read = [&, number = operation_count()](value_id value) {
+        if (is_made(value) && std::exchange(read_by[value], number) != number) reads_.add(value);
+      };
       Step step{.cost = op.cost,
                 .extra_bytes = static_cast<double>(op.transient_bytes),
                 .is_repeatable = op.repeatable,
                 .can_skip_output = op.can_skip_output};
       reads_.open();
       for (const value_id read : op.reads) add_read(read);
+      consumed.assign(op.consumes.begin(), op.consumes.end());
+      std::ranges::sort(consumed);
+      consumed_.open();
+      for (const value_id value : consumed) consumed_.add(value);
       writes_.open();
       for (const value_id written : op.writes) {
         writes_.add(written);
@@ -197,11 +203,6 @@ class StagedProgram {
       total_bytes_ += step.written_bytes + step.extra_bytes;
       steps_.push_back(step);
     }
-  }
-
-  void add_read(value_id value) {
-    const auto so_far = reads_.last();
-    if (is_made(value) && std::ranges::find(so_far, value) == so_far.end()) reads_.add(value);
   }
 
   void add_readers() {
@@ -234,6 +235,7 @@ class StagedProgram {
   const Program* program_;
   std::vector<Step> steps_;
   FlatLists reads_;
+  FlatLists consumed_;  ///< in order of their numbers
   FlatLists writes_;
   FlatLists readers_;
   FlatLists members_;

@@ -96,7 +96,7 @@ class BestPlacements {
   // Keeps what came after the best state.
   void compact() {
     fold();
-    longest_ = 4096 + 2 * journal_.size() + 4 * best_.size();
+    longest_ = 4096 + 2 * journal_.size() + best_.size() / 4;
   }
   void fold() {
     if (length_ == 0) return cancel(journal_);
@@ -148,6 +148,7 @@ class StagedSearch {
   };
 
   /// Starts from a plan, which may be over its budget.
+  /// @throws TimeIsUp if the plan's watch ended it
   StagedSearch(StagedPlan start, Options options)
       : plan_(std::move(start)),
         program_(&plan_.program()),
@@ -158,7 +159,11 @@ class StagedSearch {
         memo_(program_->operation_count()) {
     plan_.settle();
     plan_.commit();
-    for (const Placement& p : plan_.placements()) list(p);
+    for (const Placement& p : plan_.placements()) {
+      plan_.watch().spend(32);
+      list(p);
+    }
+    violation_ = plan_.profile().violation();
     unit_ = unit_of_cost();
     price_ = options.first_price > 0 ? options.first_price : low_price();
     best_cost_ = plan_.fits() ? plan_.cost() : infinity;
@@ -172,16 +177,21 @@ class StagedSearch {
   [[nodiscard]] double best_cost() const noexcept { return best_cost_; }
   /// True once a state was within the budget.
   [[nodiscard]] bool has_plan() const noexcept { return best_cost_ < infinity; }
-  /// As it is now, which need not be the best.
-  [[nodiscard]] const StagedPlan& plan() const noexcept { return plan_; }
+  /// How far the state that was accepted last is over the budget, see `StageProfile::violation`.
+  [[nodiscard]] double violation() const noexcept { return violation_; }
   /// Of a byte over the budget at a stage, in the program's unit of cost.
   [[nodiscard]] double price() const noexcept { return price_; }
   /// Moves tried so far, those that were refused included.
   [[nodiscard]] std::uint64_t tries() const noexcept { return tries_; }
-  /// The placements of the best state: those of the start if there is no plan.
-  [[nodiscard]] std::vector<Placement> take() && { return std::move(best_).best(); }
+  /// The placements of the best state, or of the one that was accepted last if there is no plan.
+  [[nodiscard]] std::vector<Placement> take() && {
+    if (!has_plan()) best_.mark();
+    return std::move(best_).best();
+  }
 
   /// Goes on for some tries at a progress between 0, hot, and 1, cold.
+  /// @throws TimeIsUp if the plan's watch ended it; nothing may be called then but what tells of
+  ///   states that were accepted, and `take`
   void run(std::uint64_t tries, double progress) {
     temperature_ = unit_ * options_.first_temperature *
                    std::pow(options_.last_temperature / options_.first_temperature, progress);
@@ -265,6 +275,7 @@ class StagedSearch {
     }
     best_.note(plan_.changes());
     plan_.commit();
+    violation_ = plan_.profile().violation();
     if (plan_.fits() && plan_.cost() < best_cost_ * (1 - 1e-12)) {
       best_cost_ = plan_.cost();
       best_.mark();
@@ -312,6 +323,7 @@ class StagedSearch {
   // What a rerun consumes is remade for it alone.
   [[nodiscard]] bool feeds_consumer(Placement p) const {
     for (const value_id written : program_->writes(p.op)) {
+      plan_.watch().spend(4 * program_->readers(written).size());
       for (const operation_id reader : program_->readers(written)) {
         if (reader != p.stage && program_->consumes(reader, written) &&
             plan_.contains(reader, p.stage)) {
@@ -354,6 +366,7 @@ class StagedSearch {
   }
 
   [[nodiscard]] bool is_held_through(value_id storage, stage_id stage) const {
+    plan_.watch().spend(8 + plan_.spans(storage).size());
     return std::ranges::any_of(plan_.spans(storage), [&](const StagedPlan::Span& span) {
       return span.begin <= stage && stage < span.end;
     });
@@ -401,6 +414,7 @@ class StagedSearch {
     chosen_.assign(1, op);
     memo_[op].chosen = visit_;
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
+      plan_.watch().spend(8 * program_->reads(chosen_[i]).size());
       for (const value_id read : program_->reads(chosen_[i])) {
         const operation_id maker = program_->maker(read);
         if (memo_[maker].chosen == visit_ || plan_.contains(maker, stage)) continue;
@@ -431,10 +445,12 @@ class StagedSearch {
     if (span.end + 1 >= stage) return 0;
     const double bytes = program_->storage_bytes(program_->storage(value));
     if (bytes == 0) return 0;
+    plan_.watch().spend(8 + (stage - span.end) / 8);
     return price_ * plan_.profile().growth(span.end + 1, stage, bytes, limit / price_);
   }
 
   [[nodiscard]] double price_of_remaking(operation_id op, stage_id stage, double limit, int depth) {
+    plan_.watch().spend(16);
     if (plan_.contains(op, stage) || memo_[op].chosen == visit_) return 0;
     if (memo_[op].priced == visit_) return memo_[op].price;
     const StagedProgram::Step& step = program_->step(op);
@@ -510,6 +526,7 @@ class StagedSearch {
   double price_ = 1;
   double temperature_ = 1;
   double last_violation_ = infinity;
+  double violation_ = infinity;  ///< of the state that was accepted last
   std::uint64_t tries_ = 0;
   std::vector<Placement> listed_;
   std::unordered_map<std::uint64_t, std::uint32_t> slots_;
