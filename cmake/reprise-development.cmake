@@ -33,6 +33,10 @@ if(REPRISE_SANITIZE)
   target_link_options(reprise_development INTERFACE ${sanitizers})
 endif()
 
+if(REPRISE_SANITIZE_THREADS)
+  include(reprise-threads)
+endif()
+
 if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(REPRISE_CCACHE ccache)
   mark_as_advanced(REPRISE_CCACHE)

@@ -33,7 +33,7 @@ function(reprise_add_test name)
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE reprise_test_main ${arg_LIBRARIES})
   # Tests run side by side: a thread that has nothing to do must not spin on another one's core.
-  set(environment OMP_WAIT_POLICY=passive)
+  set(environment OMP_WAIT_POLICY=passive ${REPRISE_THREADS_ENVIRONMENT})
   add_test(NAME ${name} COMMAND ${target})
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${labels}"
                                           ENVIRONMENT "${environment}")

@@ -42,7 +42,7 @@ inline reprise::Program random_recorded_program(std::mt19937_64& random, std::si
   if (below(2) == 0)
     results.push_back(static_cast<reprise::value_id>(1 + below(values.size() - 1)));
   std::ranges::sort(results);
-  results.erase(std::ranges::unique(results).begin(), results.end());
+  results.erase(std::unique(results.begin(), results.end()), results.end());  // for clang 14
   return {std::move(values), std::move(operations), reprise::Program::no_operation, 1, true,
           std::move(results)};
 }
