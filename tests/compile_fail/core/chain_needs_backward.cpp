@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
-// expect: HasBackward|has_backward
+// expect: takes_backward<Half
 
 #include <reprise/core/chain.hpp>
 #include <vector>
