@@ -156,7 +156,9 @@
 #include <reprise/store/online_event.hpp>
 #include <reprise/store/operation_feed.hpp>
 #include <reprise/store/operation_store.hpp>
+#include <reprise/store/operation_store_options.hpp>
 #include <reprise/store/remat_store.hpp>
+#include <reprise/store/replay_check.hpp>
 #include <reprise/store/scheduled.hpp>
 #include <reprise/store/store_event.hpp>
 #include <reprise/threshold/constant_threshold.hpp>
