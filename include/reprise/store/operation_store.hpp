@@ -1256,12 +1256,23 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     for (const std::size_t index : o.consumes) {
       const storage_id id = values[o.inputs[index]].storage;
       empty(id);
-      if (storages[id].is_pinned) {
+      if (std::exchange(storages[id].is_pinned, false)) {
         graph.unmake(id);
+        for (const value_number value : storages[id].values) unsettle(value);
       } else {
         graph.evict(id);
       }
     }
+  }
+
+  // Held for good it did without its function; if that is still there, it is remade like others.
+  void unsettle(value_number value) {
+    Value& v = values[value];
+    if (v.op == none || v.needs == 0 || !v.is_settled) return;
+    Operation& o = operations[v.op];
+    if (!o.has_recipe || !o.repeatable) return;
+    v.is_settled = false;
+    ++o.needed_outputs;
   }
 
   // What was changed in place cannot be remade: the change would be lost.
