@@ -30,6 +30,7 @@
 #include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/node.hpp>
+#include <reprise/core/node_check.hpp>
 #include <reprise/core/node_traits.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/philox.hpp>
@@ -138,6 +139,7 @@
 #include <reprise/run/step_notes.hpp>
 #include <reprise/run/step_verification.hpp>
 #include <reprise/run/stored_input.hpp>
+#include <reprise/run/storage_overlap.hpp>
 #include <reprise/run/tape_traits.hpp>
 #include <reprise/run/tensor_range.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>

@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0::node {
+namespace reprise::inline v0 {
+
+namespace node {
 
 template <class>
 inline constexpr bool never = false;
@@ -164,4 +166,6 @@ constexpr bool check() {
   return true;
 }
 
-}  // namespace reprise::inline v0::node
+}  // namespace node
+
+}  // namespace reprise::inline v0
