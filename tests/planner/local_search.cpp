@@ -87,7 +87,7 @@ TEST_CASE("plans of equal seed and number of tries do not depend on threads") {
       const reprise::PlanRequest request{.program = program,
                                          .budget = least + (all - least) * share / 4};
       const auto plan_on = [&](unsigned threads) {
-        return reprise_test::plan_fresh(LocalSearch{{.tries = 4000, .threads = threads, .seed = 3}},
+        return reprise_test::plan_fresh(LocalSearch{{.tries = 1000, .threads = threads, .seed = 3}},
                                         request);
       };
       const std::optional<reprise::Plan> alone = plan_on(1);

@@ -65,7 +65,7 @@ TEST_CASE_TEMPLATE("an online policy's run is a schedule that the ledger accepts
       CAPTURE(layers);
       check_on<Policy>(reprise_test::chain_program(layers), passes);
     }
-    for (std::uint32_t seed = 0; seed < 60; ++seed) {
+    for (std::uint32_t seed = 0; seed < 20; ++seed) {
       CAPTURE(seed);
       check_on<Policy>(reprise_test::random_program(seed), passes);
     }

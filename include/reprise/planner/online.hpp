@@ -173,9 +173,9 @@ class Online {
 
   // Budgets that may be tried below one that works: fewer of long programs.
   [[nodiscard]] static std::size_t most_below(const Program& program) {
-    constexpr std::size_t most_operations = std::size_t{1} << 15U;
+    constexpr std::size_t most_operations = std::size_t{1} << 14U;
     const std::size_t operations = std::max<std::size_t>(program.operations().size(), 1);
-    return std::clamp<std::size_t>(most_operations / operations, 16, 256);
+    return std::clamp<std::size_t>(most_operations / operations, 16, 128);
   }
 
   [[noreturn]] void refuse(const PlanRequest& request, const Least& least, byte_count bound) const {
