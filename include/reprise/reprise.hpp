@@ -101,6 +101,7 @@
 #include <reprise/program/engine_state.hpp>
 #include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/explain.hpp>
+#include <reprise/program/grown_bytes.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/ledger.hpp>
@@ -122,6 +123,7 @@
 #include <reprise/report/timeline_svg.hpp>
 #include <reprise/run/action_event.hpp>
 #include <reprise/run/checkpointed.hpp>
+#include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
 #include <reprise/run/online_player.hpp>

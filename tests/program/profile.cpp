@@ -134,30 +134,43 @@ TEST_CASE("an engine that knows its sizes is planned and run without a measuring
   net.end_step();
 }
 
-TEST_CASE("an engine's profile that is wrong is refused") {
+TEST_CASE("an engine's profile that says too little grows, or is refused where there is no room") {
   Calls calls;
   SizedGraph graph(calls);
   NoStatistics tracker;
-  reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
-  reprise::Checkpointed net{graph, tracker, scheduler};
-  net.begin_step();
   const Tensor x(4, 0.5F);
-  const auto forward = [&] { static_cast<void>(net.forward(x)); };
-  graph.numerator = 1;
-  CHECK_THROWS_AS(forward(), reprise::ProfileMismatch);
-  graph.numerator = 2;  // and asked for anew
-  CHECK_NOTHROW(forward());
+  const auto train = [&](std::size_t numerator, reprise::byte_count budget) {
+    graph.numerator = numerator;
+    reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
+    reprise::Checkpointed net{graph, tracker, scheduler, {.budget = budget}};
+    net.begin_step();
+    auto pass = net.forward(x);
+    net.backward(std::move(pass), Tensor(4, 1.0F));
+    return net.report().peak_bytes;
+  };
+  const reprise::byte_count peak = train(2, reprise::unlimited_bytes);
+  CHECK(train(1, reprise::unlimited_bytes) == peak);
+  CHECK(train(1, peak) == peak);
+  CHECK_THROWS_AS(train(1, peak - 1), reprise::ProfileMismatch);
+  CHECK_THROWS_AS(train(1, peak / 2), reprise::ProfileMismatch);
+}
 
+TEST_CASE("an engine's profile that is wrong is refused") {
+  Calls calls;
+  NoStatistics tracker;
+  const Tensor x(4, 0.5F);
+  const auto forward = [&](auto& net) { static_cast<void>(net.forward(x)); };
   SizedGraph fewer(calls);
+  fewer.numerator = 2;
   fewer.nodes_in_profile = 2;
   reprise::CheckpointScheduler of_fewer{reprise::RecomputeAll{}};
   reprise::Checkpointed other{fewer, tracker, of_fewer};
   other.begin_step();
-  CHECK_THROWS_WITH_AS(static_cast<void>(other.forward(x)), "a profile of 2 nodes for a graph of 3",
+  CHECK_THROWS_WITH_AS(forward(other), "a profile of 2 nodes for a graph of 3",
                        reprise::InvalidArgument);
   fewer.nodes_in_profile = 3;
   fewer.ports_in_profile = 0;
-  CHECK_THROWS_WITH_AS(static_cast<void>(other.forward(x)),
+  CHECK_THROWS_WITH_AS(forward(other),
                        "a profile of 0 outputs and 0 gradients of node 0 for a graph of 1",
                        reprise::InvalidArgument);
 }

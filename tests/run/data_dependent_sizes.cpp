@@ -17,6 +17,7 @@
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
+#include <reprise/program/keep.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
@@ -219,6 +220,13 @@ class Model {
   reprise::Graph<Tensor> graph;
 };
 
+struct KeepNothing {
+  reprise::Plan operator()(const reprise::PlanRequest& request) const {
+    const reprise::KeepSet none(request.program.values().size(), 0);
+    return {.schedule = reprise::keep(request.program, none)};
+  }
+};
+
 constexpr std::uint64_t steps = 60;
 
 Tensor ones(Model& model) {
@@ -308,20 +316,107 @@ Trained train_online(bool declares, bool begins_again, byte_count budget = repri
 
 }  // namespace
 
-TEST_CASE("sizes that depend on data refuse few passes, and those tried again are right") {
+TEST_CASE("sizes that depend on data refuse no pass where there is room") {
   for (const bool begins_again : {false, true}) {
     for (const std::uint64_t first_batch : {0U, 1000U, 2000U}) {
       CAPTURE(begins_again);
       CAPTURE(first_batch);
       const auto check = [](const Trained& trained) {
-        CHECK(trained.refused <= 20);
-        CHECK(trained.measurements == trained.refusals + 1);
+        CHECK(trained.refusals == 0);
+        CHECK(trained.measurements == 1);
       };
       const byte_count none = reprise::unlimited_bytes;
       check(train_planned(reprise::StoreAll{}, false, begins_again, none, first_batch));
       check(train_planned(reprise::RecomputeAll{}, false, begins_again, none, first_batch));
       check(train_online(false, begins_again, none, first_batch));
     }
+  }
+}
+
+TEST_CASE("sizes that depend on data refuse few passes under a budget, and never pass it") {
+  for (const byte_count budget : {18 * most_bytes, 20 * most_bytes, 24 * most_bytes}) {
+    for (const bool begins_again : {false, true}) {
+      CAPTURE(budget);
+      CAPTURE(begins_again);
+      const auto check = [](const Trained& trained) {
+        CHECK(trained.refused <= 8);
+        CHECK(trained.measurements == trained.refusals + 1);
+      };
+      check(train_planned(reprise::RecomputeAll{}, false, begins_again, budget));
+      check(train_planned(reprise::MinCut{}, false, begins_again, budget));
+      check(train_planned(reprise::Balanced{{.tries = 50}}, false, begins_again, budget));
+      check(train_online(false, begins_again, budget));
+    }
+  }
+}
+
+TEST_CASE("frozen plans go on with sizes that grew") {
+  Model model(false);
+  reprise_test::NoStatistics tracker;
+  reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
+  reprise::Checkpointed net{model.graph, tracker, scheduler};
+  net.begin_step();
+  const Tensor first = model.batch(0);
+  { const auto pass = net.forward(first); }
+  net.end_step();
+  scheduler.freeze();
+  net.resume_at(0);
+  CHECK(train(model, net, 0, false).refusals == 0);
+  CHECK(scheduler.plans_made() == 1);
+}
+
+TEST_CASE("what was seen is part of the saved state") {
+  Model model(false);
+  reprise::Rematerialised net{model.graph};
+  static_cast<void>(train(model, net, 0, false));
+  std::stringstream state;
+  net.save(state);
+  Model other(false);
+  reprise::Rematerialised resumed{other.graph};
+  resumed.load(state);
+  resumed.resume_at(0);
+  CHECK(train(other, resumed, 0, false).measurements == 0);
+  std::ostringstream before;
+  net.save(before);
+  std::ostringstream after;
+  resumed.save(after);
+  CHECK(before.str() == after.str());
+}
+
+TEST_CASE("a rerun that makes more than its original is refused, but for what was put off") {
+  enum class Part { output, saved, put_off };
+  struct Growing : Noise {
+    Part part;
+
+    Tensor forward(const Tensor& x, Tensor& factors, reprise::PassContext& pass) const {
+      Tensor y = Noise::forward(x, factors, pass);
+      if (part == Part::put_off) {
+        if (pass.will_recompute()) factors = {};
+        if (pass.is_profiling()) factors = make(1);
+      } else if (pass.is_recompute()) {
+        (part == Part::output ? y : factors) = make(x.size() + 1);
+      }
+      return y;
+    }
+  };
+  for (const Part part : {Part::output, Part::saved, Part::put_off}) {
+    World world;
+    reprise::Graph<Tensor> graph;
+    const reprise::Source first = graph.add(Growing{{{&world}}, part}, graph.input());
+    graph.output(graph.add(Noise{{&world}}, first));
+    reprise_test::NoStatistics tracker;
+    reprise::CheckpointScheduler scheduler{KeepNothing{}};
+    reprise::Checkpointed net{graph, tracker, scheduler};
+    const Tensor x(world.memory, 3);
+    net.begin_step();
+    auto pass = net.forward(x);
+    const auto backward = [&] { net.backward(std::move(pass), Tensor(world.memory, 3)); };
+    if (part == Part::put_off) {
+      CHECK_NOTHROW(backward());
+    } else {
+      CHECK_THROWS_AS(backward(), reprise::ProfileMismatch);
+    }
+    CHECK(net.live_bytes() == 0);
   }
 }
 

@@ -44,7 +44,8 @@ class InvalidState : public Error {
   using Error::Error;
 };
 
-/// A tensor that is larger than the profile said. The pass is over; the next forward profiles anew.
+/// A tensor that is larger than the profile said, where the plan or the budget has no room for it.
+/// The pass is over; the next forward measures anew and plans for the most that was seen.
 class ProfileMismatch : public Error {
   using Error::Error;
 };

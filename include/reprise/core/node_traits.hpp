@@ -55,8 +55,8 @@ struct Consumes {
 /// What a node costs for the inputs at hand. FLOPs that are not declared are measured in seconds.
 ///
 /// Bytes that depend on what is in the inputs, as those of tokens that a router sends, may be
-/// declared at their most: then plans count the most from the first forward on, and no pass is
-/// refused for having more than was measured.
+/// declared at their most: then plans count the most from the first forward on, and no pass finds
+/// that it makes more than was measured.
 struct NodeCosts {
   std::optional<double> forward_flops = std::nullopt;   ///< of one call; empty: not declared
   std::optional<double> backward_flops = std::nullopt;  ///< of one call; empty: not declared

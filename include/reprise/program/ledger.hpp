@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/core/error.hpp>
+#include <reprise/program/grown_bytes.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <string>
@@ -28,6 +29,7 @@ class Ledger {
   /// @param program must outlive the ledger
   explicit Ledger(const Program& program)
       : program_(&program),
+        bytes_(program),
         storage_of_(program.values().size(), absent),
         has_run_(program.operations().size(), 0) {
     for (value_id v = 0; v < program.values().size(); ++v) {
@@ -50,6 +52,11 @@ class Ledger {
   /// True if the operation ran before.
   /// @param op one of the program's
   [[nodiscard]] bool has_run(operation_id op) const noexcept { return has_run_[op] != 0; }
+
+  /// What values and transients take in this pass: as the program says, unless they grew. What is
+  /// present keeps its bytes until it is made anew.
+  [[nodiscard]] const GrownBytes& bytes() const noexcept { return bytes_; }
+  [[nodiscard]] GrownBytes& bytes() noexcept { return bytes_; }
 
   /// The bytes that would be live while the action runs; nothing changes.
   /// @throws InvalidSchedule if the action has no meaning now; the message names it.
@@ -95,17 +102,17 @@ class Ledger {
     }
     const Operation& op = program_->operations()[action.index];
     check_run(action, op);
-    byte_count bytes = live_bytes_ + op.transient_bytes;
+    byte_count bytes = live_bytes_ + bytes_.transient(action.index);
     for (const value_id consumed : op.consumes) {
       const Storage& storage = storages_[storage_of_[consumed]];
       if (storage.references == 1) bytes -= storage.bytes;
     }
     for (const value_id written : op.writes) {
       const Value& value = program_->values()[written];
-      if (!is_skipped(action, value) && !value.view_of) bytes += value.bytes;
+      if (!is_skipped(action, value) && !value.view_of) bytes += bytes_.of(written);
     }
     if (!op.adds_in_place) {
-      for (const value_id part : op.accumulates) bytes += program_->values()[part].bytes;
+      for (const value_id part : op.accumulates) bytes += bytes_.of(part);
     }
     return bytes;
   }
@@ -171,8 +178,8 @@ class Ledger {
         storage_of_[written] = storage_of_[*value.view_of];
         ++storages_[storage_of_[written]].references;
       } else {
-        storage_of_[written] = make_storage(value.bytes);
-        live_bytes_ += value.bytes;
+        storage_of_[written] = make_storage(bytes_.of(written));
+        live_bytes_ += bytes_.of(written);
       }
     }
     for (const value_id consumed : op.consumes) release(consumed);
@@ -203,6 +210,7 @@ class Ledger {
   }
 
   const Program* program_;
+  GrownBytes bytes_;
   std::vector<Storage> storages_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> storage_of_;

@@ -28,6 +28,10 @@
 namespace reprise::inline v0 {
 
 /// What one node makes and costs.
+///
+/// A node that saves no bytes never saves any: what a pass finds it to save is refused. One that
+/// made nothing at all when it was measured, as an expert to which no token was sent, is therefore
+/// said to save one byte.
 struct NodeProfile {
   std::vector<byte_count> output_bytes{};    ///< a port each; 0 for parameters
   std::vector<byte_count> gradient_bytes{};  ///< of each port's gradient
@@ -40,7 +44,8 @@ struct NodeProfile {
 ///
 /// Where sizes depend on what is in the inputs, not on their shapes only, it says the most: what
 /// the engine declares (here, or as `NodeCosts::max_output_bytes` and `max_saved_bytes`), or what
-/// was seen so far. A pass that makes more is refused with ProfileMismatch, and the profile grows.
+/// was seen so far. A pass that makes more goes on if its plan still fits the budget, otherwise it
+/// is refused with ProfileMismatch; the profile grows in either case.
 struct Profile {
   std::vector<byte_count> input_bytes{};  ///< of each graph input: the bytes of its gradient
   std::vector<NodeProfile> nodes{};       ///< by their index in the graph
@@ -160,7 +165,9 @@ class Measurement {
     profile.saved_bytes = sum(node, saved_bytes(saved), resident_bytes(graph_, node));
     held_ = sum(node, held_, held);
     profile_.held_bytes = std::max(profile_.held_bytes, sum(node, held_, profile.saved_bytes));
+    const bool made_nothing = profile.saved_bytes == 0 && std::ranges::all_of(outputs, is_empty);
     apply_declared(node, profile);
+    if (made_nothing) profile.saved_bytes = std::max<byte_count>(profile.saved_bytes, 1);
   }
 
   void gone(std::size_t node) { held_ -= held_outputs_[node]; }
@@ -169,6 +176,10 @@ class Measurement {
 
  private:
   using clock = std::chrono::steady_clock;
+
+  [[nodiscard]] static bool is_empty(const T& tensor) {
+    return tensor_traits<T>::bytes(tensor) == 0;
+  }
 
   static void apply_declared(std::size_t node, NodeProfile& profile) {
     const std::vector<byte_count>& most = profile.costs.max_output_bytes;

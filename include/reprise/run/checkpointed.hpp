@@ -177,7 +177,7 @@ class Checkpointed
     note_plan(*plan, shape->lowered.program);
     auto player = std::make_unique<running::Player<G>>(this->graph(), this->shared(), shape, plan,
                                                        std::move(inputs), identity);
-    forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
+    noting(*player, [&] { player->play_forward(); });
     this->note_shape(shape);
     this->take_number();
     return pass_type(std::move(player));
@@ -186,8 +186,9 @@ class Checkpointed
   [[nodiscard]] std::vector<tensor_type> run_backward(pass_type& pass,
                                                       std::span<tensor_type> gradients) {
     const std::unique_ptr<running::Player<G>> player = this->take(pass);
-    return forgetting_on_mismatch(player->signature(),
-                                  [&] { return this->play_backward_of(*player, gradients); });
+    std::vector<tensor_type> made;
+    noting(*player, [&] { made = this->play_backward_of(*player, gradients); });
+    return made;
   }
 
   [[nodiscard]] bool run_forget(std::span<tensor_type* const> inputs) {
@@ -212,7 +213,7 @@ class Checkpointed
       return std::make_unique<running::Player<G>>(this->graph(), shared, shape, std::move(under),
                                                   inputs, identity, mode);
     };
-    return forgetting_on_mismatch(shape->signature, [&] {
+    return growing_on_mismatch(shape->signature, [&] {
       return this->compare_passes([&] { return player(planned, plan, PassMode::training); },
                                   [&] {
                                     return player(apart, keep_everything(shape->lowered.program),
@@ -244,13 +245,33 @@ class Checkpointed
     return plan;
   }
 
+  // What a pass makes beyond its profile is known to the next forward, also if the pass fails.
+  template <class F>
+  void noting(const running::Player<G>& player, F&& play) {
+    try {
+      growing_on_mismatch(player.signature(), play);
+    } catch (...) {
+      this->note_seen(player);
+      throw;
+    }
+    if (this->note_seen(player)) forget_outgrown(player.signature());
+  }
+
+  // A plan that goes on with more than it was made for is made anew; a frozen one is not.
+  void forget_outgrown(std::uint64_t signature) {
+    if constexpr (requires { scheduler_->is_frozen(); }) {
+      if (scheduler_->is_frozen()) return;
+    }
+    scheduler_->forget(signature);
+  }
+
   // A profile that was too small grows in the next forward.
   template <class F>
-  auto forgetting_on_mismatch(std::uint64_t signature, F&& f) {
+  auto growing_on_mismatch(std::uint64_t signature, F&& f) {
     try {
       return f();
     } catch (const ProfileMismatch&) {
-      this->note_outgrown(signature);
+      this->note_refused(signature);
       scheduler_->forget(signature);
       throw;
     }

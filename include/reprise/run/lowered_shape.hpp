@@ -13,9 +13,10 @@ namespace reprise::inline v0 {
 
 /// What was learnt about a layer graph for one set of input shapes.
 struct LoweredShape {
-  std::uint64_t signature = 0;  ///< names the input shapes
-  Profile profile;              ///< bytes and costs for them, given or measured
-  LoweredGraph lowered;         ///< the program for them
+  std::uint64_t signature = 0;      ///< names the input shapes
+  Profile profile;                  ///< bytes and costs for them, given or measured
+  LoweredGraph lowered;             ///< the program for them
+  bool has_input_gradients = true;  ///< whether the graph inputs' gradients are handed out
 };
 
 }  // namespace reprise::inline v0

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <reprise/core/arguments.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
@@ -20,6 +21,7 @@
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/originals.hpp>
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/shared_state.hpp>
@@ -42,7 +44,9 @@ struct ForwardRun {
 /// Calls the forward and the backward of nodes in one pass: with the same context in each run, with
 /// the engine's own state as it was for the original, and refusing what breaks a node's promises.
 ///
-/// Where the values lie is the caller's: anything with `at(value) -> Payload&`.
+/// Where the values lie is the caller's: anything with `at(value) -> Payload&`, which also says how
+/// many bytes a value may take, `bytes_of(value)`, and whether what runs may make more,
+/// `grow(value, bytes)` and `grow_transient(bytes)`.
 template <LayerGraph G>
 class NodeCalls {
  public:
@@ -53,18 +57,20 @@ class NodeCalls {
   static constexpr bool has_resident = requires(G & g, std::size_t n) { g.release_resident(n); };
 
   /// Borrows the graph, its lowering and the inputs, which must outlive it.
-  NodeCalls(G& graph, std::shared_ptr<Shared> shared, const LoweredGraph& lowered,
+  NodeCalls(G& graph, std::shared_ptr<Shared> shared, const LoweredShape& shape,
             std::vector<T*> inputs, PassContext pass)
       : graph_(graph),
         shared_(std::move(shared)),
-        lowered_(lowered),
+        shape_(shape),
         inputs_(std::move(inputs)),
         pass_(pass),
         uncounted_saved_(graph.size()),
-        originals_(graph, lowered, inputs_, shared_->verify_replay),
+        originals_(graph, lowered(), inputs_, shared_->verify_replay),
+        is_put_off_(graph.size(), 0),
         made_(program().values().size()),
         begun_(program().values().size(), 0) {
     if constexpr (captures_state) states_.resize(graph.size());
+    note_inputs();
   }
 
   /// The number of the pass within its step.
@@ -78,6 +84,9 @@ class NodeCalls {
     notes_ = &notes;
     follows_ = follows;
   }
+
+  /// What the nodes made so far, if that is more than their profile says: the profile grown to it.
+  [[nodiscard]] const std::optional<Profile>& seen() const noexcept { return seen_; }
 
   /// Runs a node forward and puts what `is_wanted(value)` of what it makes into its place.
   template <class Values, class Wanted>
@@ -96,10 +105,11 @@ class NodeCalls {
     }
     outputs_.clear();
     outputs_.resize(traits.output_count);
+    if (seen_ && !run.is_rerun) ask_costs(op, values);
     S saved{};
     call_forward(node, run.is_rerun, saved);
     shared_->sample_reserved();
-    check_outputs(node, traits, saved);
+    check_outputs(op, traits, run, saved, values);
     if (!run.is_rerun) note_outputs(node);
     if (shared_->verify_replay) verify(node, run, saved);
     keep_outputs(op, values, is_wanted, saved);
@@ -123,8 +133,8 @@ class NodeCalls {
   /// Checks the engine's own gradients of the graph's outputs: what adds to them or reuses their
   /// memory must touch nothing else.
   /// @param output gives the graph's output with a number
-  template <class Output>
-  void check_given(std::span<const T> gradients, Output&& output) {
+  template <class Values, class Output>
+  void check_given(std::span<const T> gradients, Values& values, Output&& output) {
     const Operation& turn = program().operations()[program().turn()];
     if (gradients.size() != turn.writes.size()) {
       throw InvalidArgument("backward was given " + std::to_string(gradients.size()) +
@@ -133,7 +143,7 @@ class NodeCalls {
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       check_elements(gradients[i], elements_of(graph_.outputs()[i]),
                      [i] { return "the gradient of output " + std::to_string(i); });
-      check_size(gradients[i], turn.writes[i]);
+      check_size(gradients[i], turn.writes[i], false, values);
       originals_.note(turn.writes[i], gradients[i]);
     }
     overlap_.clear();
@@ -157,8 +167,8 @@ class NodeCalls {
 
   static constexpr bool captures_state = CapturesState<G>;
 
-  [[nodiscard]] const LoweredGraph& lowered() const { return lowered_; }
-  [[nodiscard]] const Program& program() const { return lowered_.program; }
+  [[nodiscard]] const LoweredGraph& lowered() const { return shape_.lowered; }
+  [[nodiscard]] const Program& program() const { return shape_.lowered.program; }
 
   template <class Values>
   [[nodiscard]] T* tensor_of(Source source, Values& values) {
@@ -267,24 +277,68 @@ class NodeCalls {
     std::any current_;
   };
 
-  void check_size(const T& tensor, value_id value) const {
-    const byte_count bytes = program().values()[value].kind == ValueKind::gradient
-                                 ? static_cast<byte_count>(tensor_traits<T>::bytes(tensor))
-                                 : counted_bytes(tensor);
-    refuse_if_larger(bytes, value);
+  template <class Values>
+  void check_size(const T& tensor, value_id value, bool may_grow, Values& values) {
+    check_bytes(program().values()[value].kind == ValueKind::gradient
+                    ? static_cast<byte_count>(tensor_traits<T>::bytes(tensor))
+                    : counted_bytes(tensor),
+                value, may_grow, values);
   }
 
-  void refuse_if_larger(byte_count bytes, value_id value) const {
-    if (bytes <= program().values()[value].bytes) return;
+  // What is made for the first time may be more than the profile says. A copy has the bytes of its
+  // original, a gradient those of its tensor.
+  template <class Values>
+  void check_bytes(byte_count bytes, value_id value, bool may_grow, Values& values) {
+    const byte_count known = values.bytes_of(value);
+    if (bytes <= known) return;
+    if (may_grow) note_seen(value, bytes);
+    if (may_grow && values.grow(value, bytes)) return;
     throw ProfileMismatch(program().describe(value) + " has " + std::to_string(bytes) +
-                          " bytes, its profile says " +
-                          std::to_string(program().values()[value].bytes));
+                          " bytes, its profile says " + std::to_string(known) +
+                          (may_grow ? ", and the budget has no room for more" : ""));
   }
 
-  void check_outputs(std::size_t node, const NodeTraits& traits, const S& saved) const {
+  // Inputs of one signature may differ in bytes, and so do their gradients.
+  void note_inputs() {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      const auto bytes = static_cast<byte_count>(tensor_traits<T>::bytes(*inputs_[i]));
+      if (bytes <= shape_.profile.input_bytes[i]) continue;
+      if (!seen_) seen_ = shape_.profile;
+      seen_->input_bytes[i] = bytes;
+    }
+  }
+
+  void note_seen(value_id value, byte_count bytes) {
+    if (!seen_) seen_ = shape_.profile;
+    const Value& v = program().values()[value];
+    const auto raise = [bytes](byte_count& known) { known = std::max(known, bytes); };
+    NodeProfile& node = seen_->nodes[v.node];
+    if (v.kind == ValueKind::saved) return raise(node.saved_bytes);
+    raise(node.output_bytes[v.port]);
+    raise(node.gradient_bytes[v.port]);
+  }
+
+  // What comes after a tensor that was larger than its profile may take more while it runs.
+  template <class Values>
+  void ask_costs(const Operation& op, Values& values) {
+    if constexpr (requires { graph_.costs(op.node, Arguments<T>(arguments_)); }) {
+      const NodeProfile asked{.costs = graph_.costs(op.node, Arguments<T>(arguments_))};
+      grow(seen_->nodes[op.node], asked);
+      const byte_count bytes = asked.costs.forward_transient_bytes;
+      if (bytes <= op.transient_bytes || values.grow_transient(bytes)) return;
+      throw ProfileMismatch(
+          "forward of node " + std::to_string(op.node) + " takes " + std::to_string(bytes) +
+          " bytes beyond what it makes, its profile says " + std::to_string(op.transient_bytes));
+    }
+  }
+
+  template <class Values>
+  void check_outputs(const Operation& op, const NodeTraits& traits, const ForwardRun& run,
+                     const S& saved, Values& values) {
+    const std::size_t node = op.node;
     for (std::size_t port = 0; port < outputs_.size(); ++port) {
       const value_id value = lowered().outputs[node][port];
-      check_size(outputs_[port], value);
+      check_size(outputs_[port], value, !run.is_rerun, values);
       if (pass_.may_skip_output()) check_skipped(node, port);
       if (!traits.view_of) check_alone(node, traits, port);
       check_not_saved(node, saved, tensor_traits<T>::storage(outputs_[port]), "its output");
@@ -297,8 +351,11 @@ class NodeCalls {
     const value_id saved_value = lowered().saved[node];
     const byte_count bytes = saved_bytes(saved) + resident_bytes(graph_, node);
     if (saved_value != LoweredGraph::no_value) {
-      refuse_if_larger(bytes, saved_value);
+      if (!run.is_rerun && run.will_recompute && bytes == 0) is_put_off_[node] = 1;
+      check_bytes(bytes, saved_value, !run.is_rerun || is_put_off_[node] != 0, values);
     } else if (bytes > 0) {
+      if (!seen_) seen_ = shape_.profile;
+      seen_->nodes[node].saved_bytes = bytes;
       throw ProfileMismatch("saved state of node " + std::to_string(node) + " has " +
                             std::to_string(bytes) + " bytes, its profile says 0");
     }
@@ -429,7 +486,7 @@ class NodeCalls {
     graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
                     Arguments<T>(gradients_), pass_, std::span<T* const>(places_));
     shared_->sample_reserved();
-    check_gradients(node, traits, sources);
+    check_gradients(node, traits, sources, values);
     accumulate_parts(node, sources, values);
     if (originals_.verifies()) note_gradients(sources, values);
   }
@@ -454,13 +511,14 @@ class NodeCalls {
                                          [this](std::size_t i) { return places_[i] == nullptr; });
   }
 
-  void check_gradients(std::size_t node, const NodeTraits& traits,
-                       std::span<const Source> sources) {
+  template <class Values>
+  void check_gradients(std::size_t node, const NodeTraits& traits, std::span<const Source> sources,
+                       Values& values) {
     overlap_.clear();
     for (std::size_t i = 0; i < places_.size(); ++i) {
       if (places_[i] == nullptr || !has_memory(*places_[i])) continue;
       check_elements(*places_[i], elements_of(sources[i]), [&] { return returned(node, i); });
-      check_size(*places_[i], gradient_of(sources[i]));
+      check_size(*places_[i], gradient_of(sources[i]), false, values);
       overlap_.add(places_[i], i, Role::made);
     }
     for (std::size_t i = 0; i < gradients_.size() && !traits.consumes.of_gradient; ++i) {
@@ -580,13 +638,15 @@ class NodeCalls {
 
   G& graph_;
   std::shared_ptr<Shared> shared_;
-  const LoweredGraph& lowered_;
+  const LoweredShape& shape_;
+  std::optional<Profile> seen_;  ///< the profile, grown to what was made, if that is more
   std::vector<T*> inputs_;
   PassContext pass_;
   StepNotes* notes_ = nullptr;
   const StepNotes* follows_ = nullptr;
   std::vector<Payload<T, S>> uncounted_saved_;  ///< by node: saved state of no bytes
   Originals<G> originals_;
+  std::vector<std::uint8_t> is_put_off_;  ///< by node: its saved state was left to a rerun
   std::vector<std::any> states_;
   std::vector<Made> made_;            ///< outputs, by value, when they were made first
   std::vector<std::uint64_t> begun_;  ///< by gradient: the last backward that had a place for it

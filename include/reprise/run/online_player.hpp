@@ -8,11 +8,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
 #include <reprise/program/lowering.hpp>
+#include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
 #include <reprise/run/shared_state.hpp>
@@ -42,7 +45,7 @@ class OnlinePlayer {
       : graph_(graph),
         shared_(std::move(shared)),
         shape_(std::move(shape)),
-        calls_(graph, shared_, shape_->lowered, std::move(inputs), PassContext(identity, mode)),
+        calls_(graph, shared_, *shape_, std::move(inputs), PassContext(identity, mode)),
         is_resident_(NodeCalls<G>::has_resident ? graph.size() : 0, 0),
         feed_(program(), shared_->account, std::move(policy),
               [this](operation_id op, bool is_rerun) { call(op, is_rerun); }) {
@@ -67,6 +70,7 @@ class OnlinePlayer {
   /// @throws BudgetExceeded if an operation does not fit; what the engine throws
   void play_forward() {
     for (operation_id op = 0; op <= program().turn(); ++op) {
+      if (op == program().turn() && calls_.seen()) grow_to(*calls_.seen());
       feed_.run(op);
       if (op != program().turn()) feed_.release_after(op);
     }
@@ -82,6 +86,9 @@ class OnlinePlayer {
 
   /// The number of this pass within its step.
   [[nodiscard]] std::uint64_t micro_batch() const noexcept { return calls_.micro_batch(); }
+
+  /// What the nodes made, if that is more than their profile says.
+  [[nodiscard]] const std::optional<Profile>& seen() const noexcept { return calls_.seen(); }
 
   /// Outputs of the graph, once forward has run.
   [[nodiscard]] std::size_t output_count() const noexcept { return outputs_.size(); }
@@ -106,6 +113,12 @@ class OnlinePlayer {
   }
 
  private:
+  // Backward takes what forward made more than its profile says.
+  void grow_to(const Profile& seen) {
+    feed_.grow_to(
+        lower_shape(graph_, signature(), seen, shape_->has_input_gradients).lowered.program);
+  }
+
   [[nodiscard]] const LoweredGraph& lowered() const { return shape_->lowered; }
   [[nodiscard]] const Program& program() const { return shape_->lowered.program; }
 
@@ -125,7 +138,7 @@ class OnlinePlayer {
   }
 
   void take_over(std::span<T> gradients) {
-    calls_.check_given(gradients, [this](std::size_t i) -> const T& { return output(i); });
+    calls_.check_given(gradients, feed_, [this](std::size_t i) -> const T& { return output(i); });
     const Operation& turn = program().operations()[program().turn()];
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       feed_.kept(turn.writes[i]).tensor = std::move(gradients[i]);

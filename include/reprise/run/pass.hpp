@@ -5,14 +5,19 @@
 /// @file
 /// One forward and backward pass of a layer graph as a schedule has it.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/program/profile.hpp>
+#include <reprise/program/simulate.hpp>
 #include <reprise/run/action_event.hpp>
+#include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
 #include <reprise/run/shared_state.hpp>
@@ -41,7 +46,7 @@ class Player {
         shared_(std::move(shared)),
         shape_(std::move(shape)),
         plan_(std::move(plan)),
-        calls_(graph, shared_, shape_->lowered, std::move(inputs), PassContext(identity, mode)),
+        calls_(graph, shared_, *shape_, std::move(inputs), PassContext(identity, mode)),
         store_(shape_->lowered.program, shared_->account),
         drops_left_(graph.size(), 0) {
     for (const Action& action : plan_->schedule.actions) {
@@ -74,6 +79,7 @@ class Player {
     while (!(actions[at_].kind == ActionKind::run && actions[at_].index == program().turn())) {
       play(actions[at_++]);
     }
+    if (calls_.seen()) check_plan(*calls_.seen());
   }
 
   /// Whether this pass shares an account with others.
@@ -86,6 +92,9 @@ class Player {
 
   /// The number of this pass within its step.
   [[nodiscard]] std::uint64_t micro_batch() const noexcept { return calls_.micro_batch(); }
+
+  /// What the nodes made, if that is more than their profile says.
+  [[nodiscard]] const std::optional<Profile>& seen() const noexcept { return calls_.seen(); }
 
   [[nodiscard]] std::size_t output_count() const { return graph_.outputs().size(); }
 
@@ -143,6 +152,22 @@ class Player {
     store_.commit(action);
   }
 
+  // Forward made more than its profile says: the plan must have room for it to its end.
+  void check_plan(const Profile& seen) {
+    const LoweredShape shape = lower_shape(graph_, signature(), seen, shape_->has_input_gradients);
+    const Program& larger = shape.lowered.program;
+    const Simulation played = simulate(larger, plan_->schedule);
+    const byte_count peak =
+        peak_in_flight(played.peak_bytes, played.rest_bytes, shared_->passes_in_flight);
+    const byte_count budget = shared_->account->budget_bytes();
+    if (peak > budget) {
+      throw ProfileMismatch("what the nodes made takes the plan to " + std::to_string(peak) +
+                            " bytes of a budget of " + std::to_string(budget));
+    }
+    shared_->report.predicted_peak_bytes = std::max(shared_->report.predicted_peak_bytes, peak);
+    store_.grow_to(larger);
+  }
+
   [[nodiscard]] bool is_saved(value_id value) const {
     return program().values()[value].kind == ValueKind::saved;
   }
@@ -161,7 +186,7 @@ class Player {
     const Action& action = plan_->schedule.actions[at_++];
     observe(ActionEvent::Moment::before, action);
     store_.begin(action);
-    calls_.check_given(gradients, [this](std::size_t i) -> const T& { return output(i); });
+    calls_.check_given(gradients, store_, [this](std::size_t i) -> const T& { return output(i); });
     const Operation& turn = program().operations()[action.index];
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       store_.at(turn.writes[i]).tensor = std::move(gradients[i]);

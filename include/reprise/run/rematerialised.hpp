@@ -107,7 +107,7 @@ class Rematerialised
     note_pass(*shape);
     auto player = std::make_unique<Player>(this->graph(), this->shared(), shape, policy_,
                                            std::move(inputs), identity);
-    forgetting_on_mismatch(shape->signature, [&] { player->play_forward(); });
+    noting(*player, [&] { player->play_forward(); });
     this->note_shape(shape);
     this->take_number();
     return pass_type(std::move(player));
@@ -116,8 +116,9 @@ class Rematerialised
   [[nodiscard]] std::vector<tensor_type> run_backward(pass_type& pass,
                                                       std::span<tensor_type> gradients) {
     const std::unique_ptr<Player> player = this->take(pass);
-    return forgetting_on_mismatch(player->signature(),
-                                  [&] { return this->play_backward_of(*player, gradients); });
+    std::vector<tensor_type> made;
+    noting(*player, [&] { made = this->play_backward_of(*player, gradients); });
+    return made;
   }
 
   [[nodiscard]] bool run_forget(std::span<tensor_type* const> inputs) {
@@ -139,20 +140,32 @@ class Rematerialised
       return std::make_unique<Player>(this->graph(), shared, shape, policy_, inputs, identity,
                                       mode);
     };
-    return forgetting_on_mismatch(shape->signature, [&] {
+    return growing_on_mismatch(shape->signature, [&] {
       return this->compare_passes([&] { return player(within, PassMode::training); },
                                   [&] { return player(apart, PassMode::profiling); }, turn,
                                   zero_gradients);
     });
   }
 
+  // What a pass makes beyond its profile is known to the next forward, also if the pass fails.
+  template <class F>
+  void noting(const Player& player, F&& play) {
+    try {
+      growing_on_mismatch(player.signature(), play);
+    } catch (...) {
+      this->note_seen(player);
+      throw;
+    }
+    this->note_seen(player);
+  }
+
   // A profile that was too small grows in the next forward.
   template <class F>
-  auto forgetting_on_mismatch(std::uint64_t signature, F&& f) {
+  auto growing_on_mismatch(std::uint64_t signature, F&& f) {
     try {
       return f();
     } catch (const ProfileMismatch&) {
-      this->note_outgrown(signature);
+      this->note_refused(signature);
       throw;
     }
   }

@@ -28,6 +28,7 @@
 #include <reprise/program/profile.hpp>
 #include <reprise/program/profile_state.hpp>
 #include <reprise/program/sweep_forward.hpp>
+#include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>
 #include <reprise/run/run_report.hpp>
@@ -72,7 +73,8 @@ class Session {
   /// @throws InvalidState outside a step, with too many passes in flight, or called by a node that
   ///   runs; InvalidArgument for a wrong number of inputs; BudgetInfeasible if no plan fits, or
   ///   BudgetExceeded, without plans, if it does not fit although nothing is left to evict;
-  ///   ProfileMismatch if a tensor is larger than its profile; SharedStorage; ReplayMismatch; and
+  ///   ProfileMismatch if a tensor is larger than its profile and there is no room for it;
+  ///   SharedStorage; ReplayMismatch; and
   ///   what the engine throws.
   template <std::same_as<tensor_type>... Inputs>
   [[nodiscard]] pass_type forward(const Inputs&... inputs) {
@@ -198,8 +200,8 @@ class Session {
     for (const std::uint64_t signature : shapes_.numbers()) {
       const KnownShape& known = *shapes_.peek(signature);
       writer.word(signature);
-      writer.flag(known.is_outgrown);
-      write_profile(writer, known.shape->profile);
+      writer.flag(known.is_refused);
+      write_profile(writer, known.profile());
     }
     writer.write(out, state_format);
   }
@@ -220,8 +222,8 @@ class Session {
     Shapes shapes(session_.max_shapes);
     for (std::size_t left = reader.count(); left > 0; --left) {
       const std::uint64_t signature = reader.word();
-      const bool is_outgrown = reader.flag();
-      shapes.insert(signature, {read_shape(reader, signature), is_outgrown});
+      const bool is_refused = reader.flag();
+      shapes.insert(signature, {.shape = read_shape(reader, signature), .is_refused = is_refused});
     }
     reader.expect_end();
     shapes_ = std::move(shapes);
@@ -246,6 +248,7 @@ class Session {
         shapes_(session_.max_shapes) {
     check_graph(graph);
     check_options();
+    shared_->passes_in_flight = session_.passes_in_flight;
     shared_->account = std::make_shared<MemoryAccount>(session_.budget);
     clear_report();
   }
@@ -388,12 +391,17 @@ class Session {
   [[nodiscard]] std::shared_ptr<const LoweredShape> shape_for(std::span<tensor_type* const> inputs,
                                                               PassContext::Identity identity) {
     const std::uint64_t signature = signature_of(inputs);
-    KnownShape* const known = shapes_.find(signature);
-    if (known != nullptr && !known->is_outgrown) return known->shape;
-    Profile profile = make_profile(*graph_, inputs, identity);
-    shared_->report.profile_bytes = std::max(shared_->report.profile_bytes, profile.held_bytes);
-    if (known != nullptr) grow(profile, known->shape->profile);
-    const auto made = lower_shape(signature, std::move(profile));
+    const KnownShape* const known = shapes_.find(signature);
+    if (known != nullptr && !known->seen && !known->is_refused) return known->shape;
+    Profile profile;
+    if (known == nullptr || known->is_refused) {
+      profile = make_profile(*graph_, inputs, identity);
+      shared_->report.profile_bytes = std::max(shared_->report.profile_bytes, profile.held_bytes);
+      if (known != nullptr) grow(profile, known->profile());
+    } else {
+      profile = known->profile();
+    }
+    const auto made = lower(signature, std::move(profile));
     shapes_.insert(signature, {.shape = made});
     return made;
   }
@@ -402,9 +410,19 @@ class Session {
   void note_shape(std::shared_ptr<const LoweredShape> shape) noexcept {
     last_shape_ = std::move(shape);
   }
-  /// A profile that was too small is measured again by the next forward, and grows.
-  void note_outgrown(std::uint64_t signature) {
-    if (KnownShape* const known = shapes_.find(signature)) known->is_outgrown = true;
+  /// A profile that was too small for a pass is measured again by the next forward, and grows.
+  void note_refused(std::uint64_t signature) {
+    if (KnownShape* const known = shapes_.find(signature)) known->is_refused = true;
+  }
+  /// The profile of the next forward has at least what a pass has made.
+  /// @returns whether that is more than its profile says
+  bool note_seen(const Player& player) {
+    if (!player.seen()) return false;
+    KnownShape* const known = shapes_.find(player.signature());
+    if (known == nullptr) return true;
+    if (!known->seen) known->seen = known->shape->profile;
+    grow(*known->seen, *player.seen());
+    return true;
   }
   [[nodiscard]] std::uint64_t signature_to_forget(std::span<tensor_type* const> inputs) const {
     check_not_playing("forget_shapes");
@@ -578,7 +596,10 @@ class Session {
 
   struct KnownShape {
     std::shared_ptr<const LoweredShape> shape;
-    bool is_outgrown = false;  ///< a pass has made something larger than its profile says
+    std::optional<Profile> seen{};  ///< if passes made more than the shape's own profile says
+    bool is_refused = false;        ///< a pass has ended because of what it made
+
+    [[nodiscard]] const Profile& profile() const noexcept { return seen ? *seen : shape->profile; }
   };
   using Shapes = RecentMap<KnownShape>;
 
@@ -645,11 +666,10 @@ class Session {
                        " passes in flight");
   }
 
-  [[nodiscard]] std::shared_ptr<const LoweredShape> lower_shape(std::uint64_t signature,
-                                                                Profile profile) const {
-    LoweredGraph lowered = lower(*graph_, profile, session_.input_gradients);
-    return std::make_shared<const LoweredShape>(LoweredShape{
-        .signature = signature, .profile = std::move(profile), .lowered = std::move(lowered)});
+  [[nodiscard]] std::shared_ptr<const LoweredShape> lower(std::uint64_t signature,
+                                                          Profile profile) const {
+    return std::make_shared<const LoweredShape>(
+        lower_shape(*graph_, signature, std::move(profile), session_.input_gradients));
   }
 
   [[nodiscard]] std::shared_ptr<const LoweredShape> read_shape(StateReader& reader,
@@ -660,7 +680,7 @@ class Session {
     } catch (const InvalidArgument& unfit) {
       reader.refuse(unfit.what());
     }
-    return lower_shape(signature, std::move(profile));
+    return lower(signature, std::move(profile));
   }
 
   [[nodiscard]] std::uint64_t model_fingerprint() const {

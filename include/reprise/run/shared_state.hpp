@@ -30,6 +30,7 @@ struct Shared {
   OnlineObserver online_observer{};  ///< of online runs
   ReservedBytes reserved_bytes{};
   bool verify_replay = false;
+  std::size_t passes_in_flight = 1;  ///< that the budget is for
   std::size_t passes_alive = 0;
 
   void sample_reserved() {

@@ -15,6 +15,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
+#include <reprise/program/grown_bytes.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/release_points.hpp>
 #include <reprise/store/memory_account.hpp>
@@ -49,6 +50,7 @@ class OperationFeed {
   OperationFeed(const Program& program, std::shared_ptr<MemoryAccount> account, P policy,
                 Function run = {})
       : program_(program),
+        bytes_(program),
         run_(std::move(run)),
         released_(release_points(program)),
         handles_(program.values().size()),
@@ -96,6 +98,23 @@ class OperationFeed {
     store_.make_room(unlimited_bytes - 1);
   }
 
+  /// The bytes of a value in this pass, see `grow`.
+  [[nodiscard]] byte_count bytes_of(value_id value) const noexcept { return bytes_.of(value); }
+  /// Inside an operation's function: what it makes of a value is more than the program says.
+  /// @returns whether there is room for it; if not, the function must throw
+  [[nodiscard]] bool grow(value_id value, byte_count bytes) {
+    const std::vector<value_id>& written = program_.operations()[running_].writes;
+    const auto place = std::ranges::find(written, value) - written.begin();
+    if (!store_.grow_output(static_cast<std::size_t>(place), bytes)) return false;
+    bytes_.grow(value, bytes);
+    return true;
+  }
+  /// The same for what it takes beyond all that it makes.
+  [[nodiscard]] bool grow_transient(byte_count bytes) { return store_.grow_transient(bytes); }
+  /// Between operations: everything has at least the bytes that another program of the same
+  /// operations says. Linear in it.
+  void grow_to(const Program& larger) { bytes_.grow_to(larger); }
+
   /// Inside an operation's function: one of the values that it reads, writes or adds to.
   [[nodiscard]] Payload& at(value_id value) noexcept { return *places_[value]; }
 
@@ -127,17 +146,18 @@ class OperationFeed {
 
   [[nodiscard]] Request request(operation_id op) {
     const Operation& o = program_.operations()[op];
-    Request request{
-        .cost = whole_cost(op), .transient_bytes = o.transient_bytes, .repeatable = o.repeatable};
+    Request request{.cost = whole_cost(op),
+                    .transient_bytes = bytes_.transient(op),
+                    .repeatable = o.repeatable};
     const std::vector<value_id> inputs = inputs_of(o);
     for (const value_id part : o.accumulates) {
-      if (!o.adds_in_place) request.transient_bytes += program_.values()[part].bytes;
+      if (!o.adds_in_place) request.transient_bytes += bytes_.of(part);
     }
     for (const value_id input : inputs) request.inputs.push_back(handles_[input]);
     for (const value_id consumed : o.consumes) request.consumes.push_back(place(inputs, consumed));
     for (const value_id written : o.writes) {
       const Value& value = program_.values()[written];
-      typename Store::Output output{.bytes = value.bytes};
+      typename Store::Output output{.bytes = bytes_.of(written)};
       if (value.view_of) output.view_of = place(inputs, *value.view_of);
       request.outputs.push_back(output);
     }
@@ -180,6 +200,7 @@ class OperationFeed {
     const std::vector<value_id> inputs = inputs_of(o);
     for (std::size_t i = 0; i < in.size(); ++i) places_[inputs[i]] = in[i];
     for (std::size_t i = 0; i < out.size(); ++i) places_[o.writes[i]] = &out[i];
+    running_ = op;
     run_(op, is_rerun);
   }
 
@@ -194,6 +215,8 @@ class OperationFeed {
   }
 
   const Program& program_;
+  GrownBytes bytes_;
+  operation_id running_ = Program::no_operation;
   Function run_;
   std::vector<std::vector<value_id>> released_;
   std::vector<value_id> value_of_number_;

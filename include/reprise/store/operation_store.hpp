@@ -193,6 +193,18 @@ requires(std::movable<Payload>) class OperationStore {
   /// @returns the bytes that went
   byte_count make_room(byte_count bytes) { return core_->make_room(bytes); }
 
+  /// Inside a function that runs for the first time: one of its outputs takes more bytes than was
+  /// said. Evicts what it takes to make room for them. A view takes none of its own.
+  /// @returns whether there is room; if not, the function must throw
+  /// @throws InvalidState outside of functions and in a rerun; InvalidArgument for an output that
+  ///   the operation does not have.
+  [[nodiscard]] bool grow_output(std::size_t output, byte_count bytes) {
+    return core_->grow_output(output, bytes);
+  }
+  /// The same for what the operation takes beyond its outputs.
+  /// @throws InvalidState as `grow_output`
+  [[nodiscard]] bool grow_transient(byte_count bytes) { return core_->grow_transient(bytes); }
+
   /// Whether the value has its bytes now, so that `pin` would remake nothing.
   /// @throws InvalidArgument for an empty handle or one of another store
   [[nodiscard]] bool is_present(const Handle& handle) const {
@@ -342,6 +354,11 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     bool repeatable = true;
     bool has_run = false;
     bool has_recipe = false;
+  };
+  struct CurrentRun {
+    operation_number op = none;
+    byte_count consumed_bytes = 0;
+    byte_count during_bytes = 0;  ///< at the most
   };
   struct Frame {
     operation_number op;
@@ -916,6 +933,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     ensure_room(extra, consumed, [&] { return "operation " + std::to_string(o.number); });
     const byte_count during = held - consumed + extra;
     account->expect(held, during);
+    current = {.op = frame.op, .consumed_bytes = consumed, .during_bytes = during};
     std::vector<Payload> made = call(o);
     const bool is_rerun = std::exchange(o.has_run, true);
     clock += o.cost;
@@ -944,7 +962,8 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     for (std::size_t i = first_new; i < fresh.size(); ++i) join_pool(fresh[i]);
     fresh.resize(first_new);
     made.clear();  // second copies
-    notify(is_rerun ? StoreEvent::Kind::rerun : StoreEvent::Kind::run, o.number, during);
+    notify(is_rerun ? StoreEvent::Kind::rerun : StoreEvent::Kind::run, o.number,
+           current.during_bytes);
     for (const std::uint64_t number : unwanted) notify(StoreEvent::Kind::drop, number, held);
     unwanted.clear();
   }
@@ -1182,6 +1201,55 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
     }
     if (count > most_named) text += " and " + std::to_string(count - most_named) + " more";
     return text + (count == 0 ? "" : ")");
+  }
+
+  [[nodiscard]] bool grow_output(std::size_t index, byte_count bytes) {
+    Operation& o = running_for_the_first_time();
+    if (index >= o.outputs.size()) {
+      throw InvalidArgument("output " + std::to_string(index) + " of an operation of " +
+                            std::to_string(o.outputs.size()));
+    }
+    const Value& value = values[o.outputs[index]];
+    Storage& storage = storages[value.storage];
+    if (value.is_view || bytes <= storage.bytes) return true;
+    if (!make_room_to_grow(o, bytes - storage.bytes)) return false;
+    o.output_bytes += bytes - storage.bytes;
+    storage.bytes = bytes;
+    return true;
+  }
+
+  [[nodiscard]] bool grow_transient(byte_count bytes) {
+    Operation& o = running_for_the_first_time();
+    if (bytes <= o.transient_bytes) return true;
+    if (!make_room_to_grow(o, bytes - o.transient_bytes)) return false;
+    o.transient_bytes = bytes;
+    return true;
+  }
+
+  [[nodiscard]] Operation& running_for_the_first_time() {
+    if (!is_running) throw InvalidState("nothing runs that could make more than was said");
+    Operation& o = operations[current.op];
+    if (o.has_run) {
+      throw InvalidState("a rerun of operation " + std::to_string(o.number) +
+                         " makes more than its first run");
+    }
+    return o;
+  }
+
+  [[nodiscard]] bool make_room_to_grow(const Operation& o, byte_count more) {
+    const byte_count said = o.output_bytes + o.transient_bytes;
+    const std::optional<byte_count> extra = byte_sum(said, more);
+    if (!extra || !byte_sum(account->live_bytes(), *extra)) return false;
+    try {
+      ensure_room(*extra, current.consumed_bytes,
+                  [&] { return "operation " + std::to_string(o.number); });
+    } catch (const BudgetExceeded&) {
+      return false;
+    }
+    const byte_count during = held - current.consumed_bytes + *extra;
+    account->expect(held, during);
+    current.during_bytes = std::max(current.during_bytes, during);
+    return true;
   }
 
   byte_count make_room(byte_count bytes) {
@@ -1439,6 +1507,7 @@ requires(std::movable<Payload>) struct OperationStore<Payload, Policy>::Core {
   std::uint64_t next_born = 0;
   std::uint64_t next_joined = 0;
   std::uint64_t running_number = 0;
+  CurrentRun current;
   std::size_t pool_size = 0;
   std::size_t all_references = 0;  ///< handles of any value
   std::size_t remembered = 0;

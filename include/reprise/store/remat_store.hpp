@@ -8,6 +8,7 @@
 #include <concepts>
 #include <memory>
 #include <optional>
+#include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/program/ledger.hpp>
@@ -64,6 +65,28 @@ requires(std::movable<Payload>) class RematStore {
     account_->settle(before, ledger_.live_bytes());
   }
 
+  /// The bytes of a value that this pass makes, see `grow`.
+  [[nodiscard]] byte_count bytes_of(value_id value) const noexcept {
+    return ledger_.bytes().of(value);
+  }
+  /// Lets the run that was announced make more of a value than the program says, if the budget has
+  /// room for it.
+  /// @returns whether it has; if not, only the pass's end may follow
+  [[nodiscard]] bool grow(value_id value, byte_count bytes) {
+    if (!byte_sum(during_, bytes)) return false;
+    ledger_.bytes().grow(value, bytes);
+    return expect_anew();
+  }
+  /// The same for what it takes beyond all that it makes.
+  [[nodiscard]] bool grow_transient(byte_count bytes) {
+    if (!byte_sum(during_, bytes)) return false;
+    ledger_.bytes().grow_transient(begun_.value().index, bytes);
+    return expect_anew();
+  }
+  /// Between actions: everything has at least the bytes that another program of the same operations
+  /// says. Linear in it.
+  void grow_to(const Program& larger) { ledger_.bytes().grow_to(larger); }
+
   /// True if the value has bytes now, or is given from the start.
   [[nodiscard]] bool is_present(value_id value) const noexcept { return ledger_.is_present(value); }
   /// True if the operation ran before.
@@ -76,6 +99,17 @@ requires(std::movable<Payload>) class RematStore {
   [[nodiscard]] const Payload& at(value_id value) const noexcept { return payloads_[value]; }
 
  private:
+  [[nodiscard]] bool expect_anew() {
+    const byte_count during = ledger_.bytes_during(begun_.value());
+    try {
+      account_->expect(ledger_.live_bytes(), during);
+    } catch (const BudgetExceeded&) {
+      return false;
+    }
+    during_ = during;
+    return true;
+  }
+
   [[noreturn]] static void refuse_commit(const Action& action) {
     throw InvalidState(
         std::string("commit of ") +

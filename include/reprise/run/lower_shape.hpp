@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// From a profile to what is remembered of its input shapes.
+
+#include <cstdint>
+#include <reprise/core/layer_graph.hpp>
+#include <reprise/program/lowering.hpp>
+#include <reprise/program/profile.hpp>
+#include <reprise/run/lowered_shape.hpp>
+#include <utility>
+
+namespace reprise::inline v0 {
+
+/// The program of a graph that was checked before, for one set of input shapes.
+/// @throws InvalidArgument as `check_profile`
+template <LayerGraph G>
+[[nodiscard]] LoweredShape lower_shape(const G& graph, std::uint64_t signature, Profile profile,
+                                       bool has_input_gradients) {
+  LoweredGraph lowered = lowering::Lowering<G>(graph, profile, has_input_gradients).run();
+  return {.signature = signature,
+          .profile = std::move(profile),
+          .lowered = std::move(lowered),
+          .has_input_gradients = has_input_gradients};
+}
+
+}  // namespace reprise::inline v0
