@@ -30,6 +30,7 @@ struct Weighted {
   static constexpr auto backward_reads = reprise::Reads::input;
   std::vector<bool>* wanted;
 
+  void for_each_gradient(auto&& /*f*/) {}  // it has no parameters
   Tensor forward(std::span<const Tensor* const> inputs, PassContext&) {
     float y = 0;
     for (std::size_t i = 0; i < inputs.size(); ++i) y += static_cast<float>(i) * (*inputs[i])[0];
