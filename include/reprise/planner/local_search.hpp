@@ -125,9 +125,9 @@ class Searcher {
                             " seconds, not " + std::to_string(effort.seconds));
     }
     if (staged.program().has_forced()) base_ = staged.base().placements();
-    // To write down the plan takes about as long as all this did.
+    // To write down the plan takes up to twice as long as all this did.
     const std::chrono::duration<double> taken = clock_.now() - begin_;
-    seconds_ = std::max(effort.seconds - taken.count(), effort.seconds / 2);
+    seconds_ = std::max(effort.seconds - 2 * taken.count(), effort.seconds / 2);
   }
 
   /// True if its time ended before it had found a plan or all that would have found one.
@@ -289,6 +289,14 @@ class Searcher {
   void climb() {
     climbed_.emplace();
     if (!ladder_.climb(watch_of_proof(), watch_until(first_share + later_share))) return;
+    if (is_timed() && staged_.request().passes_in_flight == 1) {
+      // Nothing but to play it would tell more, which takes long.
+      climbed_->bound = std::min(ladder_.bound_cost(), ladder_.cost());
+      return climbed_->take(Found{.placements = ladder_.placements(),
+                                  .limits = limits_at_rest(0),
+                                  .cost = ladder_.cost(),
+                                  .price = typical_price()});
+    }
     min_cut::Choice choice = ladder_.choice();
     climbed_->bound = choice.plan.bound_cost;
     climbed_->take(Found{.placements = std::move(choice.placements),

@@ -78,6 +78,10 @@ class Ladder {
     return best_.has_value();
   }
 
+  /// Where the plan that was found runs operations.
+  [[nodiscard]] const std::vector<Placement>& placements() const { return best_->placements; }
+  /// What it recomputes, but for rounding.
+  [[nodiscard]] double cost() const { return best_->cost; }
   /// The plan that was found. Linear in it.
   [[nodiscard]] Choice choice() const {
     const StagedPlan staged(staged_.program(), staged_.limits(), best_->placements);
