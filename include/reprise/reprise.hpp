@@ -112,8 +112,10 @@
 #include <reprise/program/profile_state.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/release_points.hpp>
+#include <reprise/program/repeatability.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/simulate.hpp>
+#include <reprise/program/storages.hpp>
 #include <reprise/program/sweep_forward.hpp>
 #include <reprise/program/value.hpp>
 #include <reprise/report/axis.hpp>

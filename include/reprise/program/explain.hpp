@@ -15,6 +15,7 @@
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/simulate.hpp>
+#include <reprise/program/storages.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -88,7 +89,10 @@ namespace explaining {
 class Account {
  public:
   Account(const Program& program, const Schedule& schedule)
-      : program_(program), last_need_(program.values().size(), 0), made_(program.values().size()) {
+      : program_(program),
+        storages_(storages_of(program)),
+        last_need_(program.values().size(), 0),
+        made_(program.values().size()) {
     find_needs();
     instant_ = program.has_turn() ? program.turn() : fullest_instant();
     follow(schedule);
@@ -117,19 +121,14 @@ class Account {
     bool is_late = false;
   };
 
-  [[nodiscard]] value_id storage(value_id value) const {
-    while (program_.values()[value].view_of) value = *program_.values()[value].view_of;
-    return value;
-  }
-
   void find_needs() {
     const auto end = static_cast<operation_id>(program_.operations().size());
     for (operation_id op = 0; op < end; ++op) {
-      for (const value_id read : program_.operations()[op].reads) last_need_[storage(read)] = op;
+      for (const value_id read : program_.operations()[op].reads) last_need_[storages_[read]] = op;
     }
-    for (const value_id result : program_.results()) last_need_[storage(result)] = end;
+    for (const value_id result : program_.results()) last_need_[storages_[result]] = end;
     for (value_id v = 0; v < last_need_.size(); ++v) {
-      if (program_.values()[v].stays) last_need_[storage(v)] = end;
+      if (program_.values()[v].stays) last_need_[storages_[v]] = end;
     }
   }
 
@@ -188,6 +187,7 @@ class Account {
   }
 
   const Program& program_;
+  std::vector<value_id> storages_;
   std::vector<operation_id> last_need_;  ///< storage -> the last operation that reads it
   std::vector<Made> made_;
   operation_id instant_ = 0;
