@@ -40,6 +40,9 @@ namespace reprise::inline v0 {
 /// first that has one, if none is earlier); before the first statistics every layer counts as
 /// above.
 ///
+/// Where layers save nothing and have no outputs inside, as in a graph of plain nodes without
+/// layers, the rule has nothing to decide: only a budget makes it recompute.
+///
 /// Exact recomputation never changes a gradient, so this rule is a baseline: what it saves has
 /// nothing to do with what recomputing a layer costs. Choose it to reproduce the idea.
 /// It tries at most four times `DropWalk::most_candidates` sets.

@@ -11,7 +11,9 @@
 namespace reprise::inline v0 {
 
 /// Keeps only the outputs between layers and recomputes every layer but the last: what is called
-/// full recomputation. Choose when memory is scarce and one more forward is affordable.
+/// full recomputation. Choose when memory is scarce and one more forward is affordable. Where
+/// layers leave nothing to recompute, as in a graph without any whose nodes save nothing, groups of
+/// nodes take their place, see `EveryNth`.
 struct RecomputeAll {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
   /// @throws BudgetInfeasible if the plan passes the budget.
