@@ -19,3 +19,15 @@ TEST_CASE("StoreAll recomputes nothing") {
       "plan at least 20 bytes (20 B)",
       reprise::BudgetInfeasible);
 }
+
+TEST_CASE("passes that together take more than 64 bits count are refused") {
+  const auto program = reprise_test::chain_program(3);
+  constexpr std::size_t passes = std::size_t{1} << 63U;
+  CHECK_THROWS_AS(
+      static_cast<void>(reprise::StoreAll{}({.program = program, .passes_in_flight = passes})),
+      reprise::InvalidArgument);
+  CHECK(reprise::peak_in_flight(10, 5, 3) == 20);
+  CHECK(reprise::peak_in_flight(reprise::unlimited_bytes, 0, 3) == reprise::unlimited_bytes);
+  CHECK_THROWS_AS(static_cast<void>(reprise::peak_in_flight(reprise::unlimited_bytes, 1, 2)),
+                  reprise::InvalidArgument);
+}

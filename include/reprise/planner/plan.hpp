@@ -95,9 +95,17 @@ struct Plan {
 };
 
 /// The peak of k passes under one account: one runs while the others are at rest.
-[[nodiscard]] constexpr byte_count peak_in_flight(byte_count peak, byte_count rest,
-                                                  std::size_t passes) noexcept {
-  return peak + (passes > 1 ? (passes - 1) * rest : 0);
+/// @throws InvalidArgument if that is more than 64 bits count
+[[nodiscard]] inline byte_count peak_in_flight(byte_count peak, byte_count rest,
+                                               std::size_t passes) {
+  if (passes <= 1 || rest == 0) return peak;
+  const std::size_t others = passes - 1;
+  if (others > (unlimited_bytes - peak) / rest) {
+    throw InvalidArgument(std::to_string(others) + " passes at rest of " + std::to_string(rest) +
+                          " bytes each and one of " + std::to_string(peak) +
+                          " bytes are more than 64 bits count");
+  }
+  return peak + others * rest;
 }
 
 }  // namespace reprise::inline v0
