@@ -76,6 +76,43 @@ TEST_CASE("an online policy heeds overrides") {
   reprise_test::check_overrides(reprise::Online<reprise::DtrEqClass>{});
 }
 
+TEST_CASE_TEMPLATE("a view that nobody reads goes, whatever keeps its memory", Policy, reprise::Dtr,
+                   reprise::DtrEqClass, reprise::DtrLocal, reprise::Msps, reprise::Lru,
+                   reprise::Largest, Oldest) {
+  using reprise::Operation;
+  using reprise::Value;
+  for (const bool is_constant : {false, true}) {
+    CAPTURE(is_constant);
+    std::vector<Value> values{{.bytes = 100}, {.view_of = 0}};
+    std::vector<Operation> operations{
+        {.writes = {0}, .cost = 1, .repeatable = true},
+        {.reads = {0}, .writes = {1}, .releases = {1}, .cost = 1, .repeatable = true}};
+    std::vector<reprise::value_id> results{0};
+    if (is_constant) {
+      values[0].kind = reprise::ValueKind::constant;
+      operations.erase(operations.begin());
+      results.clear();
+    }
+    const reprise::Program program(values, operations, reprise::Program::no_operation, 1, true,
+                                   results);
+    const reprise::PlanRequest request{.program = program, .budget = 100};
+    reprise_test::check_plan(request, reprise::Online<Policy>{}(request));
+  }
+}
+
+TEST_CASE("what stays is not evicted, and what the program never lets go of goes at its end") {
+  using reprise::Value;
+  const std::vector<Value> values{
+      {.bytes = 8, .stays = true}, {.bytes = 8}, {.bytes = 8}, {.bytes = 1}};
+  const std::vector<reprise::Operation> operations{
+      {.writes = {0, 1}, .cost = 1, .repeatable = true},
+      {.reads = {1}, .writes = {2}, .releases = {1}, .cost = 1},  // 2 stays until it is let go of
+      {.reads = {0}, .writes = {3}, .releases = {3}, .cost = 1, .repeatable = true}};
+  const reprise::Program program(values, operations, reprise::Program::no_operation, 1, true);
+  const reprise::PlanRequest request{.program = program, .budget = 24};
+  reprise_test::check_plan(request, reprise::Online<reprise::Lru>{}(request));
+}
+
 TEST_CASE("a run that reruns without end thrashes, free as its operations may be") {
   const reprise::Program program = reprise_test::chain_program(30);
   const reprise::byte_count budget = 20 * 4;

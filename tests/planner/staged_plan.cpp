@@ -68,6 +68,39 @@ TEST_CASE("each set of placements plays as the plan says, on programs of every k
   }
 }
 
+TEST_CASE("what stays is held from its first making on, and a rerun makes only a copy of it") {
+  std::vector<reprise::Value> values{{.bytes = 100}, {.bytes = 4, .stays = true}, {.bytes = 1}};
+  std::vector<reprise::Operation> operations{{.writes = {0, 1}, .cost = 1, .repeatable = true},
+                                             {.transient_bytes = 50},
+                                             {.reads = {0}, .writes = {2}, .cost = 1}};
+  const Program program(std::move(values), std::move(operations), Program::no_operation, 1, true,
+                        {2});
+  const StagedProgram staged(program);
+  StagedPlan plan(staged, {.budget = 1000});
+  plan.add(0, 2);
+  plan.settle();
+  CHECK(plan.spans(1).size() == 1);
+  using reprise::Action;
+  CHECK(schedule_of(plan).actions == std::vector<Action>{Action::run(0), Action::drop(0),
+                                                         Action::run(1), Action::run(0),
+                                                         Action::run(2), Action::drop(0)});
+  const reprise::Simulation played = simulate(program, schedule_of(plan));
+  CHECK(static_cast<double>(played.peak_bytes) == peak_of(plan));
+  CHECK(plan.profile()[1] + plan.limits().budget == 54);
+}
+
+TEST_CASE("an operation that makes only what stays may be deferred, and never runs again") {
+  std::vector<reprise::Value> values{{.bytes = 4, .stays = true}, {.bytes = 1}};
+  std::vector<reprise::Operation> operations{{.writes = {0}, .cost = 1, .repeatable = true},
+                                             {.writes = {1}, .cost = 1}};
+  const Program program(std::move(values), std::move(operations), Program::no_operation, 1, true,
+                        {1});
+  const StagedProgram staged(program);
+  using reprise::Placement;
+  CHECK(StagedPlan::can_run(staged, std::vector<Placement>{{0, 0}, {0, 1}}));
+  CHECK_FALSE(StagedPlan::can_run(staged, std::vector<Placement>{{0, 1}}));
+}
+
 TEST_CASE("a plan that was rolled back is the plan before, and one placed anew is the same") {
   REPRISE_SEEDED(random);
   for (std::uint32_t seed = 0; seed < 100; ++seed) {

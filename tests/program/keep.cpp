@@ -125,3 +125,39 @@ TEST_CASE("depth is no limit") {
   CHECK(played.recomputed_cost == depth);
   CHECK(played.rest_bytes == 8);
 }
+
+TEST_CASE("what stays is made once, though its operation runs again for something else") {
+  auto values = std::vector<reprise::Value>{{.bytes = 100},
+                                            {.bytes = 4, .stays = true},
+                                            {.kind = reprise::ValueKind::gradient, .bytes = 8}};
+  std::vector<reprise::Operation> operations{
+      {.writes = {0, 1}, .cost = 1, .repeatable = true},
+      {.kind = reprise::OperationKind::turn, .reads = {0}, .writes = {2}},
+      {.kind = reprise::OperationKind::backward, .reads = {0, 1, 2}}};
+  const Program program(std::move(values), std::move(operations), 1, 1, true, {1});
+  const auto schedule = reprise::keep(program, KeepSet(3, 0));
+  using reprise::Action;
+  CHECK(schedule.actions == std::vector<Action>{Action::run(0), Action::run(1), Action::drop(0),
+                                                Action::run(0), Action::run(2), Action::drop(0),
+                                                Action::drop(2)});
+  CHECK(reprise::simulate(program, schedule).recomputed_cost == 1);
+}
+
+TEST_CASE("what cannot be made again is kept, and a result is there at the end") {
+  // 0 cannot run again, 1 takes over what it made, 2 can; the result is an output of 2.
+  auto values = std::vector<reprise::Value>{
+      {.bytes = 8}, {.bytes = 8}, {.bytes = 8}, {.kind = reprise::ValueKind::gradient, .bytes = 8}};
+  std::vector<reprise::Operation> operations{
+      {.writes = {0}, .cost = 1},
+      {.reads = {0}, .writes = {1}, .consumes = {0}, .cost = 1, .repeatable = true},
+      {.reads = {1}, .writes = {2}, .cost = 1, .repeatable = true},
+      {.kind = reprise::OperationKind::turn, .reads = {2}, .writes = {3}},
+      {.kind = reprise::OperationKind::backward, .reads = {1, 3}}};
+  const Program program(std::move(values), std::move(operations), 3, 1, true, {2});
+  for (const auto remake : {Remake::once, Remake::each_time}) {
+    const auto nothing = reprise::keep(program, KeepSet(4, 0), remake);
+    CHECK(reprise::simulate(program, nothing).recomputed_cost == 1);  // 2, for the result
+    const auto all = reprise::keep(program, KeepSet(4, 1), remake);
+    CHECK(reprise::simulate(program, all).recomputed_cost == 0);
+  }
+}

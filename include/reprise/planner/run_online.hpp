@@ -5,6 +5,7 @@
 /// @file
 /// What an online policy makes of a known program.
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -14,6 +15,7 @@
 #include <reprise/eviction/eviction_policy.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
+#include <reprise/program/storages.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <reprise/store/no_payload.hpp>
 #include <reprise/store/online_event.hpp>
@@ -31,7 +33,8 @@ struct OnlineOptions {
   double most_recomputed_cost = std::numeric_limits<double>::infinity();
   /// Reruns beyond which it does, too: free ones add no cost. 0: a thousand for each operation.
   std::uint64_t most_reruns = 0;
-  /// One flag for each value, or empty: never evicted once it was made.
+  /// One flag for each value, or empty: never evicted once it was made, as all else that its
+  /// operation makes.
   std::span<const std::uint8_t> pinned{};
   /// One flag for each value, or empty: evicted at the turn.
   std::span<const std::uint8_t> forced{};
@@ -66,7 +69,8 @@ class Simulator {
         reruns_left_(options.most_reruns > 0 ? options.most_reruns
                                              : most_reruns_of_each * program.operations().size()),
         account_(std::make_shared<MemoryAccount>(options.budget)),
-        policy_(std::move(policy)) {}
+        policy_(std::move(policy)),
+        is_present_(program.values().size(), 0) {}
 
   [[nodiscard]] OnlineRun run() {
     try {
@@ -74,8 +78,7 @@ class Simulator {
       feed_->observe([this](const OnlineEvent& event) { note(event); });
       for (operation_id op = 0; op < program_.operations().size(); ++op) {
         if (op == program_.turn()) evict_what_is_forced();
-        feed_->run(op);
-        keep_what_is_pinned(op);
+        feed_->run(op, is_pinned(op));
         if (is_thrashing()) return finish(OnlineRun::Result::thrash);
         feed_->release_after(op);
       }
@@ -90,6 +93,7 @@ class Simulator {
       return finish(is_thrashing() ? OnlineRun::Result::thrash : OnlineRun::Result::out_of_memory);
     }
     feed_->finish();
+    drop_what_is_left();
     return finish(OnlineRun::Result::pass);
   }
 
@@ -104,11 +108,10 @@ class Simulator {
     }
   }
 
-  void keep_what_is_pinned(operation_id op) {
-    if (options_.pinned.empty()) return;
-    for (const value_id written : program_.operations()[op].writes) {
-      if (options_.pinned[written] != 0) feed_->keep(written);
-    }
+  [[nodiscard]] bool is_pinned(operation_id op) const {
+    return !options_.pinned.empty() &&
+           std::ranges::any_of(program_.operations()[op].writes,
+                               [&](value_id written) { return options_.pinned[written] != 0; });
   }
 
   [[nodiscard]] double recomputed_cost() const { return feed_ ? feed_->recomputed_cost() : 0; }
@@ -118,9 +121,48 @@ class Simulator {
 
   void note(const OnlineEvent& event) {
     if (event.kind == OnlineEvent::Kind::rerun && reruns_left_-- == 0) throw RerunsForEver{};
-    schedule_.actions.push_back(event.kind == OnlineEvent::Kind::drop ? Action::drop(event.index)
-                                                                      : Action::run(event.index));
+    if (event.kind == OnlineEvent::Kind::drop) {
+      drop(event.index);
+    } else {
+      run(event.index);
+    }
     if (options_.observer) options_.observer(event);
+  }
+
+  void run(operation_id op) {
+    const Operation& o = program_.operations()[op];
+    for (const value_id consumed : o.consumes) drop_what_shares(consumed);
+    schedule_.actions.push_back(Action::run(op));
+    for (const value_id written : o.writes) is_present_[written] = 1;
+    for (const value_id consumed : o.consumes) is_present_[consumed] = 0;
+  }
+  void drop(value_id value) {
+    schedule_.actions.push_back(Action::drop(value));
+    is_present_[value] = 0;
+  }
+
+  // The store does not tell of values without bytes of their own that go with others: views whose
+  // storage is taken over.
+  void drop_what_shares(value_id consumed) {
+    if (sharers_.empty()) list_sharers();
+    for (const value_id other : sharers_[storages_[consumed]]) {
+      if (other != consumed && is_present_[other] != 0) drop(other);
+    }
+  }
+  void list_sharers() {
+    storages_ = storages_of(program_);
+    sharers_.resize(storages_.size());
+    for (value_id v = 0; v < storages_.size(); ++v) {
+      if (!program_.is_given(v)) sharers_[storages_[v]].push_back(v);
+    }
+  }
+
+  // Nor of those that nobody needs any more while another one keeps their storage.
+  void drop_what_is_left() {
+    for (const value_id result : program_.results()) is_present_[result] = 0;
+    for (value_id v = 0; v < is_present_.size(); ++v) {
+      if (is_present_[v] != 0 && !program_.values()[v].stays) drop(v);
+    }
   }
 
   [[nodiscard]] OnlineRun finish(OnlineRun::Result result) {
@@ -137,6 +179,9 @@ class Simulator {
   std::shared_ptr<MemoryAccount> account_;
   P policy_;
   Schedule schedule_;
+  std::vector<std::uint8_t> is_present_;
+  std::vector<value_id> storages_;              ///< once something is consumed
+  std::vector<std::vector<value_id>> sharers_;  ///< of a storage: the values that lie in it
   std::optional<OperationFeed<NoPayload, P>> feed_;
 };
 

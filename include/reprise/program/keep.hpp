@@ -11,6 +11,7 @@
 #include <limits>
 #include <reprise/core/error.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/repeatability.hpp>
 #include <reprise/program/schedule.hpp>
 #include <span>
 #include <string>
@@ -36,10 +37,9 @@ class Scheduler {
       : program_(program),
         kept_(kept),
         remake_(remake),
+        repeatability_(program),
         last_use_(program.values().size(), absent),
-        has_run_(program.operations().size(), 0) {
-    find_what_runs_once();
-  }
+        has_run_(program.operations().size(), 0) {}
 
   [[nodiscard]] Schedule schedule() {
     for (operation_id op = 0; op <= program_.turn(); ++op) run(op);
@@ -49,6 +49,8 @@ class Scheduler {
       run(op);
       if (remake_ == Remake::each_time) forget_remade();
     }
+    for (const value_id result : program_.results()) demand(result);
+    for (const value_id result : program_.results()) last_use_[result] = absent;
     for (value_id v = 0; v < program_.values().size(); ++v) close(v);
     return emit();
   }
@@ -69,18 +71,6 @@ class Scheduler {
     operation_id op;
     std::size_t next_read;
   };
-
-  // What cannot run again, and what took over the memory of what cannot be made again.
-  void find_what_runs_once() {
-    runs_once_.assign(program_.operations().size(), 0);
-    for (operation_id op = 0; op < program_.operations().size(); ++op) {
-      const Operation& o = program_.operations()[op];
-      const bool is_bound = std::ranges::any_of(o.consumes, [&](value_id consumed) {
-        return !program_.is_given(consumed) && runs_once_[program_.maker(consumed)] != 0;
-      });
-      runs_once_[op] = is_bound || !o.repeatable ? 1 : 0;
-    }
-  }
 
   [[nodiscard]] bool is_present(value_id value) const {
     return program_.is_given(value) || last_use_[value] != absent;
@@ -125,18 +115,20 @@ class Scheduler {
   }
 
   void close(value_id value) {
-    if (last_use_[value] == absent) return;
-    if (!program_.values()[value].stays) {
-      drops_.push_back({.run = last_use_[value], .value = value});
-    }
+    if (last_use_[value] == absent || program_.values()[value].stays) return;
+    drops_.push_back({.run = last_use_[value], .value = value});
     last_use_[value] = absent;
   }
 
   void forget_what_is_not_kept() {
     for (value_id v = 0; v < program_.values().size(); ++v) {
-      if (kept_[v] != 0 || program_.values()[v].kind == ValueKind::gradient) continue;
-      if (program_.is_given(v) || runs_once_[program_.maker(v)] == 0) close(v);
+      if (kept_[v] == 0 && last_use_[v] != absent && can_be_remade(v)) close(v);
     }
+  }
+
+  [[nodiscard]] bool can_be_remade(value_id value) const {
+    return program_.values()[value].kind != ValueKind::gradient &&
+           repeatability_.may_run_again(program_.maker(value));
   }
 
   void forget_remade() {
@@ -207,9 +199,9 @@ class Scheduler {
   const Program& program_;
   const KeepSet& kept_;
   Remake remake_;
+  Repeatability repeatability_;
   std::vector<std::uint32_t> last_use_;
   std::vector<std::uint8_t> has_run_;
-  std::vector<std::uint8_t> runs_once_;
   std::vector<Run> runs_;
   std::vector<DropAt> drops_;
   std::vector<Frame> stack_;
@@ -226,8 +218,8 @@ class Scheduler {
 ///
 /// Deterministic on any DAG. A value goes right after its last reader, a by-product that nobody
 /// needs at once. Iterative, so that depth is no limit; linear in the program for `Remake::once`.
-/// Gradients and what cannot be made again are always kept and values that are consumed cannot be,
-/// whatever the set says.
+/// Gradients, values that stay and what cannot be made again are always kept and values that are
+/// consumed cannot be, whatever the set says.
 /// @throws InvalidArgument if the set has another size than the program has values, or the program
 ///   does not say where it turns.
 [[nodiscard]] inline Schedule keep(const Program& program, const KeepSet& kept,

@@ -18,6 +18,7 @@
 #include <reprise/program/grown_bytes.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/release_points.hpp>
+#include <reprise/program/repeatability.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <reprise/store/no_payload.hpp>
 #include <reprise/store/online_event.hpp>
@@ -52,6 +53,8 @@ class OperationFeed {
       : program_(program),
         bytes_(program),
         run_(std::move(run)),
+        repeatability_(program),
+        runs_again_(program.operations().size(), 0),
         released_(release_points(program)),
         handles_(program.values().size()),
         places_(run_ ? program.values().size() : 0, nullptr),
@@ -66,14 +69,22 @@ class OperationFeed {
   OperationFeed& operator=(OperationFeed&&) = delete;
   ~OperationFeed() = default;
 
-  /// Hands over the next operation, whatever must be evicted and remade for it.
+  /// Hands over the next operation, whatever must be evicted and remade for it. What it makes and
+  /// stays is never evicted.
+  /// @param is_pinned nothing that it makes may be evicted
   /// @throws InvalidGraph if it uses the memory of what it does not read; and as
   ///   `OperationStore::run`.
-  void run(operation_id op) {
+  void run(operation_id op, bool is_pinned = false) {
     const Operation& o = program_.operations()[op];
     for (const value_id written : o.writes) value_of_number_.push_back(written);
-    std::vector<Handle> made = store_.run(request(op));
+    const bool may_run_again = !is_pinned && can_be_remade(op);
+    runs_again_[op] = may_run_again ? 1 : 0;
+    std::vector<Handle> made = store_.run(request(op, may_run_again));
     for (std::size_t i = 0; i < made.size(); ++i) handles_[o.writes[i]] = std::move(made[i]);
+    if (!may_run_again) return;  // then the store keeps what it made anyway
+    for (const value_id written : o.writes) {
+      if (program_.values()[written].stays) keep(written);
+    }
   }
 
   /// Lets go of what the program lets go of once an operation ran.
@@ -92,10 +103,17 @@ class OperationFeed {
     if (handles_[value]) store_.evict(handles_[value]);
   }
 
-  /// Evicts what was remade on the way and nobody asked for: the end of the program.
+  /// Evicts what was remade on the way and nobody asked for, and lets go of what the program never
+  /// let go of, but for results and what stays: the end of the program.
   void finish() {
     evictions_ = store_.evictions();
     store_.make_room(unlimited_bytes - 1);
+    std::vector<std::uint8_t> is_result(handles_.size(), 0);
+    for (const value_id result : program_.results()) is_result[result] = 1;
+    for (value_id v = 0; v < handles_.size(); ++v) {
+      const bool is_left = is_result[v] != 0 || program_.values()[v].stays;
+      if (!is_left && !program_.is_given(v)) handles_[v].reset();
+    }
   }
 
   /// The bytes of a value in this pass, see `grow`.
@@ -144,11 +162,11 @@ class OperationFeed {
   // Seconds become nanoseconds: the store counts in whole numbers.
   [[nodiscard]] double scale() const { return program_.cost_is_flops() ? 1.0 : 1e9; }
 
-  [[nodiscard]] Request request(operation_id op) {
+  [[nodiscard]] Request request(operation_id op, bool may_run_again) {
     const Operation& o = program_.operations()[op];
     Request request{.cost = whole_cost(op),
                     .transient_bytes = bytes_.transient(op),
-                    .repeatable = o.repeatable};
+                    .repeatable = may_run_again};
     const std::vector<value_id> inputs = inputs_of(o);
     for (const value_id part : o.accumulates) {
       if (!o.adds_in_place) request.transient_bytes += bytes_.of(part);
@@ -174,6 +192,14 @@ class OperationFeed {
     throw InvalidArgument(program_.describe_operation(op) + " costs " + std::to_string(cost) +
                           (program_.cost_is_flops() ? " FLOPs" : " nanoseconds") +
                           ", more than 63 bits count");
+  }
+
+  // What it reads and somebody takes over must be remade for it, which is not done if it is pinned.
+  [[nodiscard]] bool can_be_remade(operation_id op) const {
+    return repeatability_.may_run_again(op) &&
+           std::ranges::all_of(program_.operations()[op].reads, [this](value_id read) {
+             return !repeatability_.is_taken_over(read) || runs_again_[program_.maker(read)] != 0;
+           });
   }
 
   // What it reads, and the gradients that it adds to and does not make itself.
@@ -218,6 +244,8 @@ class OperationFeed {
   GrownBytes bytes_;
   operation_id running_ = Program::no_operation;
   Function run_;
+  Repeatability repeatability_;
+  std::vector<std::uint8_t> runs_again_;
   std::vector<std::vector<value_id>> released_;
   std::vector<value_id> value_of_number_;
   std::vector<Handle> handles_;

@@ -12,6 +12,7 @@
 #include <reprise/planner/chain/layer_chain.hpp>
 #include <reprise/planner/chain/run_list.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/program/repeatability.hpp>
 #include <reprise/program/simulate.hpp>
 #include <span>
 #include <utility>
@@ -89,20 +90,23 @@ template <ChoosesSplit F>
 }
 
 /// What a user's overrides mean for the links of a chain. A link of several layers is pinned if one
-/// of them is, else forced if one of them is.
+/// of them is, else forced if one of them is. One that cannot run again counts as pinned.
 class ChainOverrides {
  public:
-  /// Linear in the links and their layers; an empty list overrides nothing.
+  /// Linear in the links, their layers and operations.
   ChainOverrides(const LayerChain& chain, std::span<const LayerOverride> overrides)
       : is_forced_(chain.links().size(), 0), last_split_(chain.links().size(), chain.turn()) {
-    if (overrides.empty()) return;
+    const Repeatability repeatability(chain.program());
     for (std::uint32_t link = chain.turn(); link-- > 0;) {
       const auto is_any = [&](LayerOverride override) {
         return std::ranges::any_of(chain.link(link).layers, [&](std::uint32_t layer) {
           return layer < overrides.size() && overrides[layer] == override;
         });
       };
-      const bool is_pinned = is_any(LayerOverride::pinned);
+      const bool may_run_again =
+          std::ranges::all_of(chain.link(link).forward,
+                              [&](operation_id op) { return repeatability.may_run_again(op); });
+      const bool is_pinned = !may_run_again || is_any(LayerOverride::pinned);
       is_forced_[link] =
           !chain.link(link).is_free && !is_pinned && is_any(LayerOverride::forced) ? 1 : 0;
       last_split_[link] = is_pinned ? link : last_split_[link + 1];
@@ -128,8 +132,9 @@ class ChainOverrides {
 };
 
 /// The plan of a list of runs, without a lower bound.
-[[nodiscard]] inline Plan plan_of_runs(const PlanRequest& request, const RunList& runs) {
-  Schedule schedule = schedule_of_runs(request.program, runs);
+[[nodiscard]] inline Plan plan_of_runs(const PlanRequest& request, RunList runs) {
+  Schedule schedule =
+      schedule_of_runs(request.program, without_idle_reruns(request.program, std::move(runs)));
   const Simulation played = simulate(request.program, schedule);
   return {
       .schedule = std::move(schedule),

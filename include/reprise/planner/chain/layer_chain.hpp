@@ -14,6 +14,7 @@
 #include <reprise/planner/chain/run_list.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/storages.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -132,14 +133,14 @@ class Layout {
     const auto join = [&](std::uint32_t first, std::uint32_t last) {
       for (std::uint32_t link = first + 1; link <= last; ++link) joins[link] = 1;
     };
+    const std::vector<value_id> storages = storages_of(program_);
     for (operation_id op = 0; op <= program_.turn(); ++op) {
       const Operation& o = program_.operations()[op];
       for (const value_id consumed : o.consumes) join(link_of_value(consumed), link_of_[op]);
       for (const value_id read : o.reads) {
         if (program_.is_given(read) || link_of_value(read) == link_of_[op]) continue;
-        value_id source = read;
-        while (program_.values()[source].view_of) source = *program_.values()[source].view_of;
-        if (!program_.is_given(source)) join(link_of_value(source), link_of_value(read));
+        const value_id source = storages[read];
+        if (!program_.values()[source].view_of) join(link_of_value(source), link_of_value(read));
       }
     }
     std::vector<std::uint32_t> merged(layers_.size(), 0);
@@ -296,6 +297,7 @@ class LinkProgram {
     if (local_of_[value] != none) return local_of_[value];
     Value copy = program_.values()[value];
     if (copy.kind == ValueKind::constant) copy.bytes = 0;
+    if (copy.kind != ValueKind::gradient) copy.stays = false;  // it counts as a constant
     if (copy.view_of) copy.view_of = take(*copy.view_of);
     local_of_[value] = static_cast<value_id>(values_.size());
     values_.push_back(copy);
@@ -336,6 +338,7 @@ class LinkProgram {
     }
     copy.releases.clear();
     copy.layer = 0;
+    copy.repeatable = true;  // what a rerun would take is measured even where none may be
     operations_.push_back(std::move(copy));
     return static_cast<operation_id>(operations_.size() - 1);
   }
@@ -392,9 +395,7 @@ class LayerChain {
     }
     find_free();
     add_gradients(layout, reads);
-    for (const Value& value : program.values()) {
-      if (value.kind == ValueKind::constant) constant_bytes_ += value.bytes;
-    }
+    add_constants();
     std::vector<value_id> local_of(program.values().size(), layer_chain::none);
     for (std::uint32_t i = 0; i < links_.size(); ++i) measure(i, layout, reads, local_of);
   }
@@ -460,6 +461,26 @@ class LayerChain {
   }
 
  private:
+  // What forward makes and is there at the end counts from the start.
+  void add_constants() {
+    std::vector<std::uint8_t> is_counted(program_->values().size(), 0);
+    const std::vector<value_id> storages = storages_of(*program_);
+    const auto count = [&](value_id value) {
+      const value_id storage = storages[value];
+      const Value& owner = program_->values()[storage];
+      if (owner.view_of || std::exchange(is_counted[storage], 1) != 0) return;
+      constant_bytes_ += owner.bytes;
+    };
+    for (value_id v = 0; v < storages.size(); ++v) {
+      const Value& value = program_->values()[v];
+      const bool is_left = value.stays && value.kind != ValueKind::gradient;
+      if (value.kind == ValueKind::constant || is_left) count(v);
+    }
+    for (const value_id result : program_->results()) {
+      if (program_->values()[result].kind != ValueKind::gradient) count(result);
+    }
+  }
+
   // `wanted_by` holds for each value the last link in whose backward something needs it.
   void add_costs(std::uint32_t i, std::vector<std::uint32_t>& wanted_by) {
     ChainLink& link = links_[i];

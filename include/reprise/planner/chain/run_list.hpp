@@ -11,6 +11,7 @@
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -102,6 +103,18 @@ class Scheduler {
                                                std::span<const operation_id> runs,
                                                std::span<const value_id> kept = {}) {
   return run_list::Scheduler(program, runs, kept).schedule();
+}
+
+/// The runs without those that make nothing: reruns of what has no outputs, or only such as stay.
+/// Linear in the runs.
+[[nodiscard]] inline RunList without_idle_reruns(const Program& program, RunList runs) {
+  std::vector<std::uint8_t> has_run(program.operations().size(), 0);
+  std::erase_if(runs, [&](operation_id op) {
+    return std::exchange(has_run[op], 1) != 0 &&
+           std::ranges::all_of(program.operations()[op].writes,
+                               [&](value_id v) { return program.values()[v].stays; });
+  });
+  return runs;
 }
 
 }  // namespace reprise::inline v0

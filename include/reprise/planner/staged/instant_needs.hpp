@@ -73,8 +73,8 @@ class InstantNeeds {
     return choice;
   }
 
-  /// The reruns that remake some storages, each at the first stage that needs it, latest operation
-  /// first. Linear in the program.
+  /// The reruns that remake some storages, each at the first stage that needs it, and what somebody
+  /// takes over at each such stage; latest operation first. Linear in the program.
   /// @param is_remade of a storage: whether it is not kept
   template <std::predicate<value_id> P>
   [[nodiscard]] std::vector<Placement> reruns(P is_remade) const {
@@ -84,26 +84,43 @@ class InstantNeeds {
       if (!is_remade(storage)) continue;
       for (const value_id member : program_->members(storage)) needs[member] = next_need(member);
     }
+    std::vector<Placement> alone;  ///< each for a rerun at its stage, in order
+    std::vector<stage_id> stages;
     for (operation_id op = instant_ + 1; op-- > 0;) {
       plan_->watch().spend(1);
-      stage_id stage = StagedPlan::never;
-      for (const value_id written : program_->writes(op)) {
-        stage = std::min(stage, needs[written]);
+      const auto place = [&](stage_id stage) {
+        if (plan_->contains(op, stage)) return;
+        list.push_back({op, stage});
+        plan_->watch().spend(4 * program_->reads(op).size());
+        for (const value_id read : program_->reads(op)) {
+          const value_id storage = program_->storage(read);
+          if (program_->is_taken_over(read)) {
+            insert(alone, {program_->maker(read), stage});
+          } else if (is_wanted_[storage] != 0 && is_remade(storage) &&
+                     !is_made_after(read, stage)) {
+            needs[read] = std::min(needs[read], stage);
+          }
+        }
+      };
+      stages.clear();
+      for (; !alone.empty() && alone.back().op == op; alone.pop_back()) {
+        stages.push_back(alone.back().stage);
       }
-      if (stage == StagedPlan::never || plan_->contains(op, stage)) continue;
-      list.push_back({op, stage});
-      plan_->watch().spend(4 * program_->reads(op).size());
-      for (const value_id read : program_->reads(op)) {
-        const value_id storage = program_->storage(read);
-        const bool must = program_->consumes(op, read);
-        if (!must && (is_wanted_[storage] == 0 || !is_remade(storage))) continue;
-        if (!is_made_after(read, stage)) needs[read] = std::min(needs[read], stage);
-      }
+      stage_id first = StagedPlan::never;
+      for (const value_id written : program_->writes(op)) first = std::min(first, needs[written]);
+      if (first != StagedPlan::never && (stages.empty() || first < stages.back())) place(first);
+      for (const stage_id stage : stages) place(stage);
     }
     return list;
   }
 
  private:
+  // Keeps them in order, each once.
+  static void insert(std::vector<Placement>& sorted, Placement placement) {
+    const auto place = std::ranges::lower_bound(sorted, placement);
+    if (place == sorted.end() || *place != placement) sorted.insert(place, placement);
+  }
+
   // What the widest operation of the stage, or one after it, reads or makes.
   void note_touched() {
     is_touched_.assign(program_->value_count(), 0);
@@ -138,13 +155,14 @@ class InstantNeeds {
     const operation_id maker = program_->maker(value);
     const std::ptrdiff_t run = plan_->run_before(maker, instant_);
     if (run < 0) return StagedPlan::never;
-    const stage_id next = plan_->next_run(maker, static_cast<std::size_t>(run));
+    const stage_id next = plan_->next_making(value, static_cast<std::size_t>(run));
     const stage_id need = plan_->first_use(value, instant_ + 1, next);
     return need == program_->end() ? program_->stage_count() - 1 : need;
   }
 
   [[nodiscard]] bool is_made_after(value_id value, stage_id stage) const {
     const operation_id maker = program_->maker(value);
+    if (program_->stays(value)) return plan_->runs(maker).front() > instant_;
     const std::ptrdiff_t run = plan_->run_before(maker, stage);
     return run >= 0 && plan_->runs(maker)[static_cast<std::size_t>(run)] > instant_;
   }
@@ -192,7 +210,7 @@ class InstantNeeds {
     for (const value_id read : program_->reads(op)) {
       if (is_made_after(read, stage)) continue;
       const operation_id maker = program_->maker(read);
-      if (!program_->consumes(op, read)) {
+      if (!program_->is_taken_over(read)) {
         choice.needs.push_back({.op = op, .storage = program_->storage(read)});
       } else if (is_remake_[maker] != 0) {
         choice.consumptions.push_back({.op = op, .maker = maker});
@@ -213,12 +231,14 @@ class InstantNeeds {
     return stage;
   }
 
-  // All views that are held must be made again too.
+  // All views that are held must be made again too, and what stays goes no more once it is made.
   [[nodiscard]] bool can_be_remade(value_id storage) const {
     if (is_remake_[program_->maker(storage)] == 0) return false;
     return std::ranges::all_of(program_->members(storage), [&](value_id member) {
-      return earliest_[member] == StagedPlan::never ||
-             program_->step(program_->maker(member)).is_repeatable;
+      const operation_id maker = program_->maker(member);
+      const bool is_there = program_->stays(member) && maker <= instant_ && is_free_[maker] == 0;
+      if (is_there) return false;
+      return earliest_[member] == StagedPlan::never || program_->step(maker).is_repeatable;
     });
   }
 

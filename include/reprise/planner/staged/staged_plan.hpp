@@ -105,7 +105,9 @@ class StagedPlan {
       if (p.stage < p.op || !program.step(p.op).is_repeatable) return false;
       runs[p.op] += p.stage == p.op ? std::size_t(-1) : 1;
     }
-    if (std::ranges::find(runs, 0U) != runs.end()) return false;
+    for (operation_id op = 0; op < program.operation_count(); ++op) {
+      if (runs[op] == 0 || (runs[op] > 1 && program.runs_once(op))) return false;
+    }
     const StagedPlan plan(program, {}, placements);
     for (stage_id stage = 0; stage < program.stage_count(); ++stage) {
       for (const operation_id op : plan.operations(stage)) {
@@ -165,6 +167,7 @@ class StagedPlan {
   /// The span that a value made by the run with that number shares.
   [[nodiscard]] const Span& span_of(value_id value, std::size_t run) const noexcept {
     const value_id storage = program_->storage(value);
+    if (program_->stays(value)) run = 0;
     return spans_[storage][storage == value ? run : bound_[value][run]];
   }
 
@@ -221,13 +224,17 @@ class StagedPlan {
   [[nodiscard]] bool is_useless(operation_id op, std::size_t run) const noexcept {
     const stage_id begin = runs_[op][run];
     const stage_id end = next_run(op, run);
-    return std::ranges::all_of(program_->writes(op), [&](value_id written) {
-      return first_use(written, begin, end) == never;
+    return std::ranges::none_of(program_->writes(op), [&](value_id written) {
+      return makes(written, run) && first_use(written, begin, end) != never;
     });
   }
   /// The stage of an operation's run after that one, or `never`.
   [[nodiscard]] stage_id next_run(operation_id op, std::size_t run) const noexcept {
     return run + 1 < runs_[op].size() ? runs_[op][run + 1] : never;
+  }
+  /// The stage where a value that the run with that number left is made anew, or `never`.
+  [[nodiscard]] stage_id next_making(value_id value, std::size_t run) const noexcept {
+    return program_->stays(value) ? never : next_run(program_->maker(value), run);
   }
 
   /// The place in a stage of the operation during which most is live. Linear in what runs there.
@@ -255,7 +262,7 @@ class StagedPlan {
     const stage_id end = next_run(op, run);
     bool makes_other = false;
     for (const value_id written : program_->writes(op)) {
-      const bool is_used = first_use(written, begin, end) != never;
+      const bool is_used = makes(written, run) && first_use(written, begin, end) != never;
       const bool is_output = program_->program().values()[written].kind == ValueKind::output;
       if (is_used && is_output) return false;
       makes_other = makes_other || is_used;
@@ -264,10 +271,15 @@ class StagedPlan {
   }
 
  private:
-  // What a rerun consumes must be remade for it alone.
+  // What stays is made by the first run alone.
+  [[nodiscard]] bool makes(value_id written, std::size_t run) const noexcept {
+    return run == 0 || !program_->stays(written);
+  }
+
+  // What somebody takes over must be remade for each rerun that reads it.
   [[nodiscard]] bool has_for_run(value_id read, operation_id op, stage_id stage) const noexcept {
     const operation_id maker = program_->maker(read);
-    const bool is_alone = stage != op && program_->consumes(op, read);
+    const bool is_alone = stage != op && program_->is_taken_over(read);
     return is_alone ? contains(maker, stage) : run_before(maker, stage) >= 0;
   }
 
@@ -393,7 +405,7 @@ class StagedPlan {
     for (const value_id read : program_->reads(op)) {
       if (!(is_added ? add_use(read, stage) : remove_use(read, stage))) continue;
       const value_id storage = program_->storage(read);
-      if (program_->members(storage).size() == 1) {
+      if (program_->members(storage).size() == 1 && !program_->stays(storage)) {
         refresh_use(storage, stage);
       } else {
         note_stale(storage);
@@ -478,10 +490,10 @@ class StagedPlan {
       const stage_id next = run + 1 < runs.size() ? runs[run + 1] : never;
       stage_id last = runs[run];
       while (use != uses.end() && use->stage < next) last = (use++)->stage;
-      if (is_owner) {
+      if (is_owner && makes(value, run)) {
         fresh_.push_back({runs[run], std::max(last, runs[run])});
       } else {
-        Span& span = fresh_[bound_[value][run]];
+        Span& span = fresh_[is_owner ? 0 : bound_[value][run]];
         span.end = std::max(span.end, last);
       }
     }
@@ -491,9 +503,10 @@ class StagedPlan {
     const value_id source = *program_->program().values()[view].view_of;
     const operation_id source_maker = program_->maker(source);
     next_bound_.clear();
-    for (const stage_id stage : runs) {
+    for (stage_id stage : runs) {
+      if (program_->stays(view)) stage = runs.front();
       const std::ptrdiff_t run = std::max<std::ptrdiff_t>(run_before(source_maker, stage), 0);
-      const auto number = static_cast<std::uint32_t>(run);
+      const auto number = static_cast<std::uint32_t>(program_->stays(source) ? 0 : run);
       next_bound_.push_back(program_->storage(source) == source ? number : bound_[source][number]);
     }
     if (next_bound_ == bound_[view]) return;
@@ -573,15 +586,16 @@ class StagedPlan {
       if (op == program_->program().turn()) {
         most = std::max(most, live + limits_.budget - limits_.rest);
       }
-      const double during = live + bytes_of_run(op, stage);
+      const double during = live + bytes_of_run(op, stage, i);
       if (during > most && widest != nullptr) *widest = i;
       most = std::max(most, during);
-      live += bytes_left(op, i);
+      live += bytes_left(op, i, runs_[op].front() == stage);
     }
     return most;
   }
 
-  [[nodiscard]] double bytes_of_run(operation_id op, stage_id stage) const {
+  [[nodiscard]] double bytes_of_run(operation_id op, stage_id stage,
+                                    std::uint32_t index) const {
     const StagedProgram::Step& step = program_->step(op);
     double bytes = step.written_bytes + step.extra_bytes;
     if (step.can_skip_output) {
@@ -589,9 +603,26 @@ class StagedPlan {
       if (skips_output(op, run)) bytes -= step.skippable_bytes;
     }
     for (const value_id consumed : program_->consumes(op)) {
-      bytes -= program_->storage_bytes(consumed);
+      if (frees(op, consumed, stage, index)) {
+        bytes -= program_->storage_bytes(program_->storage(consumed));
+      }
     }
     return bytes;
+  }
+
+  // Unless a view holds on to the bytes.
+  [[nodiscard]] bool frees(operation_id op, value_id consumed, stage_id stage,
+                           std::uint32_t index) const {
+    const value_id storage = program_->storage(consumed);
+    if (program_->storage_bytes(storage) == 0) return false;
+    if (program_->members(storage).size() == 1) return true;
+    const auto shares = [&](value_id read) { return program_->storage(read) == storage; };
+    if (std::ranges::count_if(program_->reads(op), shares) > 1) return false;
+    const auto run = static_cast<std::size_t>(run_before(program_->maker(consumed), stage));
+    const Span& span = span_of(consumed, run);
+    const Touch& touch = touched_[storage];
+    const std::uint32_t last = span.begin == stage ? touch.last_of_new : touch.last_of_old;
+    return span.end == stage && last == index;
   }
 
   // Notes which operation of a stage is the last to touch a storage.
@@ -616,11 +647,14 @@ class StagedPlan {
   }
 
   // By how much more is live after the operation with that number than before it.
-  [[nodiscard]] double bytes_left(operation_id op, std::uint32_t index) const {
+  [[nodiscard]] double bytes_left(operation_id op, std::uint32_t index, bool is_first_run) const {
     double change = 0;
     for (const value_id read : program_->reads(op)) change -= bytes_ending(read, index);
     for (const value_id written : program_->writes(op)) {
-      if (program_->storage(written) == written) change += program_->storage_bytes(written);
+      const bool is_made = is_first_run || !program_->stays(written);
+      if (is_made && program_->storage(written) == written) {
+        change += program_->storage_bytes(written);
+      }
       change -= bytes_ending(written, index);
     }
     return change;

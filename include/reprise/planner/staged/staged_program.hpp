@@ -12,6 +12,8 @@
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/repeatability.hpp>
+#include <reprise/program/storages.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -52,15 +54,15 @@ class StagedProgram {
     double written_bytes = 0;      ///< of all that it makes
     double skippable_bytes = 0;    ///< of these, what a rerun for its saved state leaves out
     double extra_bytes = 0;        ///< parts of gradients, and the transient
-    bool is_repeatable = false;    ///< may run again; false in a pinned layer
+    bool is_repeatable = false;    ///< see `Repeatability`; false in a pinned layer
     bool can_skip_output = false;  ///< a rerun may make saved state only
   };
 
   /// @param program must outlive this
   /// @param overrides of the first layers; the others have none
   explicit StagedProgram(const Program& program, std::span<const LayerOverride> overrides = {})
-      : program_(&program) {
-    find_storages();
+      : program_(&program), repeatability_(program), storages_(storages_of(program)) {
+    list_members();
     add_steps();
     add_readers();
     apply(overrides);
@@ -99,6 +101,10 @@ class StagedProgram {
   [[nodiscard]] bool consumes(operation_id op, value_id value) const noexcept {
     return std::ranges::binary_search(consumed_[op], value);
   }
+  /// Whether what runs again and reads a value needs it made anew: somebody consumes it.
+  [[nodiscard]] bool is_taken_over(value_id value) const noexcept {
+    return repeatability_.is_taken_over(value);
+  }
   /// The operations that read a value.
   [[nodiscard]] std::span<const operation_id> readers(value_id value) const noexcept {
     return readers_[value];
@@ -123,6 +129,14 @@ class StagedProgram {
   }
   /// Holds an operation to its own stage, so that a bound found there is one for each plan.
   void anchor(operation_id op) noexcept { anchor_ = op; }
+  /// True if it is never dropped, so that a run of its maker makes it only once.
+  [[nodiscard]] bool stays(value_id value) const noexcept {
+    return program_->values()[value].stays;
+  }
+  /// True if a second run of an operation makes nothing: all that it makes stays.
+  [[nodiscard]] bool runs_once(operation_id op) const noexcept {
+    return std::ranges::all_of(writes(op), [this](value_id v) { return stays(v); });
+  }
   /// True if it must be there at the end.
   [[nodiscard]] bool is_needed_at_end(value_id value) const noexcept { return at_end_[value] != 0; }
   /// True if a forced layer's statistics say that it may not live from forward to backward.
@@ -139,24 +153,18 @@ class StagedProgram {
   [[nodiscard]] double total_bytes() const noexcept { return total_bytes_; }
 
  private:
-  void find_storages() {
+  void list_members() {
     const std::span<const Value> values = program_->values();
-    storages_.resize(values.size());
     bytes_.assign(values.size(), 0);
     at_end_.assign(values.size(), 0);
     std::vector<std::vector<value_id>> members(values.size());
     for (value_id v = 0; v < values.size(); ++v) {
-      value_id owner = v;
-      while (values[owner].view_of && is_made(*values[owner].view_of)) {
-        owner = *values[owner].view_of;
-      }
-      storages_[v] = owner;
       at_end_[v] = values[v].stays && is_made(v) ? 1 : 0;
       if (values[v].kind == ValueKind::constant) {
         constant_bytes_ += static_cast<double>(values[v].bytes);
       }
       if (!is_made(v)) continue;
-      members[owner].push_back(v);
+      members[storages_[v]].push_back(v);
       if (!values[v].view_of) bytes_[v] = static_cast<double>(values[v].bytes);
     }
     for (std::vector<value_id>& list : members) {
@@ -171,13 +179,14 @@ class StagedProgram {
     total_bytes_ = constant_bytes_;
     std::vector<operation_id> read_by(value_count(), Program::no_operation);
     std::vector<value_id> consumed;
-    for (const Operation& op : program_->operations()) {
-      const auto add_read = [&, number = operation_count()](value_id value) {
+    for (operation_id number = 0; number < program_->operations().size(); ++number) {
+      const Operation& op = program_->operations()[number];
+      const auto add_read = [&](value_id value) {
         if (is_made(value) && std::exchange(read_by[value], number) != number) reads_.add(value);
       };
       Step step{.cost = op.cost,
                 .extra_bytes = static_cast<double>(op.transient_bytes),
-                .is_repeatable = op.repeatable,
+                .is_repeatable = repeatability_.may_run_again(number),
                 .can_skip_output = op.can_skip_output};
       reads_.open();
       for (const value_id read : op.reads) add_read(read);
@@ -223,6 +232,12 @@ class StagedProgram {
       const std::uint32_t layer = program_->operations()[op].layer;
       if (layer < overrides.size() && overrides[layer] == LayerOverride::pinned)
         steps_[op].is_repeatable = false;
+      // What it reads and somebody takes over would have to be made again for it.
+      for (const value_id read : reads(op)) {
+        if (is_taken_over(read) && !steps_[maker(read)].is_repeatable) {
+          steps_[op].is_repeatable = false;
+        }
+      }
     }
     if (std::ranges::find(overrides, LayerOverride::forced) == overrides.end()) return;
     const LayerValues layers(*program_);
@@ -233,6 +248,7 @@ class StagedProgram {
   }
 
   const Program* program_;
+  Repeatability repeatability_;
   std::vector<Step> steps_;
   FlatLists reads_;
   FlatLists consumed_;  ///< in order of their numbers

@@ -29,9 +29,10 @@ namespace reprise::inline v0 {
       schedule.actions.push_back(Action::run(op, skips));
       const auto drop_if_done = [&](value_id value) {
         if (last_touch[value] != op || program.consumes(op, value)) return;
+        if (program.stays(value)) return;
         const operation_id maker = program.maker(value);
         const auto made = static_cast<std::size_t>(plan.run_before(maker, stage));
-        const stage_id next = plan.next_run(maker, made);
+        const stage_id next = plan.next_making(value, made);
         if (plan.first_use(value, stage + 1, next) != StagedPlan::never) return;
         schedule.actions.push_back(Action::drop(value));
       };

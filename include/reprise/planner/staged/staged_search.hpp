@@ -325,7 +325,7 @@ class StagedSearch {
     for (const value_id written : program_->writes(p.op)) {
       plan_.watch().spend(4 * program_->readers(written).size());
       for (const operation_id reader : program_->readers(written)) {
-        if (reader != p.stage && program_->consumes(reader, written) &&
+        if (reader != p.stage && program_->is_taken_over(written) &&
             plan_.contains(reader, p.stage)) {
           return true;
         }
@@ -342,6 +342,7 @@ class StagedSearch {
       pending_.pop_back();
       if (plan_.contains(next, next)) continue;
       plan_.add(next, next);
+      if (program_->runs_once(next)) useless_.suspect({next, plan_.runs(next).back()});
       for (const value_id read : program_->reads(next)) {
         const operation_id maker = program_->maker(read);
         if (plan_.run_before(maker, next) < 0) pending_.push_back(maker);
@@ -378,6 +379,7 @@ class StagedSearch {
       const operation_id maker = program_->maker(member);
       const std::ptrdiff_t run = plan_.run_before(maker, stage);
       if (run < 0) continue;
+      if (program_->stays(member)) return;
       const stage_id next = plan_.next_run(maker, static_cast<std::size_t>(run));
       stage_id need = plan_.first_use(member, stage + 1, next);
       if (need == StagedPlan::never) continue;
@@ -418,15 +420,15 @@ class StagedSearch {
       for (const value_id read : program_->reads(chosen_[i])) {
         const operation_id maker = program_->maker(read);
         if (memo_[maker].chosen == visit_ || plan_.contains(maker, stage)) continue;
-        if (!must_remake(chosen_[i], read, stage) && !is_remake_cheaper(read, stage)) continue;
+        if (!must_remake(read, stage) && !is_remake_cheaper(read, stage)) continue;
         memo_[maker].chosen = visit_;
         chosen_.push_back(maker);
       }
     }
   }
 
-  [[nodiscard]] bool must_remake(operation_id reader, value_id read, stage_id stage) const {
-    return program_->consumes(reader, read) || plan_.run_before(program_->maker(read), stage) < 0;
+  [[nodiscard]] bool must_remake(value_id read, stage_id stage) const {
+    return program_->is_taken_over(read) || plan_.run_before(program_->maker(read), stage) < 0;
   }
 
   [[nodiscard]] bool is_remake_cheaper(value_id value, stage_id stage) {
@@ -460,7 +462,7 @@ class StagedSearch {
     for (const value_id read : program_->reads(op)) {
       if (price > limit) break;
       const operation_id maker = program_->maker(read);
-      const bool must = must_remake(op, read, stage);
+      const bool must = must_remake(read, stage);
       double hold = must ? infinity : price_of_holding(read, stage, limit);
       if (hold > 0)
         hold = std::min(hold, price_of_remaking(maker, stage, std::min(hold, limit), depth + 1));
