@@ -21,6 +21,7 @@
 #include <reprise/backend/stream_ordered.hpp>
 #include <reprise/backend/sum_of_squares.hpp>
 #include <reprise/backend/sum_of_squares_avx2.hpp>
+#include <reprise/core/any_gradient.hpp>
 #include <reprise/core/any_saved.hpp>
 #include <reprise/core/arguments.hpp>
 #include <reprise/core/byte_sum.hpp>
@@ -142,8 +143,8 @@
 #include <reprise/run/shared_state.hpp>
 #include <reprise/run/step_notes.hpp>
 #include <reprise/run/step_verification.hpp>
-#include <reprise/run/stored_input.hpp>
 #include <reprise/run/storage_overlap.hpp>
+#include <reprise/run/stored_input.hpp>
 #include <reprise/run/tape_traits.hpp>
 #include <reprise/run/tensor_range.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ranges>
+#include <reprise/core/any_gradient.hpp>
 #include <reprise/core/arguments.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/node_traits.hpp>
@@ -175,9 +176,16 @@ inline constexpr bool has_backward<N, std::tuple<A...>> = requires(N& n, A&&... 
 };
 
 template <class N>
-inline constexpr bool shows_gradients = requires(N& n) {
-  n.for_each_gradient([](auto&&) {});
-};
+consteval bool find_gradients() {
+  if constexpr (requires(N & n) { n.for_each_gradient(AnyGradient{}); }) {
+    // Nor may the function that was found be used in a requirement only.
+    [[maybe_unused]] constexpr auto use = [](N& n) { n.for_each_gradient(AnyGradient{}); };
+    return true;
+  }
+  return false;
+}
+template <class N>
+inline constexpr bool shows_gradients = find_gradients<N>();
 
 template <class N, class Tuple>
 struct BackwardResult;

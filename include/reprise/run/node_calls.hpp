@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <reprise/core/any_gradient.hpp>
 #include <reprise/core/arguments.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
@@ -226,7 +227,7 @@ class NodeCalls {
 
   [[nodiscard]] static bool may_hide_gradients(const NodeTraits& traits) noexcept {
     constexpr bool shows = requires(G & g, std::size_t n) {
-      g.for_each_gradient(n, [](auto&&) {});
+      g.for_each_gradient(n, node::AnyGradient{});
     };
     return !traits.is_frozen && (traits.hides_gradients || !shows);
   }

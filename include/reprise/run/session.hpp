@@ -14,6 +14,7 @@
 #include <optional>
 #include <ostream>
 #include <ranges>
+#include <reprise/core/any_gradient.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
@@ -486,7 +487,7 @@ class Session {
   [[nodiscard]] std::vector<GradientChecksum> checksums(const std::vector<tensor_type>& of_inputs) {
     std::vector<GradientChecksum> checksums;
     for (std::size_t node = 0; node < graph_->size(); ++node) {
-      if constexpr (requires { graph_->for_each_gradient(node, [](auto&&) {}); }) {
+      if constexpr (requires { graph_->for_each_gradient(node, node::AnyGradient{}); }) {
         std::size_t index = 0;
         graph_->for_each_gradient(node, [&](auto gradient) {
           const auto bytes = std::as_bytes(std::span(gradient));
