@@ -36,8 +36,8 @@ class Balanced {
   struct Options {
     double share = 0.01;          ///< of the time between two replans
     double first_seconds = 0.05;  ///< before any interval is known; see `most_seconds`
-    /// Of one search: more adds next to nothing. The first one, without which there is no plan at
-    /// all, goes on up to it if it has found none in `first_seconds`.
+    /// Of one search: more adds next to nothing. One of a new program, without which there is no
+    /// plan at all, is begun anew with twice the time, up to this, until it finds one.
     double most_seconds = 1.0;
     std::uint64_t tries = 0;  ///< if not 0: instead of any time
     unsigned threads = 1;     ///< of each search
@@ -64,7 +64,7 @@ class Balanced {
     StagedRequest staged(request);
     const bool is_known = key == key_ && StagedPlan::can_run(staged.program(), placements_);
     if (is_known && request.step == step_) return replay(staged);
-    const SearchEffort effort{.seconds = next_seconds(),
+    const SearchEffort effort{.seconds = is_known ? next_seconds() : first_seconds(),
                               .tries = options_.tries,
                               .threads = options_.threads,
                               .seed = options_.seed + request.step};
@@ -121,15 +121,28 @@ class Balanced {
 
   [[nodiscard]] min_cut::Choice search(StagedRequest& staged, SearchEffort effort,
                                        const SearchClock& clock, SearchClock::time_point begin,
-                                       const std::vector<Placement>& known) const {
-    local_search::Searcher searcher("balanced", staged, effort, clock, begin);
-    try {
-      return searcher.plan(known);
-    } catch (const BudgetInfeasible&) {
-      if (!searcher.was_cut_short() || effort.seconds >= options_.most_seconds) throw;
+                                       const std::vector<Placement>& known) {
+    for (;; begin = clock.now()) {
+      local_search::Searcher searcher("balanced", staged, effort, clock, begin);
+      try {
+        min_cut::Choice choice = searcher.plan(known);
+        // What took longer than it had to, on a busy machine, is tried in less time again.
+        if (effort.seconds == enough_seconds_) {
+          enough_seconds_ = std::max(0.9 * enough_seconds_, least_seconds);
+        }
+        return choice;
+      } catch (const BudgetInfeasible&) {
+        if (!searcher.was_cut_short() || effort.seconds >= options_.most_seconds) throw;
+      }
+      enough_seconds_ = std::max(2 * effort.seconds, least_seconds);
+      effort.seconds = std::min(enough_seconds_, options_.most_seconds);
     }
-    effort.seconds = options_.most_seconds;
-    return local_search::Searcher("balanced", staged, effort, clock, begin).plan(known);
+  }
+
+  // A program without an earlier plan needs time enough to find one: where each step shows shapes
+  // of its own, as much as the last such program took, and not a share of one step.
+  [[nodiscard]] double first_seconds() const {
+    return std::min(std::max(next_seconds(), enough_seconds_), options_.most_seconds);
   }
 
   [[nodiscard]] double next_seconds() const {
@@ -146,7 +159,10 @@ class Balanced {
     return plan;
   }
 
+  static constexpr double least_seconds = 0.001;
+
   Options options_{};
+  double enough_seconds_ = least_seconds;  ///< that found a plan where none was known
   std::uint64_t key_ = 0;
   std::uint64_t step_ = 0;
   double bound_ = 0;
