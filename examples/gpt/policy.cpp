@@ -20,30 +20,31 @@ namespace gpt {
 reprise::AnyPlanner planner_of(Policy policy, const PlannerOptions& options) {
   switch (policy) {
     case Policy::recompute_all:
-      return reprise::RecomputeAll{};
+      return reprise::AnyPlanner(reprise::RecomputeAll{});
     case Policy::every_4:
-      return reprise::EveryNth{.n = 4};
+      return reprise::AnyPlanner(reprise::EveryNth{.n = 4});
     case Policy::square_root:
-      return reprise::SquareRoot{};
+      return reprise::AnyPlanner(reprise::SquareRoot{});
     case Policy::gradient:
-      return reprise::GradientThreshold{reprise::MedianThreshold{.alpha = options.alpha}};
+      return reprise::AnyPlanner(
+          reprise::GradientThreshold{reprise::MedianThreshold{.alpha = options.alpha}});
     case Policy::binomial:
-      return reprise::Binomial{};
+      return reprise::AnyPlanner(reprise::Binomial{});
     case Policy::optimal:
-      return reprise::OptimalChain{};
+      return reprise::AnyPlanner(reprise::OptimalChain{});
     case Policy::min_cut:
-      return reprise::MinCut{};
+      return reprise::AnyPlanner(reprise::MinCut{});
     case Policy::search:
-      return reprise::LocalSearch{
-          {.seconds = options.plan_seconds, .threads = static_cast<unsigned>(options.threads)}};
+      return reprise::AnyPlanner(reprise::LocalSearch{
+          {.seconds = options.plan_seconds, .threads = static_cast<unsigned>(options.threads)}});
     case Policy::balanced:
-      return reprise::Balanced{};
+      return reprise::AnyPlanner(reprise::Balanced{});
     case Policy::store_all:
     case Policy::dtr:
     case Policy::dtr_eq:
       break;
   }
-  return reprise::StoreAll{};
+  return reprise::AnyPlanner(reprise::StoreAll{});
 }
 
 }  // namespace gpt

@@ -32,7 +32,7 @@ TEST_CASE("AnyPlanner plans as its planner does, and so does a copy") {
   const auto all = reprise::StoreAll{}({.program = program}).peak_bytes;
   const reprise::PlanRequest request{.program = program, .budget = all * 3 / 4};
   const auto expected = reprise::MinCut{}(request);
-  AnyPlanner planner = reprise::MinCut{};
+  AnyPlanner planner(reprise::MinCut{});
   AnyPlanner copy = planner;
   CHECK(planner(request).schedule == expected.schedule);
   CHECK(copy(request).schedule == expected.schedule);

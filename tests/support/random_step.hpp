@@ -82,10 +82,10 @@ StepResult run_step(auto& random_graph, Net& net, const Tensor& input) {
 }
 
 /// Runs one whole step under a planner, without statistics.
-StepResult run_step_with(auto& random_graph, reprise::AnyPlanner planner,
-                         reprise::CheckpointedOptions options) {
+template <class P>
+StepResult run_step_with(auto& random_graph, P planner, reprise::CheckpointedOptions options) {
   NoStatistics tracker;
-  reprise::CheckpointScheduler scheduler{std::move(planner)};
+  reprise::CheckpointScheduler scheduler{reprise::AnyPlanner(std::move(planner))};
   reprise::Checkpointed net{random_graph.graph, tracker, scheduler, std::move(options)};
   const Tensor input = random_graph.tensor(0.3);
   return run_step(random_graph, net, input);

@@ -29,8 +29,8 @@ class AnyPlanner {
   /// Takes the planner over.
   /// @tparam P any planner that can be copied, but this one
   template <class P>
-  requires(!std::same_as<P, AnyPlanner> && Planner<P> && std::copy_constructible<P>)
-      AnyPlanner(P planner)  // NOLINT(*-explicit-*)
+  requires(!std::same_as<P, AnyPlanner> && Planner<P> &&
+           std::copy_constructible<P>) explicit AnyPlanner(P planner)
       : planner_(std::make_unique<Held<P>>(std::move(planner))) {}
   /// Copies the planner too.
   AnyPlanner(const AnyPlanner& other) : planner_(other.planner_->copy()) {}
