@@ -85,3 +85,27 @@ TEST_CASE("an operation that nothing needs yet runs later, at no cost") {
   CHECK(plan.recomputed_cost == 0);
   CHECK(plan.peak_bytes < 80);
 }
+
+TEST_CASE("bytes that stages cannot count are refused, and the smallest costs end") {
+  using reprise::Operation;
+  using reprise::Value;
+  const auto program_of = [](reprise::byte_count bytes, double cost) {
+    std::vector<Value> values{{.bytes = bytes}, {.bytes = bytes}, {.bytes = 1}};
+    std::vector<Operation> operations{{.writes = {0}, .cost = cost, .repeatable = true},
+                                      {.writes = {1}, .cost = cost, .repeatable = true},
+                                      {.reads = {0, 1}, .writes = {2}, .cost = cost}};
+    return reprise::Program(std::move(values), std::move(operations),
+                            reprise::Program::no_operation, 1, true, {2});
+  };
+  const auto huge = program_of(reprise::byte_count{1} << 52U, 1);
+  CHECK_THROWS_AS(static_cast<void>(reprise::MinCut{}({.program = huge})),
+                  reprise::InvalidArgument);
+  for (const double cost : {5e-324, 1e-300, 1e149}) {
+    CAPTURE(cost);
+    const auto program = program_of(std::uint64_t{1} << 50U, cost);
+    const auto plan = reprise::MinCut{}({.program = program});
+    CHECK(plan.recomputed_cost == 0);
+    CHECK_THROWS_AS(static_cast<void>(reprise::MinCut{}({.program = program, .budget = 7})),
+                    reprise::BudgetInfeasible);
+  }
+}

@@ -113,6 +113,26 @@ TEST_CASE("what stays is not evicted, and what the program never lets go of goes
   reprise_test::check_plan(request, reprise::Online<reprise::Lru>{}(request));
 }
 
+TEST_CASE("a refusal for several passes ends, however many bytes their values have") {
+  std::vector<reprise::Value> values{{.kind = reprise::ValueKind::input}};
+  std::vector<reprise::Operation> operations;
+  const auto chain = reprise_test::chain_program(9);
+  values.assign(chain.values().begin(), chain.values().end());
+  for (reprise::value_id v = 1; v < values.size(); ++v) {
+    values[v].bytes = (values[v].bytes << 46U) + v;
+  }
+  operations.assign(chain.operations().begin(), chain.operations().end());
+  const reprise::Program program(values, operations, chain.turn(), chain.layer_count(), true);
+  reprise::PlanRequest request{.program = program, .budget = 1, .passes_in_flight = 3};
+  try {
+    static_cast<void>(reprise::Online<reprise::Dtr>{}(request));
+    FAIL("a budget of one byte was accepted");
+  } catch (const reprise::BudgetInfeasible& refused) {
+    request.budget = refused.planner_bytes();
+    reprise_test::check_plan(request, reprise::Online<reprise::Dtr>{}(request));
+  }
+}
+
 TEST_CASE("a run that reruns without end thrashes, free as its operations may be") {
   const reprise::Program program = reprise_test::chain_program(30);
   const reprise::byte_count budget = 20 * 4;

@@ -148,7 +148,14 @@ class Online {
       ++least.tried;
       if (within(request, below)) least.bytes = below;
     }
-    while (least.bytes > first && within(request, least.bytes - 1)) --least.bytes;
+    for (byte_count i = 0; i < most && least.bytes > first; ++i) {
+      const std::optional<Plan> plan = within(request, least.bytes - 1);
+      if (!plan) break;
+      --least.bytes;
+      // A byte at a time would take for ever where many are left over.
+      const byte_count peak = plan->peak_bytes;
+      if (peak < least.bytes && within(request, peak)) least.bytes = peak;
+    }
     return least;
   }
 

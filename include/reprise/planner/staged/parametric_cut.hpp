@@ -38,7 +38,7 @@ class ParametricCut {
   /// @param total_cost of all nodes: what costs are measured by
   /// @param watch ends `solve` and `settle`; the cut may only be destroyed then
   ParametricCut(std::uint32_t node_count, double total_cost, SearchWatch watch = {})
-      : scale_(total_cost > 0 ? resolution / total_cost : 1.0),
+      : scale_(total_cost > least_cost ? resolution / total_cost : 1.0),
         flow_(node_count, watch),
         nodes_(node_count) {
     std::iota(nodes_.begin(), nodes_.end(), 0U);
@@ -115,8 +115,9 @@ class ParametricCut {
   }
 
  private:
-  static constexpr double resolution = 0x1p44;  ///< of the total cost
-  static constexpr double highest = 0x1p46;     ///< an arc of that capacity is never worth cutting
+  static constexpr double resolution = 0x1p44;    ///< of the total cost
+  static constexpr double least_cost = 0x1p-900;  ///< a total of less counts as none
+  static constexpr double highest = 0x1p46;  ///< an arc of that capacity is never worth cutting
 
   struct Keep {
     std::uint32_t node;

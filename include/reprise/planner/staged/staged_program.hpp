@@ -15,6 +15,7 @@
 #include <reprise/program/repeatability.hpp>
 #include <reprise/program/storages.hpp>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -60,10 +61,13 @@ class StagedProgram {
 
   /// @param program must outlive this
   /// @param overrides of the first layers; the others have none
+  /// @throws InvalidArgument if all values and the largest operation are more than 2^53 bytes
+  ///   together: stages count in numbers that are whole up to there
   explicit StagedProgram(const Program& program, std::span<const LayerOverride> overrides = {})
       : program_(&program), repeatability_(program), storages_(storages_of(program)) {
     list_members();
     add_steps();
+    check_bytes();
     add_readers();
     apply(overrides);
   }
@@ -212,6 +216,20 @@ class StagedProgram {
       total_bytes_ += step.written_bytes + step.extra_bytes;
       steps_.push_back(step);
     }
+  }
+
+  void check_bytes() const {
+    constexpr double most = 0x1p53;
+    double bytes = constant_bytes_;
+    for (const double one : bytes_) bytes += one;
+    double largest = 0;
+    for (const Step& step : steps_) {
+      largest = std::max(largest, step.written_bytes + step.extra_bytes);
+    }
+    if (bytes + largest <= most) return;
+    throw InvalidArgument("a program of " + std::to_string(bytes + largest) +
+                          " bytes in all, more than the " + std::to_string(most) +
+                          " that planners by stages count");
   }
 
   void add_readers() {
