@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What every planner promises of every valid program, the odd ones too.
-// long: REPRISE_CASES=5000
+// long: REPRISE_CASES=1000
 
 #include <doctest/doctest.h>
 
