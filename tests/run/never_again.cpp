@@ -122,7 +122,8 @@ TEST_CASE("a node that must never run again does not, under any planner, and no 
     const Tensor expected = model.step(all);
     const reprise::byte_count peak = all.report().peak_bytes;
     Rising rising{std::vector<double>(reprise::layer_count(model.graph))};
-    for (std::size_t i = 0; i < rising.values.size(); ++i) rising.values[i] = static_cast<double>(i);
+    for (std::size_t i = 0; i < rising.values.size(); ++i)
+      rising.values[i] = static_cast<double>(i);
     const auto under = [&](auto planner) {
       for (const unsigned percent : {100U, 80U, 60U}) {
         CAPTURE(percent);

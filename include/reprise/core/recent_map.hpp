@@ -47,8 +47,7 @@ class RecentMap {
   /// Remembers a value, in place of the number's own or, where it is full, of the least recently
   /// used. Valid until the next change.
   V& insert(std::uint64_t number, V value) {
-    const auto place =
-        entries_.insert_or_assign(number, Entry{std::move(value), uses_ + 1}).first;
+    const auto place = entries_.insert_or_assign(number, Entry{std::move(value), uses_ + 1}).first;
     ++uses_;
     if (entries_.size() > capacity_) entries_.erase(least_recent());
     return place->second.value;
@@ -65,8 +64,7 @@ class RecentMap {
     std::vector<std::uint64_t> all;
     all.reserve(entries_.size());
     for (const auto& [number, entry] : entries_) all.push_back(number);
-    std::ranges::sort(all, {},
-                      [this](std::uint64_t number) { return entries_.at(number).used; });
+    std::ranges::sort(all, {}, [this](std::uint64_t number) { return entries_.at(number).used; });
     return all;
   }
 

@@ -43,8 +43,7 @@ struct PlanRequest {
 /// @throws InvalidArgument if there is one.
 inline void check_forced(const PlanRequest& request) {
   const auto is_forced = [&](std::uint32_t layer) {
-    return layer < request.overrides.size() &&
-           request.overrides[layer] == LayerOverride::forced;
+    return layer < request.overrides.size() && request.overrides[layer] == LayerOverride::forced;
   };
   for (operation_id op = 0; op < request.program.turn() && !request.overrides.empty(); ++op) {
     const Operation& o = request.program.operations()[op];

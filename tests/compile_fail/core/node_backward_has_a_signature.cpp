@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
-// expect: takes_backward<Block, std::vector<float.*\(std::vector<float.*&, const std::vector<float.*&, (reprise::)?(v0::)?.*PassContext ?&\)
+// expect: takes_backward<Block, std::vector<float.*\(std::vector<float.*&, const
+// std::vector<float.*&, (reprise::)?(v0::)?.*PassContext ?&\)
 
 #include <reprise/core/graph.hpp>
 #include <vector>

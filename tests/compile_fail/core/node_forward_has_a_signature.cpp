@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
-// expect: takes_forward<Block, std::vector<float.*\(const std::vector<float.*&, std::vector<float.*&, (reprise::)?(v0::)?.*PassContext ?&\)
+// expect: takes_forward<Block, std::vector<float.*\(const std::vector<float.*&,
+// std::vector<float.*&, (reprise::)?(v0::)?.*PassContext ?&\)
 
 #include <reprise/core/graph.hpp>
 #include <vector>
@@ -10,15 +11,17 @@ struct Block {
   using saved_type = std::vector<float>;
 
 #ifdef REPRISE_POSITIVE
-  tensor_type forward(const tensor_type& x, saved_type& h, reprise::PassContext&) {
+  tensor_type forward(const tensor_type& x, saved_type& h, reprise::PassContext&){
 #else
   tensor_type forward(const tensor_type& x, reprise::PassContext&, saved_type& h) {
 #endif
-    h = x;
-    return x;
-  }
-  tensor_type backward(saved_type&, const tensor_type& dy, reprise::PassContext&) { return dy; }
-};
+      h = x;
+  return x;
+} tensor_type backward(saved_type&, const tensor_type& dy, reprise::PassContext&) {
+  return dy;
+}
+}
+;
 
 int main() {
   reprise::Graph<std::vector<float>> graph;

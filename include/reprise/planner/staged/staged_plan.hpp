@@ -594,8 +594,7 @@ class StagedPlan {
     return most;
   }
 
-  [[nodiscard]] double bytes_of_run(operation_id op, stage_id stage,
-                                    std::uint32_t index) const {
+  [[nodiscard]] double bytes_of_run(operation_id op, stage_id stage, std::uint32_t index) const {
     const StagedProgram::Step& step = program_->step(op);
     double bytes = step.written_bytes + step.extra_bytes;
     if (step.can_skip_output) {
