@@ -241,19 +241,30 @@ TEST_CASE("the gradients of an engine's own graph are those of finite difference
   }
 }
 
-TEST_CASE("a tensor beyond its profile ends the pass, and the next forward profiles anew") {
+TEST_CASE("a pass whose node saves more than its profile goes on where the budget has room") {
   EngineGraph engine;
   NoStatistics tracker;
-  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{engine, tracker, scheduler};
   const Tensor x = filled(engine, 0.3F);
-  net.begin_step();
-  net.backward(net.forward(x), filled(engine, 0.5F));
-  engine.saves_more = true;
-  CHECK_THROWS_AS(static_cast<void>(net.forward(x)), reprise::ProfileMismatch);
-  CHECK(net.live_bytes() == 0);
-  net.backward(net.forward(x), filled(engine, 0.5F));
-  net.end_step();
+  reprise::byte_count peak = 0;
+  for (const bool has_room : {true, false}) {
+    CAPTURE(has_room);
+    engine.saves_more = false;
+    reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+    reprise::Checkpointed net{
+        engine, tracker, scheduler, {.budget = has_room ? reprise::unlimited_bytes : peak}};
+    net.begin_step();
+    net.backward(net.forward(x), filled(engine, 0.5F));
+    peak = net.report().peak_bytes;
+    engine.saves_more = true;
+    if (has_room) {
+      net.backward(net.forward(x), filled(engine, 0.5F));
+      CHECK(net.report().peak_bytes > peak);
+    } else {
+      CHECK_THROWS_AS(static_cast<void>(net.forward(x)), reprise::ProfileMismatch);
+      CHECK_THROWS_AS(static_cast<void>(net.forward(x)), reprise::BudgetInfeasible);
+    }
+    CHECK(net.live_bytes() == 0);
+  }
 }
 
 TEST_CASE("what an engine's own graph must not do is refused") {

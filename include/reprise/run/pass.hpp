@@ -133,7 +133,7 @@ class Player {
 
   void play(const Action& action) {
     observe(ActionEvent::Moment::before, action);
-    store_.begin(action);
+    begin(action);
     if (action.kind == ActionKind::drop) {
       drop(action);
     } else if (action.index < program().turn()) {
@@ -150,6 +150,17 @@ class Player {
       if constexpr (has_resident) graph_.release_resident(node_of(action));
     }
     store_.commit(action);
+  }
+
+  // A plan has room for its actions, unless what was made takes more than it was made for.
+  void begin(const Action& action) {
+    try {
+      store_.begin(action);
+    } catch (const BudgetExceeded& exceeded) {
+      if (!seen()) throw;
+      throw ProfileMismatch(std::string("what the nodes made leaves too little room: ") +
+                            exceeded.what());
+    }
   }
 
   // Forward made more than its profile says: the plan must have room for it to its end.
@@ -185,7 +196,7 @@ class Player {
   void play_turn(std::span<T> gradients) {
     const Action& action = plan_->schedule.actions[at_++];
     observe(ActionEvent::Moment::before, action);
-    store_.begin(action);
+    begin(action);
     calls_.check_given(gradients, store_, [this](std::size_t i) -> const T& { return output(i); });
     const Operation& turn = program().operations()[action.index];
     for (std::size_t i = 0; i < gradients.size(); ++i) {

@@ -240,6 +240,11 @@ class Session {
     return last_shape_->lowered.program;
   }
 
+  /// Not copied: a copy would count in the same account and report.
+  Session(const Session&) = delete;
+  /// Not copied, either.
+  Session& operator=(const Session&) = delete;
+
  protected:
   Session(G& graph, SessionOptions options, Shared shared)
       : graph_(&graph),
@@ -253,9 +258,6 @@ class Session {
     shared_->account = std::make_shared<MemoryAccount>(session_.budget);
     clear_report();
   }
-  // A copy would count in the same account and report.
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
   Session(Session&&) noexcept = default;
   Session& operator=(Session&&) noexcept = default;
   ~Session() = default;
