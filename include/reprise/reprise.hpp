@@ -30,6 +30,7 @@
 #include <reprise/core/graph.hpp>
 #include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
+#include <reprise/core/mutant.hpp>
 #include <reprise/core/node.hpp>
 #include <reprise/core/node_check.hpp>
 #include <reprise/core/node_traits.hpp>

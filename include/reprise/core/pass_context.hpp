@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/core/hash.hpp>
+#include <reprise/core/mutant.hpp>
 #include <reprise/core/philox.hpp>
 
 namespace reprise::inline v0 {
@@ -105,7 +106,9 @@ class PassContext {
   /// The random stream of this (seed, step, micro-batch, node). `purpose` separates streams that
   /// one node draws for different things.
   [[nodiscard]] constexpr Philox random(std::uint64_t purpose = 0) const noexcept {
-    const std::uint64_t key = hash_combine(hash_combine(identity_.seed, facts_.node), purpose);
+    const bool is_other = facts_.is_recompute && is_broken(Mutant::stream_not_replayed);
+    const std::uint64_t key =
+        hash_combine(hash_combine(identity_.seed, facts_.node + (is_other ? 1U : 0U)), purpose);
     return {key, hash_combine(identity_.step, identity_.micro_batch)};
   }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/core/error.hpp>
+#include <reprise/core/mutant.hpp>
 #include <reprise/program/grown_bytes.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
@@ -92,7 +93,8 @@ class Ledger {
   };
 
   [[nodiscard]] static bool is_skipped(const Action& action, const Value& value) noexcept {
-    return action.skips_output && value.kind == ValueKind::output;
+    const bool breaks_rule = is_broken(Mutant::skipped_output_counted);
+    return action.skips_output && value.kind == ValueKind::output && !breaks_rule;
   }
 
   [[nodiscard]] byte_count bytes_during_run(const Action& action) const {
@@ -105,13 +107,15 @@ class Ledger {
     byte_count bytes = live_bytes_ + bytes_.transient(action.index);
     for (const value_id consumed : op.consumes) {
       const Storage& storage = storages_[storage_of_[consumed]];
-      if (storage.references == 1) bytes -= storage.bytes;
+      const bool is_last = storage.references == 1 && !is_broken(Mutant::consumed_still_held);
+      if (is_last) bytes -= storage.bytes;
     }
     for (const value_id written : op.writes) {
       const Value& value = program_->values()[written];
+      if (is_broken(Mutant::copies_uncounted) && is_present(written)) continue;
       if (!is_skipped(action, value) && !value.view_of) bytes += bytes_.of(written);
     }
-    if (!op.adds_in_place) {
+    if (!op.adds_in_place && !is_broken(Mutant::parts_uncounted)) {
       for (const value_id part : op.accumulates) bytes += bytes_.of(part);
     }
     return bytes;
@@ -200,7 +204,9 @@ class Ledger {
   void release(value_id value) {
     const std::uint32_t storage = storage_of_[value];
     storage_of_[value] = absent;
-    if (--storages_[storage].references > 0) return;
+    const bool takes_storage =
+        is_broken(Mutant::view_source_forgotten) && !program_->values()[value].view_of;
+    if (--storages_[storage].references > 0 && !takes_storage) return;
     live_bytes_ -= storages_[storage].bytes;
     free_.push_back(storage);
   }

@@ -12,6 +12,7 @@
 #include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
+#include <reprise/core/mutant.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
 #include <span>
@@ -184,7 +185,9 @@ class Lowering {
     Operation op{.kind = OperationKind::forward,
                  .node = id,
                  .layer = traits.layer,
-                 .transient_bytes = profile.costs.forward_transient_bytes,
+                 .transient_bytes = is_broken(Mutant::transient_undeclared)
+                                        ? 0
+                                        : profile.costs.forward_transient_bytes,
                  .cost = cost_is_flops_ ? *profile.costs.forward_flops : profile.forward_seconds,
                  .repeatable = can_run_again(node, traits),
                  .can_skip_output = traits.can_skip_output};
