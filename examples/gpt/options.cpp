@@ -76,6 +76,10 @@ void add_policy_options(CLI::App& app, Options& options, Written& written) {
       ->check(CLI::Range(0.0, 1e9));
   app.add_option("--plan-seconds", options.plan_seconds, "Seconds that search may plan")
       ->check(CLI::Range(0.0, 1e6));
+  app.add_option("--plan-tries", options.plan_tries,
+                 "Plans that search and balanced may try instead: the same plan in each run")
+      ->check(size_range)
+      ->excludes("--plan-seconds");
   app.add_option("--beta", options.beta, "Weight of the past in the gradient statistics")
       ->check(CLI::Range(0.0, 0.999999));
   app.add_option("--cadence", options.cadence, "Steps from one plan to the next")

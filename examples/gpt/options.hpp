@@ -38,6 +38,7 @@ struct Options {
   bool compare = false;
   double alpha = 1;
   double plan_seconds = 1;
+  std::uint64_t plan_tries = 0;
   double beta = 0.95;
   std::uint64_t cadence = 5;
   std::optional<Budget> budget{};

@@ -35,10 +35,12 @@ reprise::AnyPlanner planner_of(Policy policy, const PlannerOptions& options) {
     case Policy::min_cut:
       return reprise::AnyPlanner(reprise::MinCut{});
     case Policy::search:
-      return reprise::AnyPlanner(reprise::LocalSearch{
-          {.seconds = options.plan_seconds, .threads = static_cast<unsigned>(options.threads)}});
+      return reprise::AnyPlanner(
+          reprise::LocalSearch{{.seconds = options.plan_seconds,
+                                .tries = options.plan_tries,
+                                .threads = static_cast<unsigned>(options.threads)}});
     case Policy::balanced:
-      return reprise::AnyPlanner(reprise::Balanced{});
+      return reprise::AnyPlanner(reprise::Balanced{{.tries = options.plan_tries}});
     case Policy::store_all:
     case Policy::dtr:
     case Policy::dtr_eq:

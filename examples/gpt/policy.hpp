@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
@@ -68,9 +69,10 @@ inline constexpr auto policy_names = std::to_array<std::string_view>(
 
 /// What planners are told beside the budget.
 struct PlannerOptions {
-  double alpha = 1;         ///< of gradient
-  double plan_seconds = 1;  ///< of search
-  int threads = 1;          ///< of search
+  double alpha = 1;              ///< of gradient
+  double plan_seconds = 1;       ///< of search
+  std::uint64_t plan_tries = 0;  ///< if not 0: of search and balanced, instead of any time
+  int threads = 1;               ///< of search
 };
 
 /// The planner of a policy that plans.

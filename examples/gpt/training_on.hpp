@@ -67,8 +67,10 @@ class TrainingOn final : public Training {
   }
 
   static PlannerOptions planner_options(const Options& options) {
-    return {
-        .alpha = options.alpha, .plan_seconds = options.plan_seconds, .threads = options.threads};
+    return {.alpha = options.alpha,
+            .plan_seconds = options.plan_seconds,
+            .plan_tries = options.plan_tries,
+            .threads = options.threads};
   }
 
   static double median(std::vector<double> numbers) {

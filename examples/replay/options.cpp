@@ -29,6 +29,7 @@ struct Written {
   std::string budget;
   std::string baseline;
   std::string plan_seconds;
+  std::string plan_tries;
   std::string replay_seconds;
   std::string threads;
   std::string every;
@@ -62,6 +63,10 @@ void add_planning_options(CLI::App& app, Written& written) {
   app.add_option("--plan-seconds", written.plan_seconds,
                  "How long search and balanced may plan (default: 1, and 0.05 for balanced, as for "
                  "the first step of a training)");
+  app.add_option("--plan-tries", written.plan_tries,
+                 "How many plans search and balanced may try instead, whatever time it takes: the "
+                 "same on any machine")
+      ->excludes("--plan-seconds");
   app.add_option("--replay-seconds", written.replay_seconds,
                  "Processor time that an online policy may take before it gives up (default: 120)");
   app.add_option("--threads", written.threads,
@@ -102,6 +107,7 @@ void add_options(CLI::App& app, Options& options, Written& written) {
 
 void check_planning(const CLI::App& app, Options& options, const Written& written) {
   constexpr std::size_t most_threads = 1024;
+  constexpr std::size_t most_tries = 1'000'000'000;
   PolicySettings& settings = options.settings;
   settings.threads = std::max(1U, std::thread::hardware_concurrency());
   if (app.count("--threads") > 0) {
@@ -114,6 +120,9 @@ void check_planning(const CLI::App& app, Options& options, const Written& writte
   }
   if (app.count("--plan-seconds") > 0) {
     settings.plan_seconds = parse_seconds("--plan-seconds", written.plan_seconds);
+  }
+  if (app.count("--plan-tries") > 0) {
+    settings.plan_tries = parse_count("--plan-tries", written.plan_tries, most_tries);
   }
   if (app.count("--replay-seconds") > 0) {
     settings.replay_seconds = parse_seconds("--replay-seconds", written.replay_seconds);

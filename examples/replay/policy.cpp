@@ -129,13 +129,14 @@ Outcome planned(const Task& task, P planner) {
 Outcome min_cut(const Task& task) { return planned(task, reprise::MinCut{}); }
 
 Outcome search(const Task& task) {
-  reprise::SearchEffort effort{.threads = task.settings.threads};
+  reprise::SearchEffort effort{.tries = task.settings.plan_tries, .threads = task.settings.threads};
   effort.seconds = task.settings.plan_seconds.value_or(effort.seconds);
   return planned(task, reprise::LocalSearch{effort});
 }
 
 Outcome balanced(const Task& task) {
-  reprise::Balanced::Options options{.threads = task.settings.threads};
+  reprise::Balanced::Options options{.tries = task.settings.plan_tries,
+                                     .threads = task.settings.threads};
   options.first_seconds = task.settings.plan_seconds.value_or(options.first_seconds);
   return planned(task, reprise::Balanced{options});
 }

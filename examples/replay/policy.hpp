@@ -20,6 +20,7 @@ namespace replay {
 /// What a user may say about how policies work.
 struct PolicySettings {
   std::optional<double> plan_seconds{};  ///< of a search; if not given, what is usual for it
+  std::uint64_t plan_tries = 0;          ///< if not 0: of a search, instead of any time
   unsigned threads = 1;                  ///< of a search
   std::size_t every = 4;                 ///< operations a group
   double replay_seconds = 120;           ///< of processor time, for an online policy

@@ -311,7 +311,7 @@ TEST_CASE("tensors take half of the bytes, under each policy and for each budget
     const auto policy = static_cast<gpt::Policy>(i);
     const std::string name(name_of(policy));
     CAPTURE(name);
-    gpt::with_planner(policy, {.plan_seconds = 0.02}, [&](auto planner) {
+    gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
       const auto peak = planner(reprise::PlanRequest{.program = floats}).peak_bytes;
       const auto halved = planner(reprise::PlanRequest{.program = halves}).peak_bytes;
       // Moments and sums of rows are floats.
@@ -358,7 +358,7 @@ TEST_CASE("every policy trains with the bits of the hand-written loop, ledger = 
     const auto policy = static_cast<gpt::Policy>(i);
     const std::string name(name_of(policy));
     CAPTURE(name);
-    gpt::with_planner(policy, {.plan_seconds = 0.02}, [&](auto planner) {
+    gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
       check_trains<Cpu>(std::move(planner), gpt::adapts_to_budget(policy));
     });
   }

@@ -273,7 +273,7 @@ TEST_CASE("every policy trains with the bits of keeping everything, ledger = all
     const auto policy = static_cast<gpt::Policy>(i);
     const std::string name(name_of(policy));
     CAPTURE(name);
-    gpt::with_planner(policy, {.plan_seconds = 0.02}, [&](auto planner) {
+    gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
       CHECK(reprise_test::train_under<Gpu>(planner, dropout, reprise::unlimited_bytes) == expected);
     });
   }

@@ -80,7 +80,7 @@ TEST_CASE("every policy trains with the bits of the hand-written loop, ledger = 
       const std::string name(name_of(policy));
       CAPTURE(name);
       CAPTURE(dropout);
-      gpt::with_planner(policy, {.plan_seconds = 0.02}, [&](auto planner) {
+      gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
         CHECK(train_with(planner, dropout, reprise::unlimited_bytes) == expected);
       });
     }
@@ -151,7 +151,7 @@ TEST_CASE("a policy trains with the smallest budget that it names") {
                             gpt::Policy::min_cut, gpt::Policy::search, gpt::Policy::balanced}) {
     const std::string name(name_of(policy));
     CAPTURE(name);
-    gpt::with_planner(policy, {.plan_seconds = 0.02}, [&](auto planner) {
+    gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
       const reprise::byte_count smallest = smallest_budget(planner, dropout);
       REQUIRE(smallest > 0);
       CHECK(train_with(planner, dropout, smallest) == expected);

@@ -9,7 +9,9 @@
 TEST_CASE("SquareRoot conforms") { reprise_test::check_planner(reprise::SquareRoot{}); }
 
 TEST_CASE("SquareRoot is EveryNth with the rounded root of the layers") {
-  for (const auto& [layers, n] : {std::pair{1U, 1U}, {2U, 1U}, {3U, 2U}, {16U, 4U}, {21U, 5U}}) {
+  for (const auto& pair : {std::pair{1U, 1U}, {2U, 1U}, {3U, 2U}, {16U, 4U}, {21U, 5U}}) {
+    const unsigned layers = pair.first;
+    const unsigned n = pair.second;
     CAPTURE(layers);
     const auto program = reprise_test::chain_program(layers);
     CHECK(reprise::SquareRoot{}({.program = program}).schedule ==
