@@ -14,6 +14,9 @@ set(cxx_warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   list(APPEND cxx_warnings -Wno-restrict) # false alarms on std::string (GCC bug 105651)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  list(APPEND cxx_warnings -Wno-pass-failed) # not all is optimised that asks to be vectorised
+endif()
 # No -Wpedantic for nvcc: the code that it generates for the host compiler does not pass.
 set(cuda_warnings -Werror=all-warnings -Xcompiler=-Wall,-Wextra)
 target_compile_options(
@@ -31,6 +34,8 @@ if(REPRISE_SANITIZE)
                          INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${sanitizers}>")
   target_compile_definitions(reprise_development INTERFACE _GLIBCXX_ASSERTIONS)
   target_link_options(reprise_development INTERFACE ${sanitizers})
+  set(REPRISE_TEST_ENVIRONMENT
+      "LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/leaks.supp:print_suppressions=0")
 endif()
 
 if(REPRISE_SANITIZE_THREADS)

@@ -16,6 +16,7 @@ endfunction()
 # first lines of the first source:
 #   // labels: reference long        labels for CTest
 #   // backends: all                 a typed test: the same source once more under nvcc, as name.cuda
+#   // optimise: always              in the sanitizers' build too, where it would run for minutes
 #   // long: REPRISE_CASES=1000000   a second CTest test, name.long, with this environment
 # A test that misses what it needs (see support/skip.hpp) ends with 77 and shows as skipped.
 function(reprise_add_test name)
@@ -24,6 +25,7 @@ function(reprise_add_test name)
   list(GET arg_SOURCES 0 first_source)
   reprise_read_marker(labels "${first_source}" labels)
   reprise_read_marker(backends "${first_source}" backends)
+  reprise_read_marker(optimise "${first_source}" optimise)
   reprise_read_marker(long_environment "${first_source}" long)
   string(REPLACE " " ";" labels "${labels}")
   string(REPLACE " " ";" long_environment "${long_environment}")
@@ -32,8 +34,11 @@ function(reprise_add_test name)
   string(REPLACE "." "_" target "test_${name}")
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE reprise_test_main ${arg_LIBRARIES})
+  if(optimise STREQUAL "always" AND REPRISE_SANITIZE)
+    target_compile_options(${target} PRIVATE -O1)
+  endif()
   # Tests run side by side: a thread that has nothing to do must not spin on another one's core.
-  set(environment OMP_WAIT_POLICY=passive ${REPRISE_THREADS_ENVIRONMENT})
+  set(environment OMP_WAIT_POLICY=passive ${REPRISE_TEST_ENVIRONMENT})
   add_test(NAME ${name} COMMAND ${target})
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${labels}"
                                           ENVIRONMENT "${environment}")

@@ -16,12 +16,10 @@ string(REGEX MATCH "^[0-9]+" clang_major "${CMAKE_CXX_COMPILER_VERSION}")
 find_library(REPRISE_ARCHER archer HINTS "${archer_folder}" "${compiler_folder}/../lib"
              PATHS "/usr/lib/llvm-${clang_major}/lib" REQUIRED)
 
-# It keeps clang from vectorising what asks for it, which is no error here.
-target_compile_options(reprise_development INTERFACE -fsanitize=thread -fno-omit-frame-pointer
-                                                     -Wno-pass-failed)
+target_compile_options(reprise_development INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
 target_link_options(reprise_development INTERFACE -fsanitize=thread)
 
 # What is not built with it, such as the OpenMP runtime, synchronises unseen.
-set(REPRISE_THREADS_ENVIRONMENT
+set(REPRISE_TEST_ENVIRONMENT
     "OMP_TOOL_LIBRARIES=${REPRISE_ARCHER}" OMP_NUM_THREADS=4
     "TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=66")

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// optimise: always
 // long: REPRISE_CASES=20000
 #include <doctest/doctest.h>
 
