@@ -3,13 +3,16 @@
 // optimise: always
 
 // What a refused budget says that the planner needs: that is met, and nothing below it.
+// long: REPRISE_CASES=2000
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
+#include <random>
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/eviction/lru.hpp>
@@ -35,6 +38,7 @@
 #include "support/random_program.hpp"
 #include "support/recorded_programs.hpp"
 #include "support/seed.hpp"
+#include "support/wild_program.hpp"
 
 namespace {
 
@@ -195,6 +199,35 @@ void check_all(const Program& program, std::size_t passes = 1) {
   });
 }
 
+// So many programs, or as many as the environment says.
+int cases(int few) {
+  const char* const text = std::getenv("REPRISE_CASES");
+  return text == nullptr ? few : std::atoi(text);
+}
+
+// The same number whichever budget is refused, and that number is met.
+template <reprise::Planner P>
+void check_same_refusals(const P& planner, reprise::PlanRequest request) {
+  const auto plan = [&](byte_count budget) -> std::optional<byte_count> {
+    request.budget = budget;
+    P fresh = planner;
+    try {
+      reprise_test::check_plan(request, fresh(request));
+      return std::nullopt;
+    } catch (const reprise::BudgetInfeasible& refused) {
+      return refused.planner_bytes();
+    }
+  };
+  const std::optional<byte_count> named = plan(0);
+  if (!named) return;
+  CAPTURE(*named);
+  CHECK(plan(*named) == std::nullopt);
+  for (const byte_count budget : budgets_below(request.program, *named)) {
+    CAPTURE(budget);
+    CHECK(plan(budget) == named);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("each planner meets the budget that its refusal names, and none below it") {
@@ -242,4 +275,26 @@ TEST_CASE("a search meets what no cut does, and says who came to that and how ha
       "budget came to, and any plan at least 5300 bytes (5.18 KiB)",
       reprise::BudgetInfeasible);
   CHECK(plan_with(search, {.program = program, .budget = 5300}));
+}
+
+TEST_CASE("a search names the same budget whichever one it refuses, and meets that") {
+  using reprise_test::WildOptions;
+  REPRISE_SEEDED(random);
+  for (int i = 0; i < cases(60); ++i) {
+    CAPTURE(i);
+    const WildOptions options{.forwards = 2 + random() % 16,
+                              .has_turn = random() % 2 == 0,
+                              .is_chain = random() % 4 == 0,
+                              .only_repeatable = random() % 2 == 0,
+                              .has_views = random() % 3 != 0,
+                              .consumes = random() % 3 != 0,
+                              .views_outlive = random() % 4 == 0};
+    const Program program = reprise_test::wild_program(random, options);
+    const std::size_t passes = options.has_turn && random() % 4 == 0 ? 3 : 1;
+    const reprise::PlanRequest request{.program = program, .passes_in_flight = passes};
+    check_same_refusals(reprise::MinCut{}, request);
+    check_same_refusals(reprise::MinCut{.looks_further = false}, request);
+    check_same_refusals(reprise::LocalSearch{{.tries = 60, .threads = 1}}, request);
+    check_same_refusals(reprise::Balanced{{.tries = 60}}, request);
+  }
 }

@@ -51,11 +51,12 @@ class Ladder {
   /// Where the first cut is.
   [[nodiscard]] stage_id instant() const noexcept { return instant_; }
 
-  /// What needs least of all that was looked at.
-  [[nodiscard]] const std::vector<Placement>& nearest() const noexcept { return nearest_; }
+  /// What needs least of all that was looked at. Where no plan fits, it is the same for each
+  /// budget, unless the ladder's watch ended it.
+  [[nodiscard]] const std::vector<Placement>& nearest() const noexcept { return least_.placements; }
   /// How much that needs, in bytes. Where no plan fits, it is the smallest budget that the ladder
   /// meets, unless its watch ended it.
-  [[nodiscard]] byte_count smallest_bytes() const noexcept { return smallest_; }
+  [[nodiscard]] byte_count smallest_bytes() const noexcept { return least_.bytes; }
   /// False if its watch ended the climb.
   [[nodiscard]] bool is_complete() const noexcept { return is_complete_; }
   /// No plan costs less, by what was proven so far; 0 where nothing is.
@@ -96,6 +97,20 @@ class Ladder {
     std::vector<Placement> placements{};
     double cost = 0;
   };
+  /// What needs least.
+  struct Least {
+    std::vector<Placement> placements{};
+    byte_count bytes = unlimited_bytes;
+
+    /// Of equal ones the first stays.
+    void take(const StagedPlan& candidate, byte_count peak_bytes) {
+      if (peak_bytes >= bytes) return;
+      bytes = peak_bytes;
+      placements = candidate.placements();
+    }
+  };
+  /// Whether something is looked at whatever the budget, in the same place of the same row.
+  enum class Row : std::uint8_t { same, by_budget };
 
   void climb_all(bool looks_further) {
     if (consider(base_)) return;
@@ -103,7 +118,10 @@ class Ladder {
     climb_rungs(first, 1, true);
     if (looks_further && !is_optimal()) climb_further(first);
     if (looks_further && !is_optimal()) climb_between_fences(first);
-    if (!best_) measure_rungs(first, looks_further);
+    if (best_) return;
+    measure_rungs(first, looks_further);
+    // Of equal ones, which is the first must not depend on the budget, and halving does.
+    if (!best_) least_ = least_of_row_;
   }
 
   static constexpr int rungs = 32;
@@ -121,8 +139,8 @@ class Ladder {
     return cut.typical_price() * std::pow(10.0, lowest_decade + decades * rung / rungs);
   }
 
-  bool consider(const StagedPlan& candidate) {
-    if (!fits(candidate)) return false;
+  bool consider(const StagedPlan& candidate, Row row = Row::same) {
+    if (!fits(candidate, row)) return false;
     if (!best_ || candidate.cost() < best_->cost) {
       best_ = {.placements = candidate.placements(), .cost = candidate.cost()};
     }
@@ -131,18 +149,14 @@ class Ladder {
     return true;
   }
   // What several passes need beside each other only their ledger says.
-  bool fits(const StagedPlan& candidate) {
+  bool fits(const StagedPlan& candidate, Row row) {
     const bool is_alone = staged_.request().passes_in_flight == 1;
     if (is_alone && candidate.fits()) return true;
     const byte_count peak =
         is_alone ? static_cast<byte_count>(peak_of(candidate)) : staged_.play(candidate).peak_bytes;
-    note(candidate, peak);
+    least_.take(candidate, peak);
+    if (row == Row::same) least_of_row_.take(candidate, peak);
     return peak <= staged_.request().budget;
-  }
-  void note(const StagedPlan& candidate, byte_count peak_bytes) {
-    if (peak_bytes >= smallest_) return;
-    smallest_ = peak_bytes;
-    nearest_ = candidate.placements();
   }
   [[nodiscard]] static double peak_of(const StagedPlan& plan) {
     return plan.profile()[plan.profile().highest()] + plan.limits().budget;
@@ -151,11 +165,11 @@ class Ladder {
     return cut.kept_bytes() > cut.capacity();
   }
   bool consider(const InstantCut& cut) {
-    return !keeps_too_much(cut) && consider_reruns(cut.reruns());
+    return !keeps_too_much(cut) && consider_reruns(cut.reruns(), Row::by_budget);
   }
-  bool consider_reruns(std::span<const Placement> reruns) {
+  bool consider_reruns(std::span<const Placement> reruns, Row row) {
     candidate_ = with_reruns(base_, reruns, candidate_ ? *std::move(candidate_) : base_);
-    return consider(*candidate_);
+    return consider(*candidate_, row);
   }
 
   // The cuts at rising prices, up to the first whose plan fits; then what lies before it. The
@@ -311,7 +325,7 @@ class Ladder {
     if (cut.size() == 0) return;
     for (int rung = 0; rung <= rungs; rung += stride) {
       cut.solve(price(cut, rung));
-      consider_reruns(cut.reruns());
+      consider_reruns(cut.reruns(), Row::same);
       cut.settle_below();
     }
   }
@@ -322,8 +336,8 @@ class Ladder {
   std::optional<StagedPlan> candidate_;  ///< memory for one plan after another
   stage_id instant_ = 0;
   std::optional<Fitting> best_;
-  byte_count smallest_ = unlimited_bytes;
-  std::vector<Placement> nearest_;
+  Least least_;
+  Least least_of_row_;  ///< without what only some budgets look at
   bool is_complete_ = false;
   double bound_ = 0;
   double price_of_bound_ = 0;
