@@ -3,6 +3,8 @@
 // optimise: always
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/eviction/dtr_local.hpp>
@@ -10,6 +12,9 @@
 #include <reprise/eviction/lru.hpp>
 #include <reprise/eviction/msps.hpp>
 #include <reprise/planner/online.hpp>
+#include <reprise/planner/run_online.hpp>
+#include <string>
+#include <vector>
 
 #include "support/planner_conformance.hpp"
 
@@ -149,4 +154,21 @@ TEST_CASE("a run that reruns without end thrashes, free as its operations may be
   const reprise::OnlineRun cut = run_with(reruns - 1);
   CHECK(cut.result == reprise::OnlineRun::Result::thrash);
   CHECK(cut.schedule.actions.size() < whole.schedule.actions.size());
+}
+
+TEST_CASE("flags that are not one for each value are refused, with both numbers") {
+  const reprise::Program program = reprise_test::chain_program(3);
+  const std::size_t values = program.values().size();
+  for (const std::size_t count : {std::size_t{1}, values - 1, values + 1, 5 * values}) {
+    CAPTURE(count);
+    const std::vector<std::uint8_t> flags(count, 1);
+    const std::string lengths = " flags of " + std::to_string(count) + " values for a program of " +
+                                std::to_string(values) + " values";
+    CHECK_THROWS_WITH_AS(
+        static_cast<void>(reprise::run_online(program, reprise::Lru{}, {.pinned = flags})),
+        ("pinned" + lengths).c_str(), reprise::InvalidArgument);
+    CHECK_THROWS_WITH_AS(
+        static_cast<void>(reprise::run_online(program, reprise::Lru{}, {.forced = flags})),
+        ("forced" + lengths).c_str(), reprise::InvalidArgument);
+  }
 }

@@ -53,20 +53,37 @@ inline void check_forced(const PlanRequest& request) {
   }
 }
 
-/// Refuses what no planner can be asked. Linear in the operations
-/// where there are overrides.
-/// @throws InvalidArgument for no pass in flight, for a word on a layer that is not there and for a
-///   forced layer with an operation that cannot run again; where the program does not say where it
-///   turns, for several passes and for a forced layer too.
+/// Refuses more overrides than there are layers, and words that are none.
+/// @throws InvalidArgument for either.
+inline void check_overrides(const PlanRequest& request) {
+  const std::size_t layers = request.program.layer_count();
+  if (request.overrides.size() > layers) {
+    throw InvalidArgument("overrides of " + std::to_string(request.overrides.size()) +
+                          " layers for a program of " + std::to_string(layers) + " layers");
+  }
+  for (std::size_t layer = 0; layer < request.overrides.size(); ++layer) {
+    const LayerOverride word = request.overrides[layer];
+    if (word <= LayerOverride::forced) continue;
+    throw InvalidArgument("an override of layer " + std::to_string(layer) + " of kind " +
+                          std::to_string(static_cast<unsigned>(word)) + ", which does not exist");
+  }
+}
+
+/// Refuses what no planner can be asked. Linear in the operations where there are overrides.
+/// @throws InvalidArgument for no pass in flight, for a word on a layer that is not there, for a
+///   word or a `remake` that does not exist and for a forced layer with an operation that cannot
+///   run again; where the program does not say where it turns, for several passes and for a forced
+///   layer too.
 inline void check_request(const PlanRequest& request) {
   if (request.passes_in_flight == 0) {
     throw InvalidArgument("a plan for 0 passes in flight, at least 1 is due");
   }
-  const std::size_t layers = request.program.layer_count();
-  if (request.overrides.size() > layers) {
-    throw InvalidArgument("an override of layer " + std::to_string(request.overrides.size() - 1) +
-                          " of a program of " + std::to_string(layers) + " layers");
+  if (request.remake > Remake::each_time) {
+    throw InvalidArgument("a plan that remakes by rule " +
+                          std::to_string(static_cast<unsigned>(request.remake)) +
+                          ", which does not exist");
   }
+  check_overrides(request);
   if (request.program.has_turn()) return check_forced(request);
   if (request.passes_in_flight > 1) {
     throw InvalidArgument("a program that does not say where it turns has no moment at which " +

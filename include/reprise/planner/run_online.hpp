@@ -21,6 +21,7 @@
 #include <reprise/store/online_event.hpp>
 #include <reprise/store/operation_feed.hpp>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -63,8 +64,9 @@ namespace online {
 template <EvictionPolicy P>
 class Simulator {
  public:
+  /// @throws InvalidArgument if flags are not one for each value
   Simulator(const Program& program, P policy, const OnlineOptions& options)
-      : program_(program),
+      : program_(checked(program, options)),
         options_(options),
         reruns_left_(options.most_reruns > 0 ? options.most_reruns
                                              : most_reruns_of_each * program.operations().size()),
@@ -101,6 +103,20 @@ class Simulator {
   static constexpr std::uint64_t most_reruns_of_each = 1000;
 
   struct RerunsForEver {};
+
+  [[nodiscard]] static const Program& checked(const Program& program,
+                                              const OnlineOptions& options) {
+    check_flags(program, options.pinned, "pinned");
+    check_flags(program, options.forced, "forced");
+    return program;
+  }
+  static void check_flags(const Program& program, std::span<const std::uint8_t> flags,
+                          const char* name) {
+    if (flags.empty() || flags.size() == program.values().size()) return;
+    throw InvalidArgument(std::string(name) + " flags of " + std::to_string(flags.size()) +
+                          " values for a program of " + std::to_string(program.values().size()) +
+                          " values");
+  }
 
   void evict_what_is_forced() {
     for (value_id v = 0; v < options_.forced.size(); ++v) {
@@ -192,6 +208,7 @@ class Simulator {
 ///
 /// What cannot be repeated stays until the program lets go of it; at the end the results are made
 /// present one after another. The schedule of a run that passed is valid for `simulate`.
+/// @throws InvalidArgument if the options' flags are not one for each value
 template <EvictionPolicy P>
 [[nodiscard]] OnlineRun run_online(const Program& program, P policy,
                                    const OnlineOptions& options = {}) {
