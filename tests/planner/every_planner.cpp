@@ -241,13 +241,86 @@ TEST_CASE("no planner can be asked for no pass, or about a layer that is not the
   REPRISE_SEEDED(random);
   const reprise_test::RandomChainProgram chain(random, {.layers = 4});
   const reprise::Program& program = chain.program();
-  const std::vector<reprise::LayerOverride> overrides(program.layer_count() + 1);
+  const std::size_t layers = program.layer_count();
+  const std::vector<reprise::LayerOverride> overrides(layers + 1);
+  const std::string refused = "overrides of " + std::to_string(layers + 1) +
+                              " layers for a program of " + std::to_string(layers) + " layers";
   for_each_planner([&](auto planner, Exceptions) {
     CHECK_THROWS_AS(static_cast<void>(planner({.program = program, .passes_in_flight = 0})),
                     reprise::InvalidArgument);
-    CHECK_THROWS_AS(static_cast<void>(planner({.program = program, .overrides = overrides})),
-                    reprise::InvalidArgument);
+    CHECK_THROWS_WITH_AS(static_cast<void>(planner({.program = program, .overrides = overrides})),
+                         refused.c_str(), reprise::InvalidArgument);
   });
+}
+
+TEST_CASE("no planner takes a word on a layer, or on what is remade, that does not exist") {
+  REPRISE_SEEDED(random);
+  const reprise_test::RandomChainProgram chain(random, {.layers = 4});
+  const reprise::Program recorded = reprise_test::random_recorded_program(random, 20);
+  for (const reprise::Program& program : {chain.program(), recorded}) {
+    for (const unsigned word : {3U, 77U, 255U}) {
+      CAPTURE(word);
+      std::vector<reprise::LayerOverride> overrides(program.layer_count());
+      overrides.back() = static_cast<reprise::LayerOverride>(word);
+      for_each_planner([&](auto planner, Exceptions) {
+        // A recorded program may be refused for not being a chain, first.
+        CHECK_THROWS_AS(static_cast<void>(planner({.program = program, .overrides = overrides})),
+                        reprise::InvalidArgument);
+        CHECK_THROWS_AS(static_cast<void>(planner(
+                            {.program = program, .remake = static_cast<reprise::Remake>(word)})),
+                        reprise::InvalidArgument);
+      });
+    }
+  }
+}
+
+TEST_CASE("one operation may read, make and add to tens of thousands of values") {
+  using reprise::OperationKind;
+  using reprise::value_id;
+  using reprise::ValueKind;
+  constexpr value_id width = 50'000;
+  std::vector<reprise::Value> values;
+  const auto add = [&](value_id count, ValueKind kind, std::uint32_t node) {
+    std::vector<value_id> made;
+    for (value_id i = 0; i < count; ++i) {
+      made.push_back(static_cast<value_id>(values.size()));
+      values.push_back({.kind = kind, .node = node, .port = i, .bytes = 1});
+    }
+    return made;
+  };
+  const std::vector<value_id> wide = add(width, ValueKind::output, 0);
+  const std::vector<value_id> sum = add(1, ValueKind::output, 1);
+  const std::vector<value_id> loss = add(1, ValueKind::gradient, 1);
+  const std::vector<value_id> gradients = add(width, ValueKind::gradient, 0);
+  const std::vector<reprise::Operation> operations{
+      {.writes = wide, .cost = 1, .repeatable = true},
+      {.node = 1, .layer = 1, .reads = wide, .writes = sum, .cost = 1, .repeatable = true},
+      {.kind = OperationKind::turn, .layer = 1, .reads = sum, .writes = loss},
+      {.kind = OperationKind::backward,
+       .node = 1,
+       .layer = 1,
+       .reads = loss,
+       .writes = gradients,
+       .accumulates = gradients,
+       .cost = 1},
+      {.kind = OperationKind::backward,
+       .layer = 1,
+       .reads = wide,
+       .accumulates = gradients,
+       .cost = 1,
+       .adds_in_place = true},
+      {.kind = OperationKind::backward, .reads = gradients, .cost = 1}};
+  const reprise::Program program(values, operations, 2, 2, true);
+  int planned = 0;
+  for_each_planner([&](auto planner, Exceptions exceptions) {
+    try {
+      reprise_test::check_plan({.program = program}, planner({.program = program}));
+      ++planned;
+    } catch (const reprise::NotAChain&) {
+      CHECK(exceptions.is_for_chains);
+    }
+  });
+  CHECK(planned >= 10);
 }
 
 TEST_CASE("a program that does not say where it turns is planned, or refused for that") {

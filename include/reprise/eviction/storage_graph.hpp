@@ -59,9 +59,8 @@ class StorageGraph {
   /// `child` was made from `parent`.
   void link(storage_id parent, storage_id child) {
     if (parent == child || nodes_[parent].is_isolated || nodes_[child].is_isolated) return;
-    std::vector<storage_id>& parents = nodes_[child].parents;
-    if (std::ranges::find(parents, parent) != parents.end()) return;
-    parents.push_back(parent);
+    if (is_linked(parent, child)) return;
+    nodes_[child].parents.push_back(parent);
     nodes_[parent].children.push_back(child);
     note(parent);
     note(child);
@@ -191,6 +190,14 @@ class StorageGraph {
       if (nodes_[reached].state == State::evicted) sum += nodes_[reached].cost;
     });
     return sum;
+  }
+
+  // In the shorter list, so that neither many parents nor many children make each new edge dear.
+  [[nodiscard]] bool is_linked(storage_id parent, storage_id child) const {
+    const std::vector<storage_id>& parents = nodes_[child].parents;
+    const std::vector<storage_id>& children = nodes_[parent].children;
+    return parents.size() < children.size() ? std::ranges::find(parents, parent) != parents.end()
+                                            : std::ranges::find(children, child) != children.end();
   }
 
   void note(storage_id id) {

@@ -176,20 +176,21 @@ class Scheduler {
     const bool skips = run.is_rerun && op.can_skip_output && is_for_saved_alone(opened);
     schedule.actions.push_back(Action::run(run.op, skips));
     for (const value_id value : gone_) {
-      if (!(skips && is_output_of(op, value))) schedule.actions.push_back(Action::drop(value));
+      if (!(skips && is_output_of(run.op, value))) schedule.actions.push_back(Action::drop(value));
     }
   }
 
-  [[nodiscard]] bool is_output_of(const Operation& op, value_id value) const {
-    return program_.values()[value].kind == ValueKind::output &&
-           std::ranges::find(op.writes, value) != op.writes.end();
+  [[nodiscard]] bool is_output_of(operation_id op, value_id value) const {
+    return program_.values()[value].kind == ValueKind::output && program_.maker(value) == op;
   }
 
   // Of what was absent and does not go at once.
   [[nodiscard]] bool is_for_saved_alone(std::span<const value_id> opened) const {
+    std::vector<value_id> gone = gone_;
+    std::ranges::sort(gone);
     bool makes_saved = false;
     for (const value_id value : opened) {
-      if (std::ranges::find(gone_, value) != gone_.end()) continue;
+      if (std::ranges::binary_search(gone, value)) continue;
       if (program_.values()[value].kind == ValueKind::output) return false;
       makes_saved = true;
     }

@@ -27,9 +27,7 @@ class Repeatability {
         return is_taken_over_[read] == 0 || may_run_again_[program.maker(read)] != 0;
       };
       const auto is_whole = [&](value_id written) { return !program.is_sum(written); };
-      const auto is_own = [&](value_id part) {
-        return std::ranges::find(o.writes, part) != o.writes.end();
-      };
+      const auto is_own = [&](value_id part) { return program.maker(part) == op; };
       may_run_again_[op] = o.repeatable && std::ranges::all_of(o.reads, can_be_had) &&
                                    std::ranges::all_of(o.writes, is_whole) &&
                                    std::ranges::all_of(o.accumulates, is_own)

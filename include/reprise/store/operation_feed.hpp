@@ -58,6 +58,7 @@ class OperationFeed {
         released_(release_points(program)),
         handles_(program.values().size()),
         places_(run_ ? program.values().size() : 0, nullptr),
+        inputs_(program.values().size()),
         store_(std::move(account), std::move(policy)) {
     for (value_id v = 0; v < program.values().size(); ++v) {
       if (program.is_given(v)) handles_[v] = store_.constant({}, program.values()[v].bytes);
@@ -159,6 +160,12 @@ class OperationFeed {
   using Handle = typename Store::Handle;
   using Request = typename Store::Request;
 
+  // In which listing of an operation's inputs a value was last, and where.
+  struct Input {
+    std::uint64_t listing = 0;
+    std::size_t place = 0;
+  };
+
   // Seconds become nanoseconds: the store counts in whole numbers.
   [[nodiscard]] double scale() const { return program_.cost_is_flops() ? 1.0 : 1e9; }
 
@@ -167,16 +174,16 @@ class OperationFeed {
     Request request{.cost = whole_cost(op),
                     .transient_bytes = bytes_.transient(op),
                     .repeatable = may_run_again};
-    const std::vector<value_id> inputs = inputs_of(o);
+    const std::vector<value_id> inputs = inputs_of(op);
     for (const value_id part : o.accumulates) {
       if (!o.adds_in_place) request.transient_bytes += bytes_.of(part);
     }
     for (const value_id input : inputs) request.inputs.push_back(handles_[input]);
-    for (const value_id consumed : o.consumes) request.consumes.push_back(place(inputs, consumed));
+    for (const value_id consumed : o.consumes) request.consumes.push_back(place(consumed));
     for (const value_id written : o.writes) {
       const Value& value = program_.values()[written];
       typename Store::Output output{.bytes = bytes_.of(written)};
-      if (value.view_of) output.view_of = place(inputs, *value.view_of);
+      if (value.view_of) output.view_of = place(*value.view_of);
       request.outputs.push_back(output);
     }
     if (run_) {
@@ -203,27 +210,39 @@ class OperationFeed {
   }
 
   // What it reads, and the gradients that it adds to and does not make itself.
-  [[nodiscard]] static std::vector<value_id> inputs_of(const Operation& o) {
-    std::vector<value_id> inputs = o.reads;
+  [[nodiscard]] std::vector<value_id> inputs_of(operation_id op) {
+    const Operation& o = program_.operations()[op];
+    ++listing_;
+    std::vector<value_id> inputs;
+    inputs.reserve(o.reads.size());
+    const auto add = [&](value_id input) {
+      if (is_listed(input)) return false;
+      inputs_[input] = {.listing = listing_, .place = inputs.size()};
+      return true;
+    };
+    for (const value_id read : o.reads) {
+      add(read);
+      inputs.push_back(read);
+    }
     for (const value_id part : o.accumulates) {
-      if (std::ranges::find(o.writes, part) != o.writes.end()) continue;
-      if (std::ranges::find(inputs, part) == inputs.end()) inputs.push_back(part);
+      if (program_.maker(part) != op && add(part)) inputs.push_back(part);
     }
     return inputs;
   }
 
-  [[nodiscard]] std::size_t place(const std::vector<value_id>& inputs, value_id value) const {
-    const auto found = std::ranges::find(inputs, value);
-    if (found == inputs.end()) {
-      throw InvalidGraph("an operation uses the memory of what it does not read: " +
-                         program_.describe(value));
-    }
-    return static_cast<std::size_t>(found - inputs.begin());
+  [[nodiscard]] bool is_listed(value_id value) const noexcept {
+    return inputs_[value].listing == listing_;
+  }
+  // Among the inputs that were listed last.
+  [[nodiscard]] std::size_t place(value_id value) const {
+    if (is_listed(value)) return inputs_[value].place;
+    throw InvalidGraph("an operation uses the memory of what it does not read: " +
+                       program_.describe(value));
   }
 
   void call(operation_id op, std::span<Payload* const> in, std::span<Payload> out, bool is_rerun) {
     const Operation& o = program_.operations()[op];
-    const std::vector<value_id> inputs = inputs_of(o);
+    const std::vector<value_id> inputs = inputs_of(op);
     for (std::size_t i = 0; i < in.size(); ++i) places_[inputs[i]] = in[i];
     for (std::size_t i = 0; i < out.size(); ++i) places_[o.writes[i]] = &out[i];
     running_ = op;
@@ -250,6 +269,8 @@ class OperationFeed {
   std::vector<value_id> value_of_number_;
   std::vector<Handle> handles_;
   std::vector<Payload*> places_;  ///< of the operation that runs
+  std::vector<Input> inputs_;     ///< of values, as inputs of some operation
+  std::uint64_t listing_ = 0;     ///< of inputs: the last one
   std::optional<std::uint64_t> evictions_;
   Store store_;  ///< last, so that it goes before the handles: their end is no event then
 };

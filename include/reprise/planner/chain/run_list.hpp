@@ -67,19 +67,20 @@ class Scheduler {
         return program_.values()[value].kind == ValueKind::output;
       });
     }
+    // What is taken over goes by itself.
+    for (const value_id consumed : op.consumes) is_needed_[consumed] = 1;
     for (const value_id part : op.accumulates) {
-      if (std::ranges::find(op.writes, part) == op.writes.end()) use(part, op);
+      if (program_.maker(part) != runs_[at]) use(part);
     }
-    for (const value_id read : op.reads) use(read, op);
+    for (const value_id read : op.reads) use(read);
     for (const value_id value : gone_) schedule_.actions.push_back(Action::drop(value));
     schedule_.actions.push_back(Action::run(runs_[at], skips));
   }
 
-  void use(value_id value, const Operation& op) {
+  void use(value_id value) {
     if (is_needed_[value] != 0 || !is_ours(value)) return;
     is_needed_[value] = 1;
-    const bool is_consumed = std::ranges::find(op.consumes, value) != op.consumes.end();
-    if (!is_consumed) gone_.push_back(value);
+    gone_.push_back(value);
   }
 
   [[nodiscard]] bool is_ours(value_id value) const {

@@ -210,7 +210,7 @@ class StagedProgram {
         if (!op.adds_in_place) {
           step.extra_bytes += static_cast<double>(program_->values()[part].bytes);
         }
-        if (std::ranges::find(op.writes, part) == op.writes.end()) add_read(part);
+        if (program_->maker(part) != number) add_read(part);
       }
       total_cost_ += step.cost;
       total_bytes_ += step.written_bytes + step.extra_bytes;
