@@ -214,6 +214,28 @@ TEST_CASE("a layer that comes twice is named, and so is a program without a turn
         "a program of 3 operations that does not say where it turns is no chain of layers");
 }
 
+TEST_CASE("a turn that takes over what it reads, or makes a view of it, ends no chain") {
+  const auto made = [](bool consumes, bool is_view) {
+    const std::vector<reprise::Value> values{
+        {.bytes = 1}, {.bytes = 1}, {.kind = reprise::ValueKind::gradient, .bytes = 1}};
+    std::vector<reprise::Operation> operations{
+        {.writes = {0}, .cost = 1, .repeatable = true},
+        {.node = 1, .reads = {0}, .writes = {1}, .cost = 1, .repeatable = true},
+        {.kind = reprise::OperationKind::turn, .reads = {1}, .writes = {2}},
+        {.kind = reprise::OperationKind::backward, .reads = {0, 2}, .cost = 1}};
+    auto changed = values;
+    if (consumes) operations[2].consumes = {1};
+    if (is_view) changed[2].view_of = 1;
+    return reprise::Program(changed, operations, 2, 1, true);
+  };
+  CHECK(message_of(made(false, false)) == "it is a chain");
+  CHECK(message_of(made(true, false)) ==
+        "the program is no chain of layers: its turn takes over output 0 of the graph");
+  CHECK(message_of(made(false, true)) ==
+        "the program is no chain of layers: gradient of graph input 0, which backward makes, is a "
+        "view of output 0 of the graph, which forward makes");
+}
+
 TEST_CASE("random graphs are chains or are refused, and a chain's reversal runs") {
   std::size_t chains = 0;
   for (std::uint32_t seed = 0; seed < 300; ++seed) {

@@ -65,6 +65,7 @@ class Layout {
     number_forwards();
     number_backwards();
     check_reads();
+    check_backward();
     merge();
   }
 
@@ -122,6 +123,27 @@ class Layout {
             std::to_string(program_.layer(read)) + " is read by " +
             program_.describe_operation(op) +
             (op == program_.turn() ? std::string() : " of layer " + std::to_string(layer_of(op))));
+      }
+    }
+  }
+
+  // What the turn takes over would join a layer with it, and what the turn makes could lie in what
+  // the layer makes that gets it.
+  void check_backward() const {
+    const Operation& turn = program_.operations()[program_.turn()];
+    if (!turn.consumes.empty()) {
+      throw NotAChain("the program is no chain of layers: its turn takes over " +
+                      program_.describe(turn.consumes.front()));
+    }
+    for (operation_id op = program_.turn(); op < program_.operations().size(); ++op) {
+      for (const value_id written : program_.operations()[op].writes) {
+        const std::optional<value_id>& source = program_.values()[written].view_of;
+        if (!source || program_.is_given(*source) || program_.maker(*source) >= program_.turn()) {
+          continue;
+        }
+        throw NotAChain("the program is no chain of layers: " + program_.describe(written) +
+                        ", which backward makes, is a view of " + program_.describe(*source) +
+                        ", which forward makes");
       }
     }
   }
@@ -379,7 +401,8 @@ class LayerChain {
   /// Linear in the program, but for sorting each link's values.
   /// @param program must outlive the chain
   /// @throws NotAChain if a value is read by other layers than its own and the next one, a layer
-  ///   comes twice, backward has another order, or the program does not say where it turns.
+  ///   comes twice, backward has another order or makes a view of what forward made, the turn takes
+  ///   over what it reads, or the program does not say where it turns.
   explicit LayerChain(const Program& program) : program_(&program) {
     const layer_chain::Layout layout(program);
     const layer_chain::Reads reads(program, layout);
