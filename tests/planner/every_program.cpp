@@ -62,7 +62,8 @@ WildOptions random_options(std::mt19937_64& random, bool has_turn, bool is_chain
           .is_chain = is_chain,
           .only_repeatable = random() % 2 == 0,
           .has_views = random() % 3 != 0,
-          .consumes = random() % 3 != 0};
+          .consumes = random() % 3 != 0,
+          .views_outlive = random() % 3 == 0};
 }
 
 // From a byte less than any plan needs to more than the program itself does.

@@ -147,12 +147,16 @@ class Simulator {
 
   void run(operation_id op) {
     const Operation& o = program_.operations()[op];
-    for (const value_id consumed : o.consumes) drop_what_shares(consumed);
+    for (const value_id consumed : o.consumes) {
+      if (!feed_->leaves_storage(consumed)) drop_what_shares(consumed);
+    }
     schedule_.actions.push_back(Action::run(op));
     for (const value_id written : o.writes) is_present_[written] = 1;
     for (const value_id consumed : o.consumes) is_present_[consumed] = 0;
   }
   void drop(value_id value) {
+    // Taken over, and its storage went on for others.
+    if (is_present_[value] == 0) return;
     schedule_.actions.push_back(Action::drop(value));
     is_present_[value] = 0;
   }

@@ -19,6 +19,7 @@
 #include <reprise/program/program.hpp>
 #include <reprise/program/release_points.hpp>
 #include <reprise/program/repeatability.hpp>
+#include <reprise/program/storages.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <reprise/store/no_payload.hpp>
 #include <reprise/store/online_event.hpp>
@@ -35,6 +36,10 @@ namespace reprise::inline v0 {
 ///
 /// Whoever simulates a program and whoever runs it do it through this class, so that both see the
 /// same events. What the store still holds goes with it.
+///
+/// Where an operation takes over a value and another one in the same storage is needed all the same
+/// (a view that holds on to its bytes), the store is not told of the taking over: the storage stays
+/// for the other value, and nothing that reads the value that went runs again.
 /// @tparam Payload what a value is; `NoPayload` makes it a simulation
 /// @tparam P       chooses what goes
 template <std::default_initializable Payload = NoPayload, EvictionPolicy P = DtrEqClass>
@@ -59,6 +64,7 @@ class OperationFeed {
         handles_(program.values().size()),
         places_(run_ ? program.values().size() : 0, nullptr),
         inputs_(program.values().size()),
+        leaves_storage_(find_leaving(program)),
         store_(std::move(account), std::move(policy)) {
     for (value_id v = 0; v < program.values().size(); ++v) {
       if (program.is_given(v)) handles_[v] = store_.constant({}, program.values()[v].bytes);
@@ -82,10 +88,18 @@ class OperationFeed {
     runs_again_[op] = may_run_again ? 1 : 0;
     std::vector<Handle> made = store_.run(request(op, may_run_again));
     for (std::size_t i = 0; i < made.size(); ++i) handles_[o.writes[i]] = std::move(made[i]);
+    for (const value_id consumed : o.consumes) {
+      if (leaves_storage(consumed)) handles_[consumed].reset();
+    }
     if (!may_run_again) return;  // then the store keeps what it made anyway
     for (const value_id written : o.writes) {
       if (program_.values()[written].stays) keep(written);
     }
+  }
+
+  /// True for a value that some operation takes over, but not its storage, which others need.
+  [[nodiscard]] bool leaves_storage(value_id value) const noexcept {
+    return leaves_storage_[value] != 0;
   }
 
   /// Lets go of what the program lets go of once an operation ran.
@@ -179,7 +193,9 @@ class OperationFeed {
       if (!o.adds_in_place) request.transient_bytes += bytes_.of(part);
     }
     for (const value_id input : inputs) request.inputs.push_back(handles_[input]);
-    for (const value_id consumed : o.consumes) request.consumes.push_back(place(consumed));
+    for (const value_id consumed : o.consumes) {
+      if (!leaves_storage(consumed)) request.consumes.push_back(place(consumed));
+    }
     for (const value_id written : o.writes) {
       const Value& value = program_.values()[written];
       typename Store::Output output{.bytes = bytes_.of(written)};
@@ -205,8 +221,50 @@ class OperationFeed {
   [[nodiscard]] bool can_be_remade(operation_id op) const {
     return repeatability_.may_run_again(op) &&
            std::ranges::all_of(program_.operations()[op].reads, [this](value_id read) {
+             if (leaves_storage(read)) return false;
              return !repeatability_.is_taken_over(read) || runs_again_[program_.maker(read)] != 0;
            });
+  }
+
+  // A storage whose other values are read by the operation that takes one over, or later; and that
+  // of a constant.
+  [[nodiscard]] static std::vector<std::uint8_t> find_leaving(const Program& program) {
+    std::vector<std::uint8_t> leaves(program.values().size(), 0);
+    if (std::ranges::all_of(program.operations(), &std::vector<value_id>::empty,
+                            &Operation::consumes)) {
+      return leaves;
+    }
+    const std::vector<std::uint64_t> last_uses = last_uses_of(program);
+    const std::vector<value_id> storages = storages_of(program);
+    std::vector<std::vector<value_id>> sharers(storages.size());
+    for (value_id v = 0; v < storages.size(); ++v) {
+      if (!program.is_given(v)) sharers[storages[v]].push_back(v);
+    }
+    for (operation_id op = 0; op < program.operations().size(); ++op) {
+      for (const value_id consumed : program.operations()[op].consumes) {
+        const value_id storage = storages[consumed];
+        const auto is_needed = [&](value_id other) {
+          return other != consumed && program.maker(other) < op && last_uses[other] >= op;
+        };
+        const bool is_given = program.values()[storage].view_of.has_value();
+        if (is_given || std::ranges::any_of(sharers[storage], is_needed)) leaves[consumed] = 1;
+      }
+    }
+    return leaves;
+  }
+
+  // The last operation that reads a value; past all of them for what is there at the end.
+  [[nodiscard]] static std::vector<std::uint64_t> last_uses_of(const Program& program) {
+    std::vector<std::uint64_t> last(program.values().size(), 0);
+    for (operation_id op = 0; op < program.operations().size(); ++op) {
+      for (const value_id read : program.operations()[op].reads) last[read] = op;
+      for (const value_id part : program.operations()[op].accumulates) last[part] = op;
+    }
+    for (value_id v = 0; v < last.size(); ++v) {
+      if (program.values()[v].stays) last[v] = program.operations().size();
+    }
+    for (const value_id result : program.results()) last[result] = program.operations().size();
+    return last;
   }
 
   // What it reads, and the gradients that it adds to and does not make itself.
@@ -271,6 +329,7 @@ class OperationFeed {
   std::vector<Payload*> places_;  ///< of the operation that runs
   std::vector<Input> inputs_;     ///< of values, as inputs of some operation
   std::uint64_t listing_ = 0;     ///< of inputs: the last one
+  std::vector<std::uint8_t> leaves_storage_;
   std::optional<std::uint64_t> evictions_;
   Store store_;  ///< last, so that it goes before the handles: their end is no event then
 };
