@@ -2,20 +2,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Whatever a program is made from, it is refused or means what it says: it runs once in its own
-// order, it can be laid out and explained, and any schedule is played or refused.
+// order, it can be laid out, explained, kept in part and planned, and any schedule is played or
+// refused.
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <reprise/core/error.hpp>
+#include <reprise/eviction/dtr.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/eviction/dtr_local.hpp>
+#include <reprise/eviction/largest.hpp>
+#include <reprise/eviction/lru.hpp>
+#include <reprise/eviction/msps.hpp>
+#include <reprise/planner/balanced.hpp>
+#include <reprise/planner/binomial.hpp>
+#include <reprise/planner/every_nth.hpp>
+#include <reprise/planner/gradient_threshold.hpp>
+#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/online.hpp>
+#include <reprise/planner/optimal_chain.hpp>
+#include <reprise/planner/recompute_all.hpp>
+#include <reprise/planner/square_root.hpp>
+#include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/json.hpp>
+#include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/release_points.hpp>
 #include <reprise/program/simulate.hpp>
+#include <reprise/threshold/median_threshold.hpp>
 #include <vector>
 
 #include "program_from_bytes.hpp"
@@ -75,6 +95,99 @@ void check_any_schedule(const Program& program, const Schedule& schedule) {
   }
 }
 
+void check_kept(const Program& program, reprise_test::ByteReader& bytes) {
+  reprise::KeepSet set(program.values().size());
+  for (auto& flag : set) flag = static_cast<std::uint8_t>(bytes.below(2));
+  const auto remake = bytes.one_in(2) ? reprise::Remake::each_time : reprise::Remake::once;
+  try {
+    const Schedule schedule = keep(program, set, remake);
+    expect(simulate(program, schedule).peak_bytes >= lower_bound_bytes(program));
+  } catch (const reprise::InvalidArgument&) {  // nothing survives a turn that is not there
+    expect(!program.has_turn());
+  }
+}
+
+// The peak of a plan, or what the planner says that it needs, if it says that. What it throws of
+// other types is what was looked for.
+template <class P>
+std::optional<byte_count> bytes_of_plan(const reprise::PlanRequest& request, P planner) {
+  try {
+    const reprise::Plan plan = planner(request);
+    const reprise::Simulation played = simulate(request.program, plan.schedule);
+    expect(plan.peak_bytes <= request.budget);
+    expect(plan.bound_bytes <= plan.peak_bytes);
+    expect(plan.bound_cost <= plan.recomputed_cost);
+    expect(plan.peak_bytes ==
+           reprise::peak_in_flight(played.peak_bytes, played.rest_bytes, request.passes_in_flight));
+    return plan.peak_bytes;
+  } catch (const reprise::BudgetInfeasible& refused) {
+    expect(request.budget != reprise::unlimited_bytes);
+    expect(refused.planner_bytes() > request.budget);
+    expect(refused.bound_bytes() <= refused.planner_bytes());
+    return refused.planner_bytes();
+  } catch (const reprise::NotAChain&) {
+  } catch (const reprise::InvalidArgument&) {
+  }
+  return std::nullopt;
+}
+
+// What a refusal names is met, at once.
+template <class P>
+void check_plan(reprise::PlanRequest request, const P& planner) {
+  const std::optional<byte_count> needed = bytes_of_plan(request, planner);
+  if (!needed || *needed <= request.budget) return;
+  request.budget = *needed;
+  const std::optional<byte_count> met = bytes_of_plan(request, planner);
+  expect(met && *met <= *needed);
+}
+
+template <class... P>
+void check_plans(const reprise::PlanRequest& request, const P&... planners) {
+  (check_plan(request, planners), ...);
+}
+
+// One planner at a time: all of them together would take most of a fuzzer's time.
+void check_planner(const reprise::PlanRequest& request, std::size_t which) {
+  using reprise::Online;
+  switch (which) {
+    case 0:
+      return check_plans(request, reprise::MinCut{}, reprise::MinCut{.looks_further = false});
+    case 1:
+      return check_plans(request, reprise::LocalSearch{{.tries = 20, .threads = 1}});
+    case 2:
+      return check_plans(request, reprise::Balanced{{.tries = 20}});
+    case 3:
+      return check_plans(request, Online<reprise::DtrEqClass>{}, Online<reprise::Msps>{});
+    case 4:
+      return check_plans(request, Online<reprise::Dtr>{}, Online<reprise::Lru>{});
+    case 5:
+      return check_plans(request, Online<reprise::DtrLocal>{}, Online<reprise::Largest>{});
+    case 6:
+      return check_plans(request, reprise::Binomial{}, reprise::OptimalChain{.slots = 20});
+    default:
+      return check_plans(request, reprise::StoreAll{}, reprise::RecomputeAll{},
+                         reprise::EveryNth{.n = 2}, reprise::SquareRoot{},
+                         reprise::GradientThreshold{reprise::MedianThreshold{.alpha = 1.0}});
+  }
+}
+
+void check_planned(const Program& program, byte_count peak, reprise_test::ByteReader& bytes) {
+  std::vector<reprise::LayerOverride> overrides;
+  if (bytes.one_in(4)) {
+    for (std::size_t n = bytes.below(program.layer_count() + 2); n > 0 && n < 100; --n) {
+      overrides.push_back(static_cast<reprise::LayerOverride>(bytes.below(4)));
+    }
+  }
+  const std::size_t passes = bytes.one_in(4) ? bytes.below(4) : 1;
+  const std::size_t which = bytes.below(8);
+  for (const byte_count budget :
+       {reprise::unlimited_bytes, peak / 2, peak * bytes.byte() / 256, byte_count{0}}) {
+    check_planner(
+        {.program = program, .budget = budget, .overrides = overrides, .passes_in_flight = passes},
+        which);
+  }
+}
+
 std::optional<Program> make(reprise_test::ByteReader& bytes) {
   const reprise_test::ProgramParts parts(bytes);
   try {
@@ -97,6 +210,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   expect(schedule_from_json(schedule_to_json(*program, once), *program) == once);
   expect(release_points(*program).size() == program->operations().size());
   check_any_schedule(*program, once);
+  check_kept(*program, bytes);
+  check_planned(*program, played.peak_bytes, bytes);
   check_any_schedule(*program, schedule_from_bytes(bytes, *program));
   return 0;
 }
