@@ -3,10 +3,12 @@
 // optimise: always
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <reprise/planner/balanced.hpp>
 #include <vector>
 
+#include "support/counted_clock.hpp"
 #include "support/search_conformance.hpp"
 #include "support/seed.hpp"
 
@@ -80,4 +82,63 @@ TEST_CASE("a state that no plan has is refused, and one of another program is no
 TEST_CASE("shares and times that are none are refused") {
   CHECK_THROWS_AS(Balanced({.share = 1.5}), reprise::InvalidArgument);
   CHECK_THROWS_AS(Balanced({.first_seconds = -1}), reprise::InvalidArgument);
+}
+
+TEST_CASE("a search takes its share of the time between two replans, and no more than the most") {
+  REPRISE_SEEDED(random);
+  constexpr int slack = 40;  // each part of a search looks a few times when it is too late
+  for (int i = 0; i < 5; ++i) {
+    CAPTURE(i);
+    const reprise::Program program = reprise_test::random_recorded_program(random, 200);
+    const reprise::byte_count least = reprise::lower_bound_bytes(program);
+    const reprise::byte_count all = reprise::MinCut{}({.program = program}).peak_bytes;
+    const reprise::byte_count budget = least + 3 * (all - least) / 4;
+    reprise::PlanRequest request{.program = program, .budget = budget};
+    for (const unsigned threads : {1U, 3U}) {
+      CAPTURE(threads);
+      reprise_test::CountedClock clock;
+      Balanced planner(
+          {.share = 0.01, .first_seconds = 0.05, .most_seconds = 0.2, .threads = threads}, clock);
+      const auto looks_of_next = [&] {
+        const int before = clock.looks();
+        reprise_test::check_plan(request, planner(request));
+        ++request.step;
+        return clock.looks() - before;
+      };
+      const int many = slack * static_cast<int>(threads);
+      CHECK(looks_of_next() <= 50 + many);
+      for (const int seconds : {0, 1, 10, 15}) {
+        CAPTURE(seconds);
+        clock.pass(std::chrono::seconds(seconds));
+        CHECK(looks_of_next() <= 10 * seconds + many);
+      }
+      clock.pass(std::chrono::hours(1));
+      CHECK(looks_of_next() <= 200 + many);
+    }
+  }
+}
+
+TEST_CASE("a search that finds no plan is begun anew with twice the time, up to the most") {
+  REPRISE_SEEDED(random);
+  int begun_anew = 0;
+  for (int i = 0; i < 6; ++i) {
+    CAPTURE(i);
+    const reprise::Program program = reprise_test::random_recorded_program(random, 200);
+    const reprise::byte_count least = reprise::lower_bound_bytes(program);
+    for (const double most : {0.0, 0.02, 0.3}) {
+      CAPTURE(most);
+      const reprise_test::CountedClock clock;
+      Balanced planner({.first_seconds = 0.01, .most_seconds = most}, clock);
+      const reprise::PlanRequest request{.program = program, .budget = least};
+      try {
+        reprise_test::check_plan(request, planner(request));
+      } catch (const reprise::BudgetInfeasible& refused) {
+        CHECK(refused.planner_bytes() > request.budget);
+      }
+      // In all less than twice the last one, and each looks a few times when it is too late.
+      CHECK(clock.looks() <= 2 * static_cast<int>(most * 1000) + 6 * 40);
+      begun_anew += clock.looks() > 60 ? 1 : 0;
+    }
+  }
+  CHECK(begun_anew > 0);
 }

@@ -4,7 +4,6 @@
 // long: REPRISE_CASES=1
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "support/chain_program.hpp"
+#include "support/counted_clock.hpp"
 #include "support/recorded_programs.hpp"
 #include "support/search_conformance.hpp"
 #include "support/seed.hpp"
@@ -26,17 +26,7 @@ using reprise::LocalSearch;
 
 namespace {
 
-// Time goes on by a millisecond with each look.
-class CountedClock final : public reprise::SearchClock {
- public:
-  [[nodiscard]] time_point now() const override {
-    return time_point(std::chrono::milliseconds(++looks_));
-  }
-  [[nodiscard]] int looks() const { return looks_; }
-
- private:
-  mutable std::atomic<int> looks_ = 0;
-};
+using reprise_test::CountedClock;
 
 // Rows of operations that read all of the row before; then from the last row to the first what
 // reads all of it. Rows of one operation read all rows before them.

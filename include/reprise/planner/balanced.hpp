@@ -46,7 +46,10 @@ class Balanced {
 
   Balanced() = default;
   /// @throws InvalidArgument if the share is not in [0, 1] or a time is negative
-  explicit Balanced(Options options) : options_(options) {
+  explicit Balanced(Options options) : Balanced(options, SearchClock::steady()) {}
+  /// The same by another clock, as tests have one.
+  /// @param clock must outlive the planner and its copies
+  Balanced(Options options, const SearchClock& clock) : options_(options), clock_(&clock) {
     if (!(options.share >= 0 && options.share <= 1) || !(options.first_seconds >= 0) ||
         !(options.most_seconds >= 0)) {
       throw InvalidArgument("a search takes a share from 0 to 1 and 0 seconds or more, not " +
@@ -58,8 +61,7 @@ class Balanced {
 
   /// @throws BudgetInfeasible as `LocalSearch`
   [[nodiscard]] Plan operator()(const PlanRequest& request) {
-    const SearchClock& clock = SearchClock::steady();
-    const SearchClock::time_point begin = clock.now();
+    const SearchClock::time_point begin = clock_->now();
     const std::uint64_t key = key_of(request);
     StagedRequest staged(request);
     const bool is_known = key == key_ && StagedPlan::can_run(staged.program(), placements_);
@@ -69,12 +71,12 @@ class Balanced {
                               .threads = options_.threads,
                               .seed = options_.seed + request.step};
     min_cut::Choice choice =
-        search(staged, effort, clock, begin, is_known ? placements_ : std::vector<Placement>{});
+        search(staged, effort, begin, is_known ? placements_ : std::vector<Placement>{});
     key_ = key;
     step_ = request.step;
     bound_ = choice.plan.bound_cost;
     placements_ = std::move(choice.placements);
-    planned_at_ = clock.now();
+    planned_at_ = clock_->now();
     return std::move(choice.plan);
   }
 
@@ -120,10 +122,10 @@ class Balanced {
   }
 
   [[nodiscard]] min_cut::Choice search(StagedRequest& staged, SearchEffort effort,
-                                       const SearchClock& clock, SearchClock::time_point begin,
+                                       SearchClock::time_point begin,
                                        const std::vector<Placement>& known) {
-    for (;; begin = clock.now()) {
-      local_search::Searcher searcher("balanced", staged, effort, clock, begin);
+    for (;; begin = clock_->now()) {
+      local_search::Searcher searcher("balanced", staged, effort, *clock_, begin);
       try {
         min_cut::Choice choice = searcher.plan(known);
         // What took longer than it had to, on a busy machine, is tried in less time again.
@@ -147,8 +149,7 @@ class Balanced {
 
   [[nodiscard]] double next_seconds() const {
     if (!planned_at_) return options_.first_seconds;
-    const double interval =
-        std::chrono::duration<double>(SearchClock::steady().now() - *planned_at_).count();
+    const double interval = std::chrono::duration<double>(clock_->now() - *planned_at_).count();
     return std::min(options_.share * interval, options_.most_seconds);
   }
 
@@ -162,6 +163,7 @@ class Balanced {
   static constexpr double least_seconds = 0.001;
 
   Options options_{};
+  const SearchClock* clock_ = &SearchClock::steady();
   double enough_seconds_ = least_seconds;  ///< that found a plan where none was known
   std::uint64_t key_ = 0;
   std::uint64_t step_ = 0;
