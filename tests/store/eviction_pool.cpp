@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <memory>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/eviction/candidate.hpp>
 #include <reprise/eviction/largest.hpp>
 #include <reprise/eviction/lru.hpp>
 #include <reprise/eviction/neighbourhood.hpp>
@@ -19,6 +21,11 @@
 namespace {
 
 using reprise::storage_id;
+
+/// Opaque, and the same for all.
+struct Indifferent {
+  double score(const reprise::Candidate&) const { return 1; }
+};
 
 /// A pool of storages of one value each.
 template <class Policy>
@@ -56,6 +63,17 @@ TEST_CASE("the lowest score goes, of equal ones the one that joined latest") {
   CHECK(present.pool.held_bytes() == 8);
   CHECK(present.pool.account().live_bytes() == 8);
   CHECK(present.pool.evictions() == 2);
+}
+
+TEST_CASE("of equal opaque scores the one that joined latest goes, whatever changed since") {
+  Present<Indifferent> present(16);
+  const storage_id first = present.add(8);
+  present.pool.leave(first);
+  present.pool.mark_stale(first);
+  present.add(8);
+  present.pool.join(first);
+  present.ensure_room(8);
+  CHECK(present.dropped == std::vector<std::uint64_t>{0});
 }
 
 TEST_CASE("a score is asked for again when it is marked stale") {

@@ -64,7 +64,11 @@ class EvictionPool {
     storage.is_in_pool = true;
     storage.joined = next_joined_++;
     ++size_;
-    mark_stale(id);
+    if constexpr (is_opaque) {
+      victims_.set(id, storage.joined);
+    } else {
+      mark_stale(id);
+    }
   }
   /// From now on the storage may not be evicted.
   void leave(storage_id id) {
@@ -82,6 +86,7 @@ class EvictionPool {
   }
   /// What the score of the storage looks at has changed.
   void mark_stale(storage_id id) {
+    if constexpr (is_opaque) return;  // it is asked for at each choice anyway
     if (!std::exchange(records_.storage(id).is_stale, true)) stale_.push_back(id);
   }
 
@@ -212,27 +217,23 @@ class EvictionPool {
 
   [[nodiscard]] storage_id choose() {
     if (size_ == 0) return no_number;
+    if constexpr (is_opaque) {
+      return victims_.choose([&](storage_id id) { return policy_.score(candidate(id)); });
+    } else {
+      rate_stale();
+      return victims_.choose(records_.clock());
+    }
+  }
+
+  void rate_stale() {
     records_.graph().take_changed(changed_);
     for (const storage_id id : changed_) mark_stale(id);
     for (const storage_id id : stale_) {
       Storage& storage = records_.storage(id);
       storage.is_stale = false;
-      if (storage.is_in_pool) rate(id, storage);
+      if (storage.is_in_pool) victims_.set(id, policy_.score(candidate(id)), storage.joined);
     }
     stale_.clear();
-    if constexpr (is_opaque) {
-      return victims_.choose([&](storage_id id) { return policy_.score(candidate(id)); });
-    } else {
-      return victims_.choose(records_.clock());
-    }
-  }
-
-  void rate(storage_id id, const Storage& storage) {
-    if constexpr (is_opaque) {
-      victims_.set(id, storage.joined);
-    } else {
-      victims_.set(id, policy_.score(candidate(id)), storage.joined);
-    }
   }
 
   [[nodiscard]] Candidate candidate(storage_id id) {
