@@ -264,9 +264,10 @@ concept GivesOutputs = HasForward<N, arity> &&
     node::holds_tensors<std::remove_cvref_t<node::forward_result_t<N, arity>>, node::tensor_t<N>>;
 
 /// `T | array<T, arity> | tuple | void backward(const T&... the inputs read, [const T&... outputs],
-/// [saved_type&], const T&... the outputs' gradients, PassContext&)`; the gradients as `T&&` if the
-/// node declares to consume them. What is read is what `backward_reads` declares (nothing, without
-/// it). For any arity the inputs are one `std::span<const T* const>`, the result a range of T.
+/// [saved_type&], const T&... gradients of the outputs, PassContext&)`; the gradients as `T&&` if
+/// the node declares to consume them. What is read is what `backward_reads` declares (nothing,
+/// without it). For any arity the inputs are one `std::span<const T* const>`, the result a range of
+/// T.
 template <class N, std::size_t arity>
 concept HasBackward =
     HasForward<N, arity> && node::has_backward<N, node::backward_arguments_t<N, arity>>;
