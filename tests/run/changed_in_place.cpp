@@ -471,7 +471,7 @@ TEST_CASE("whatever is changed between forward and backward, no gradient is wron
       if (counts) victim.changed();
       try {
         for (const auto& dx : reprise_test::run_backward(random_graph, net, std::move(pass))) {
-          reprise_test::append(result.gradients, dx);
+          reprise_test::append_gradient(result.gradients, random_graph, dx);
         }
         const std::vector<double> parameters = random_graph.gradients();
         result.gradients.insert(result.gradients.end(), parameters.begin(), parameters.end());

@@ -266,6 +266,51 @@ struct View {
   [[nodiscard]] reprise::NodeCosts costs(const Tensor&) const { return {.forward_flops = 0.0}; }
 };
 
+/// Its place, or twice that for what is huge: no gradient flows back, and backward returns nothing.
+struct Step {
+  using tensor_type = Tensor;
+  static constexpr double huge = 1e6;
+
+  World* world;
+
+  Tensor forward(const Tensor& x, reprise::PassContext&) {
+    world->call();
+    Tensor y(world->memory, x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      y[i] = (x[i] > huge ? 0.2 : 0.1) * static_cast<double>(i + 1);
+    }
+    return y;
+  }
+  void backward(const Tensor&, reprise::PassContext&) { world->call(); }
+  [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
+    return {.forward_flops = static_cast<double>(x.size())};
+  }
+};
+
+/// a, or half of it where b is huge: returns no gradient for b.
+struct Gate {
+  using tensor_type = Tensor;
+  static constexpr auto backward_reads = reprise::Reads::input_at(1);
+
+  World* world;
+
+  Tensor forward(const Tensor& a, const Tensor& b, reprise::PassContext&) {
+    world->call();
+    Tensor y(world->memory, a.size());
+    for (std::size_t i = 0; i < a.size(); ++i) y[i] = a[i] * (b[i] > Step::huge ? 0.5 : 1.0);
+    return y;
+  }
+  std::array<Tensor, 2> backward(const Tensor& b, const Tensor& dy, reprise::PassContext&) {
+    world->call();
+    Tensor da(world->memory, b.size());
+    for (std::size_t i = 0; i < b.size(); ++i) da[i] = dy[i] * (b[i] > Step::huge ? 0.5 : 1.0);
+    return {std::move(da), Tensor{}};
+  }
+  [[nodiscard]] reprise::NodeCosts costs(const Tensor& a, const Tensor&) const {
+    return {.forward_flops = static_cast<double>(a.size())};
+  }
+};
+
 /// How the nodes of a random graph are wired, and what is among them.
 enum class Family : std::uint8_t {
   chain,     ///< each node reads the one before it
@@ -274,14 +319,15 @@ enum class Family : std::uint8_t {
   outputs,   ///< more than one output, or a node with more than one
   in_place,  ///< a node that consumes its input
   shared,    ///< a parameter of several nodes
-  view,      ///< a node whose output is a view
+  view,      ///< a node whose output is a view, or a view of one
   skips,     ///< a node that can leave out its output in a recompute
+  none,      ///< a node that returns no gradient for an input
 };
 
 /// The name of each family, in the order of the enumerators.
-inline constexpr std::array<std::string_view, 8> family_names{
-    "chain",    "residual DAG",     "U-shape", "several outputs",
-    "in place", "shared parameter", "view",    "can skip output"};
+inline constexpr std::array<std::string_view, 9> family_names{
+    "chain", "residual DAG",    "U-shape",    "several outputs", "in place", "shared parameter",
+    "view",  "can skip output", "no gradient"};
 
 /// A random graph over one input, of one of the shapes and some of the other families.
 struct RandomGraph {
@@ -356,7 +402,7 @@ struct RandomGraph {
       if (pick(4) == 0) {
         regroup();
         const reprise::Source first = recent();
-        offer(graph.add(Mix{world.get()}, first, recent()));
+        offer(add_binary(first, recent()));
       } else {
         offer(add_unary(recent()));
       }
@@ -377,7 +423,7 @@ struct RandomGraph {
       source = level(source);
     }
     for (std::size_t i = depth; i-- > 0;) {
-      source = graph.add(Mix{world.get()}, source, skipped[i]);
+      source = add_binary(source, skipped[i]);
       source = level(source);
     }
   }
@@ -388,8 +434,21 @@ struct RandomGraph {
     if (pick(5) == 0) graph.end_layer();
   }
 
+  reprise::Source add_binary(reprise::Source a, reprise::Source b) {
+    if (pick(3) != 0) return graph.add(Mix{world.get()}, a, b);
+    note(Family::none);
+    return graph.add(Gate{world.get()}, a, b);
+  }
+
+  // Now and then: nothing that only it reads gets a gradient.
+  [[nodiscard]] bool is_step() { return pick(24) == 0; }
+
   reprise::Source add_unary(reprise::Source source) {
     regroup();
+    if (is_step()) {
+      note(Family::none);
+      return graph.add(Step{world.get()}, source);
+    }
     switch (pick(7)) {
       case 0:
         return graph.add(Bell{world.get()}, source);
@@ -409,6 +468,9 @@ struct RandomGraph {
       case 3:
         if (source.is_graph_input()) return add_dense(source);
         note(Family::view);
+        source = graph.add(View{world.get()}, source);
+        if (pick(3) != 0) return source;
+        offer(source);
         return graph.add(View{world.get()}, source);
       default:
         return add_dense(source);

@@ -62,6 +62,11 @@ inline void append(std::vector<double>& to, const Tensor& t) {
   to.insert(to.end(), t.data(), t.data() + t.size());
 }
 
+/// The same for the gradient of a graph input, which is zero where there is none.
+inline void append_gradient(std::vector<double>& to, auto& random_graph, const Tensor& dx) {
+  append(to, dx.size() > 0 ? dx : random_graph.tensor(0.0));
+}
+
 /// Runs one whole step.
 template <class Net>
 StepResult run_step(auto& random_graph, Net& net, const Tensor& input) {
@@ -73,7 +78,7 @@ StepResult run_step(auto& random_graph, Net& net, const Tensor& input) {
     append(result.outputs, pass.output(i));
   }
   for (const Tensor& dx : run_backward(random_graph, net, std::move(pass))) {
-    append(result.gradients, dx);
+    append_gradient(result.gradients, random_graph, dx);
   }
   net.end_step();
   const std::vector<double> parameters = random_graph.gradients();
