@@ -77,6 +77,7 @@ void run(const gpt::Options& options) {
   gpt::print_table(results, budget);
   example::flush_stdout();
   if (!options.json.empty()) gpt::write_json(options.json, results, options);
+  if (!options.pareto.empty()) gpt::write_pareto(options.pareto, results);
 }
 
 /// Makes threads sleep while they wait: ones that spin slow a step tenfold as soon as anything else

@@ -97,7 +97,10 @@ void add_file_options(CLI::App& app, Options& options) {
   app.add_option("--save", options.save, "Write a checkpoint after the last step");
   app.add_option("--resume", options.resume, "Go on from a checkpoint");
   app.add_option("--json", options.json, "Write the results to a file");
-  for (const char* const name : {"--save", "--resume", "--json"}) {
+  app.add_option("--pareto", options.pareto,
+                 "Draw what memory costs each policy in time to an SVG file")
+      ->needs("--compare");
+  for (const char* const name : {"--save", "--resume", "--json", "--pareto"}) {
     app.get_option(name)->check(example::path_fault);
   }
   for (const char* const name : {"--save", "--resume"}) {
@@ -125,6 +128,7 @@ void check_files(const Options& options) {
   std::vector<example::NamedPath> outputs;
   if (!options.save.empty()) outputs.push_back({"--save", options.save});
   if (!options.json.empty()) outputs.push_back({"--json", options.json});
+  if (!options.pareto.empty()) outputs.push_back({"--pareto", options.pareto});
   if (outputs.empty()) return;
   std::vector<example::NamedPath> inputs{{"--resume", options.resume}, {"--c4", options.c4}};
   if (options.c4.empty()) {

@@ -46,6 +46,7 @@ struct Options {
   std::string save;
   std::string resume;
   std::string json;
+  std::string pareto;
 };
 
 /// Reads the command line; prints the help and returns nothing if that was asked for.

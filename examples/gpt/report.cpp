@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/report/pareto_svg.hpp>
 
 #include "output_file.hpp"
 
@@ -97,6 +98,19 @@ void write_json(const std::string& path, const std::vector<Result>& results,
   nlohmann::json list = nlohmann::json::array();
   for (const Result& result : results) list.push_back(json_of(result, options));
   example::write_output_file(path, list.dump(2) + "\n");
+}
+
+void write_pareto(const std::string& path, const std::vector<Result>& results) {
+  const Result& reference = results.front();
+  std::vector<reprise::ParetoSeries> series;
+  for (const Result& result : results) {
+    series.push_back({.name = std::string(name_of(result.policy)),
+                      .points = {{result.peak_activation_bytes,
+                                  result.seconds_per_step / reference.seconds_per_step}}});
+  }
+  example::write_output_file(path,
+                             pareto_svg(series, {.title = "A GPT's step under each policy",
+                                                 .baseline = reference.peak_activation_bytes}));
 }
 
 }  // namespace gpt

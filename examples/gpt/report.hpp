@@ -21,4 +21,9 @@ void print_table(const std::vector<Result>& results, reprise::byte_count budget)
 void write_json(const std::string& path, const std::vector<Result>& results,
                 const Options& options);
 
+/// Draws the measured time of a step, over that of the first result, against the peak of each
+/// policy.
+/// @throws reprise::Error if the file cannot be written.
+void write_pareto(const std::string& path, const std::vector<Result>& results);
+
 }  // namespace gpt

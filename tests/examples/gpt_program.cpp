@@ -17,6 +17,7 @@
 
 #include "policy.hpp"
 #include "support/program_run.hpp"
+#include "support/xml.hpp"
 
 namespace {
 
@@ -103,6 +104,8 @@ TEST_CASE("bad options give one line and a failure") {
       {"--save ''", "--save: an empty path"},
       {"--resume ''", "--resume: an empty path"},
       {"--json ''", "--json: an empty path"},
+      {"--compare --pareto ''", "--pareto: an empty path"},
+      {"--pareto x.svg", "--pareto requires --compare"},
       {"--text ''", "--text: an empty path"},
       {"--c4 ''", "--c4: an empty path"},
       {"--save x --json ./x", "--save x and --json ./x are one file"},
@@ -235,8 +238,8 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
   const Folder folder;
   const std::string common = arguments_for(folder.write("text", sample_text()));
   const std::string arguments =
-      common + " --compare --steps 5 --accumulate 2 --budget 50% --verify-replay";
-  const auto results = results_of(folder, arguments);
+      common + " --compare --steps 5 --accumulate 2 --budget 50% --verify-replay --plan-tries 300";
+  const auto results = results_of(folder, arguments + " --pareto pareto.svg");
   REQUIRE(results.size() == gpt::policy_names.size());
   const auto store_all_peak = results[0]["peak_activation_bytes"].get<std::size_t>();
   for (const auto& result : results) {
@@ -255,6 +258,12 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
     const bool plans = policy != "dtr" && policy != "dtr-eq";
     CHECK(result["plan_seconds"].is_null() != plans);
     if (plans) CHECK(result["plan_seconds"].get<double>() > 0);
+  }
+  const auto picture = reprise_test::read_xml(folder.read("pareto.svg"));
+  CHECK(reprise_test::overlaps(picture) == "");
+  for (const std::string_view policy : gpt::policy_names) {
+    CAPTURE(policy);
+    CHECK(std::ranges::any_of(picture, [&](const auto& e) { return e.text == policy; }));
   }
   CHECK(results[0]["policy"] == "store-all");
   CHECK(results[0]["recomputed_flops_per_step"] == 0);
