@@ -171,6 +171,26 @@ TEST_CASE("what cannot be repeated may be taken over, and nothing else is lost")
                        reprise::InvalidState);
 }
 
+TEST_CASE("what is made to stay so that a view can, and is taken over, loses no other value") {
+  Store store(reprise::unlimited_bytes);
+  Store::Request once = sum({});
+  once.repeatable = false;
+  const Handle x = run(store, once);           // 1
+  const Handle a = run(store, sum({x}));       // 2
+  const Handle b = run(store, sum({a}, {0}));  // 3, takes over a
+  const Handle c = run(store, sum({b}));       // 4
+  store.evict(c);
+  // The view of a stays, and so b, which takes over a; but the operation takes over b, and c is
+  // made from that.
+  Store::Request view = sum({b, a}, {0});
+  view.repeatable = false;
+  view.outputs[0] = {.view_of = 1};
+  view.run = [](auto in, auto out, auto&) { out[0] = *in[1]; };
+  const Handle d = run(store, view);
+  CHECK(read(store, d) == 2);
+  CHECK(read(store, c) == 4);
+}
+
 TEST_CASE("a view that cannot be repeated holds its storage") {
   Store store(reprise::unlimited_bytes);
   const Handle x = run(store, sum({}));

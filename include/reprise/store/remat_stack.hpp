@@ -77,16 +77,12 @@ class RematStack {
   /// does.
   /// @throws as `OperationStore::run`
   void secure_dependants(const OperationRequest<Payload>& request) {
-    // What was secured may be taken over too, and then nothing can remake that either.
-    for (storage_id lost = lost_and_read(request); lost != no_number;
-         lost = lost_and_read(request)) {
-      secure(references_.reader_of(lost));
-    }
-    if (request.can_repeat(records_)) return;
-    for (const OperationOutput& output : request.outputs) {
-      if (!output.view_of) continue;
-      const storage_id viewed = request.storage(records_, *output.view_of);
-      while (records_.storage(viewed).consumers > 0) secure(references_.consumer_of(viewed));
+    // What was secured may be taken over too, by this operation or by others, and then nothing can
+    // remake that either.
+    for (;;) {
+      const operation_number op = next_to_secure(request);
+      if (op == no_number) return;
+      secure(op);
     }
   }
 
@@ -265,11 +261,17 @@ class RematStack {
   // ---- what would be lost
   // -------------------------------------------------------------------------
 
-  [[nodiscard]] storage_id lost_and_read(const OperationRequest<Payload>& request) const {
+  [[nodiscard]] operation_number next_to_secure(const OperationRequest<Payload>& request) const {
     for (const std::size_t index : request.consumes) {
       const storage_id id = request.storage(records_, index);
-      const Storage& storage = records_.storage(id);
-      if (storage.is_pinned && storage.readers > 0) return id;
+      const Storage& consumed = records_.storage(id);
+      if (consumed.is_pinned && consumed.readers > 0) return references_.reader_of(id);
+    }
+    if (request.can_repeat(records_)) return no_number;
+    for (const OperationOutput& output : request.outputs) {
+      if (!output.view_of) continue;
+      const storage_id viewed = request.storage(records_, *output.view_of);
+      if (records_.storage(viewed).consumers > 0) return references_.consumer_of(viewed);
     }
     return no_number;
   }
