@@ -4,10 +4,13 @@
 
 #include <memory>
 #include <reprise/core/error.hpp>
+#include <reprise/eviction/lru.hpp>
 #include <reprise/program/keep.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/store/memory_account.hpp>
+#include <reprise/store/no_payload.hpp>
 #include <reprise/store/remat_store.hpp>
+#include <reprise/store/scheduled.hpp>
 
 #include "support/chain_program.hpp"
 
@@ -17,6 +20,13 @@ using reprise::Action;
 using reprise::MemoryAccount;
 using reprise_test::chain_program;
 using SharedStore = reprise::RematStore<std::shared_ptr<int>>;
+
+template <class Policy>
+concept PolicyOfRematStore = requires {
+  typename reprise::RematStore<reprise::NoPayload, Policy>;
+};
+static_assert(PolicyOfRematStore<reprise::Scheduled>);
+static_assert(!PolicyOfRematStore<reprise::Lru>, "it would never be asked");
 
 void play(auto& store, const Action& action) {
   store.begin(action);

@@ -27,9 +27,11 @@ namespace reprise::inline v0 {
 ///
 /// Each action is announced with `begin`, which refuses what the budget does not allow before
 /// anything runs, and settled with `commit`. What the store still holds goes with it.
-/// @tparam Payload      what a value is; `NoPayload` makes the store a simulator
-/// @tparam EvictionPolicy what happens when room is missing; `Scheduled` never evicts
-template <std::default_initializable Payload = NoPayload, class EvictionPolicy = Scheduled>
+/// @tparam Payload what a value is; `NoPayload` makes the store a simulator
+/// @tparam Policy  what happens when room is missing: `Scheduled`, which never evicts. A store that
+///   evicts by an `EvictionPolicy` is an `OperationStore`
+template <std::default_initializable Payload = NoPayload,
+          std::same_as<Scheduled> Policy = Scheduled>
 requires(std::movable<Payload>) class RematStore {
  public:
   /// @param program must outlive the store
