@@ -12,9 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
-#include <reprise/core/pass_context.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/keep.hpp>
@@ -25,13 +23,10 @@
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/session.hpp>
 #include <reprise/run/shared_state.hpp>
-#include <reprise/run/step_verification.hpp>
 #include <reprise/stats/no_tracker.hpp>
-#include <reprise/store/memory_account.hpp>
 #include <span>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace reprise::inline v0 {
 
@@ -168,61 +163,6 @@ class Checkpointed
             .verify_replay = options.verify_replay};
   }
 
-  [[nodiscard]] pass_type run_forward(std::vector<tensor_type*> inputs) {
-    this->check_forward("forward", inputs.size());
-    const auto playing = this->playing();
-    const PassContext::Identity identity = this->next_identity();
-    const std::shared_ptr<const LoweredShape> shape = this->shape_for(inputs, identity);
-    const std::shared_ptr<const Plan> plan = plan_for(*shape);
-    note_plan(*plan, shape->lowered.program);
-    auto player = std::make_unique<running::Player<G>>(this->graph(), this->shared(), shape, plan,
-                                                       std::move(inputs), identity);
-    noting(*player, [&] { player->play_forward(); });
-    this->note_shape(shape);
-    this->take_number();
-    return pass_type(std::move(player));
-  }
-
-  [[nodiscard]] std::vector<tensor_type> run_backward(pass_type& pass,
-                                                      std::span<tensor_type> gradients) {
-    const std::unique_ptr<running::Player<G>> player = this->take(pass);
-    std::vector<tensor_type> made;
-    noting(*player, [&] { made = this->play_backward_of(*player, gradients); });
-    return made;
-  }
-
-  [[nodiscard]] bool run_forget(std::span<tensor_type* const> inputs) {
-    const std::uint64_t signature = this->signature_to_forget(inputs);
-    scheduler_->forget(signature);
-    return this->forget(signature);
-  }
-
-  template <class Turn, class Zero>
-  [[nodiscard]] StepVerification run_verified(Turn& turn, Zero& zero_gradients,
-                                              const std::vector<tensor_type*>& inputs) {
-    this->check_forward("verify_step", inputs.size());
-    const auto playing = this->playing();
-    const PassContext::Identity identity = this->first_identity();
-    const std::shared_ptr<const LoweredShape> shape = this->shape_for(inputs, identity);
-    const std::shared_ptr<const Plan> plan = plan_for(*shape);
-    const auto planned = std::make_shared<running::Shared>(*this->shared());
-    const auto apart = std::make_shared<running::Shared>(*this->shared());
-    apart->account = std::make_shared<MemoryAccount>();
-    apart->observer = nullptr;
-    const auto player = [&](const auto& shared, std::shared_ptr<const Plan> under, PassMode mode) {
-      return std::make_unique<running::Player<G>>(this->graph(), shared, shape, std::move(under),
-                                                  inputs, identity, mode);
-    };
-    return growing_on_mismatch(shape->signature, [&] {
-      return this->compare_passes([&] { return player(planned, plan, PassMode::training); },
-                                  [&] {
-                                    return player(apart, keep_everything(shape->lowered.program),
-                                                  PassMode::profiling);
-                                  },
-                                  turn, zero_gradients);
-    });
-  }
-
   [[nodiscard]] std::span<const double> statistics_for_plans() {
     if constexpr (requires { scheduler_->wants_statistics(std::uint64_t{}); }) {
       if (!scheduler_->wants_statistics(this->step())) return {};
@@ -230,59 +170,36 @@ class Checkpointed
     return tracker().statistics();
   }
 
-  [[nodiscard]] static std::shared_ptr<const Plan> keep_everything(const Program& program) {
-    return std::make_shared<const Plan>(
-        Plan{.schedule = keep(program, KeepSet(program.values().size(), 1))});
-  }
-
-  [[nodiscard]] std::shared_ptr<const Plan> plan_for(const LoweredShape& shape) {
+  [[nodiscard]] std::shared_ptr<const Plan> strategy_for(const LoweredShape& shape) {
     const auto start = std::chrono::steady_clock::now();
     auto plan =
         scheduler_->plan(shape.signature, shape.lowered.program, this->session_options().budget,
                          this->session_options().passes_in_flight);
-    this->shared()->report.plan_seconds +=
+    this->counts().plan_seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return plan;
   }
 
-  // What a pass makes beyond its profile is known to the next forward, also if the pass fails.
-  template <class F>
-  void noting(const running::Player<G>& player, F&& play) {
-    try {
-      growing_on_mismatch(player.signature(), play);
-    } catch (...) {
-      this->note_seen(player);
-      throw;
-    }
-    if (this->note_seen(player)) forget_outgrown(player.signature());
+  [[nodiscard]] static std::shared_ptr<const Plan> strategy_keeping_all(const LoweredShape& shape) {
+    const Program& program = shape.lowered.program;
+    return std::make_shared<const Plan>(
+        Plan{.schedule = keep(program, KeepSet(program.values().size(), 1))});
   }
 
+  void note_strategy(const std::shared_ptr<const Plan>& plan) {
+    RunReport& report = this->counts();
+    report.predicted_peak_bytes = std::max(report.predicted_peak_bytes, plan->peak_bytes);
+    report.bound_cost += plan->bound_cost;
+  }
+
+  void forget_strategy(std::uint64_t signature) { scheduler_->forget(signature); }
+
   // A plan that goes on with more than it was made for is made anew; a frozen one is not.
-  void forget_outgrown(std::uint64_t signature) {
+  void outgrow_strategy(std::uint64_t signature) {
     if constexpr (requires { scheduler_->is_frozen(); }) {
       if (scheduler_->is_frozen()) return;
     }
     scheduler_->forget(signature);
-  }
-
-  // A profile that was too small grows in the next forward.
-  template <class F>
-  auto growing_on_mismatch(std::uint64_t signature, F&& f) {
-    try {
-      return f();
-    } catch (const ProfileMismatch&) {
-      this->note_refused(signature);
-      scheduler_->forget(signature);
-      throw;
-    }
-  }
-
-  void note_plan(const Plan& plan, const Program& program) {
-    RunReport& report = this->shared()->report;
-    ++report.passes;
-    report.cost_is_flops = program.cost_is_flops();
-    report.predicted_peak_bytes = std::max(report.predicted_peak_bytes, plan.peak_bytes);
-    report.bound_cost += plan.bound_cost;
   }
 
   [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }

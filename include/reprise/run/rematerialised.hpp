@@ -5,28 +5,18 @@
 /// @file
 /// Trains a layer graph within a budget without a plan: an online policy evicts as room is needed.
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
-#include <reprise/core/pass_context.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/online_player.hpp>
-#include <reprise/run/pass.hpp>
-#include <reprise/run/run_report.hpp>
 #include <reprise/run/session.hpp>
 #include <reprise/run/shared_state.hpp>
-#include <reprise/run/step_verification.hpp>
-#include <reprise/store/memory_account.hpp>
 #include <reprise/store/online_event.hpp>
-#include <span>
 #include <utility>
-#include <vector>
 
 namespace reprise::inline v0 {
 
@@ -99,82 +89,15 @@ class Rematerialised
   }
 
  private:
-  [[nodiscard]] pass_type run_forward(std::vector<tensor_type*> inputs) {
-    this->check_forward("forward", inputs.size());
-    const auto playing = this->playing();
-    const PassContext::Identity identity = this->next_identity();
-    const std::shared_ptr<const LoweredShape> shape = this->shape_for(inputs, identity);
-    note_pass(*shape);
-    auto player = std::make_unique<Player>(this->graph(), this->shared(), shape, policy_,
-                                           std::move(inputs), identity);
-    noting(*player, [&] { player->play_forward(); });
-    this->note_shape(shape);
-    this->take_number();
-    return pass_type(std::move(player));
+  [[nodiscard]] const P& strategy_for(const LoweredShape&) const noexcept { return policy_; }
+  // Nothing is evicted where the budget has no end.
+  [[nodiscard]] const P& strategy_keeping_all(const LoweredShape&) const noexcept {
+    return policy_;
   }
-
-  [[nodiscard]] std::vector<tensor_type> run_backward(pass_type& pass,
-                                                      std::span<tensor_type> gradients) {
-    const std::unique_ptr<Player> player = this->take(pass);
-    std::vector<tensor_type> made;
-    noting(*player, [&] { made = this->play_backward_of(*player, gradients); });
-    return made;
-  }
-
-  [[nodiscard]] bool run_forget(std::span<tensor_type* const> inputs) {
-    return this->forget(this->signature_to_forget(inputs));
-  }
-
-  template <class Turn, class Zero>
-  [[nodiscard]] StepVerification run_verified(Turn& turn, Zero& zero_gradients,
-                                              const std::vector<tensor_type*>& inputs) {
-    this->check_forward("verify_step", inputs.size());
-    const auto playing = this->playing();
-    const PassContext::Identity identity = this->first_identity();
-    const std::shared_ptr<const LoweredShape> shape = this->shape_for(inputs, identity);
-    const auto within = std::make_shared<running::Shared>(*this->shared());
-    const auto apart = std::make_shared<running::Shared>(*this->shared());
-    apart->account = std::make_shared<MemoryAccount>();
-    apart->online_observer = nullptr;
-    const auto player = [&](const auto& shared, PassMode mode) {
-      return std::make_unique<Player>(this->graph(), shared, shape, policy_, inputs, identity,
-                                      mode);
-    };
-    return growing_on_mismatch(shape->signature, [&] {
-      return this->compare_passes([&] { return player(within, PassMode::training); },
-                                  [&] { return player(apart, PassMode::profiling); }, turn,
-                                  zero_gradients);
-    });
-  }
-
-  // What a pass makes beyond its profile is known to the next forward, also if the pass fails.
-  template <class F>
-  void noting(const Player& player, F&& play) {
-    try {
-      growing_on_mismatch(player.signature(), play);
-    } catch (...) {
-      this->note_seen(player);
-      throw;
-    }
-    this->note_seen(player);
-  }
-
-  // A profile that was too small grows in the next forward.
-  template <class F>
-  auto growing_on_mismatch(std::uint64_t signature, F&& f) {
-    try {
-      return f();
-    } catch (const ProfileMismatch&) {
-      this->note_refused(signature);
-      throw;
-    }
-  }
-
-  void note_pass(const LoweredShape& shape) {
-    RunReport& report = this->shared()->report;
-    ++report.passes;
-    report.cost_is_flops = shape.lowered.program.cost_is_flops();
-  }
+  void note_strategy(const P&) const noexcept {}
+  // A policy is not made for a shape.
+  void forget_strategy(std::uint64_t) const noexcept {}
+  void outgrow_strategy(std::uint64_t) const noexcept {}
 
   P policy_;
 };

@@ -56,9 +56,11 @@ struct SessionOptions {
 
 /// The steps and passes of an object that trains a layer graph, whoever decides what is kept: the
 /// order of calls, the shapes seen with their profiles and programs, counts, inference and state.
-/// @tparam Derived the object itself, whose `run_forward`, `run_backward`, `run_verified` and
-///   `run_forget` do what is called here
-/// @tparam Player  plays a pass
+/// @tparam Derived the object itself. Its `strategy_for(shape)` says what a pass keeps, a plan or a
+///   policy, and `strategy_keeping_all(shape)` how everything is kept; `note_strategy(strategy)` is
+///   called for each pass, `forget_strategy(signature)` when what it was made for is no longer
+///   true, and `outgrow_strategy(signature)` when a pass made more than that and went on
+/// @tparam Player  plays a pass under a strategy
 template <class Derived, LayerGraph G, class Player>
 class Session {
  public:
@@ -79,13 +81,13 @@ class Session {
   ///   what the engine throws.
   template <std::same_as<tensor_type>... Inputs>
   [[nodiscard]] pass_type forward(const Inputs&... inputs) {
-    return self().run_forward(pointers_to(inputs...));
+    return run_forward(pointers_to(inputs...));
   }
   /// The same for a list of inputs, or of pointers to them, in the order of the graph's. The
   /// tensors are borrowed, the list is not. Linear in them.
   template <BorrowedTensorRange<tensor_type> R>
   [[nodiscard]] pass_type forward(R&& inputs) {
-    return self().run_forward(pointers_to_all("forward", inputs));
+    return run_forward(pointers_to_all("forward", inputs));
   }
   /// Refused: an input without a name is gone when backward needs it.
   template <class... Inputs>
@@ -104,16 +106,16 @@ class Session {
     std::vector<tensor_type> list;
     list.reserve(sizeof...(Gradients));
     (list.push_back(std::move(gradients)), ...);
-    return self().run_backward(pass, list);
+    return run_backward(pass, list);
   }
   /// The same for a list of gradients.
   std::vector<tensor_type> backward(pass_type&& pass, std::vector<tensor_type> gradients) {
-    return self().run_backward(pass, gradients);
+    return run_backward(pass, gradients);
   }
   /// The same for gradients that lie in a row, which are moved from.
   template <std::size_t extent>
   std::vector<tensor_type> backward(pass_type&& pass, std::span<tensor_type, extent> gradients) {
-    return self().run_backward(pass, gradients);
+    return run_backward(pass, gradients);
   }
 
   /// Forgets what is remembered of the shapes of these inputs: the next forward that shows them
@@ -123,12 +125,12 @@ class Session {
   ///   inputs.
   template <std::same_as<tensor_type>... Inputs>
   bool forget_shapes(const Inputs&... inputs) {
-    return self().run_forget(pointers_to(inputs...));
+    return run_forget(pointers_to(inputs...));
   }
   /// The same for a list of inputs, or of pointers to them, in the order of the graph's.
   template <TensorRange<tensor_type> R>
   bool forget_shapes(R&& inputs) {
-    return self().run_forget(pointers_to_all("forget_shapes", inputs));
+    return run_forget(pointers_to_all("forget_shapes", inputs));
   }
 
   /// Runs one whole pass as `forward` and `backward` do, and once more with everything kept,
@@ -148,12 +150,12 @@ class Session {
   ///   one, or if nothing at all can be; and as `forward`.
   template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
   StepVerification verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
-    return self().run_verified(turn, zero_gradients, pointers_to(inputs...));
+    return run_verified(turn, zero_gradients, pointers_to(inputs...));
   }
   /// The same for a list of inputs, or of pointers to them, in the order of the graph's.
   template <class Turn, std::invocable Zero, TensorRange<tensor_type> R>
   StepVerification verify_step(Turn&& turn, Zero&& zero_gradients, R&& inputs) {
-    return self().run_verified(turn, zero_gradients, pointers_to_all("verify_step", inputs));
+    return run_verified(turn, zero_gradients, pointers_to_all("verify_step", inputs));
   }
 
   /// A forward that keeps nothing for a backward: dropout and its like are off.
@@ -262,6 +264,32 @@ class Session {
   Session& operator=(Session&&) noexcept = default;
   ~Session() = default;
 
+  [[nodiscard]] RunReport& counts() noexcept { return shared_->report; }
+  [[nodiscard]] const SessionOptions& session_options() const noexcept { return session_; }
+
+  // ---- the order of calls ---------------------------------------------------------------------
+
+  void check_begin() const {
+    check_not_playing("begin_step");
+    check_none_in_flight("begin_step");
+  }
+  void begin() {
+    micro_batch_ = 0;
+    given_back_.clear();
+    is_in_step_ = true;
+    clear_report();
+  }
+  void check_end() const {
+    check_not_playing("end_step");
+    if (!is_in_step_) throw InvalidState("end_step without begin_step");
+    check_none_in_flight("end_step");
+  }
+  void end() noexcept {
+    ++step_;
+    is_in_step_ = false;
+  }
+
+ private:
   // Says that nodes run, so that none of them comes back here.
   class PlayingGuard {
    public:
@@ -274,9 +302,6 @@ class Session {
     bool& is_playing_;
   };
 
-  [[nodiscard]] G& graph() const noexcept { return *graph_; }
-  [[nodiscard]] const std::shared_ptr<Shared>& shared() const noexcept { return shared_; }
-  [[nodiscard]] const SessionOptions& session_options() const noexcept { return session_; }
   [[nodiscard]] PlayingGuard playing() { return PlayingGuard(is_playing_); }
 
   // ---- what a call is given -------------------------------------------------------------------
@@ -307,26 +332,88 @@ class Session {
     return pointers;
   }
 
-  // ---- the order of calls ---------------------------------------------------------------------
+  // ---- passes ---------------------------------------------------------------------------------
 
-  void check_begin() const {
-    check_not_playing("begin_step");
-    check_none_in_flight("begin_step");
+  [[nodiscard]] pass_type run_forward(Pointers inputs) {
+    check_forward("forward", inputs.size());
+    const auto playing = this->playing();
+    const PassContext::Identity identity = next_identity();
+    const std::shared_ptr<const LoweredShape> shape = shape_for(inputs, identity);
+    auto strategy = self().strategy_for(*shape);
+    ++shared_->report.passes;
+    shared_->report.cost_is_flops = shape->lowered.program.cost_is_flops();
+    self().note_strategy(strategy);
+    auto player = std::make_unique<Player>(*graph_, shared_, shape, std::move(strategy),
+                                           std::move(inputs), identity);
+    noting(*player, [&] { player->play_forward(); });
+    last_shape_ = shape;
+    take_number();
+    return pass_type(std::move(player));
   }
-  void begin() {
-    micro_batch_ = 0;
-    given_back_.clear();
-    is_in_step_ = true;
-    clear_report();
+
+  [[nodiscard]] std::vector<tensor_type> run_backward(pass_type& pass,
+                                                      std::span<tensor_type> gradients) {
+    const std::unique_ptr<Player> player = take(pass);
+    std::vector<tensor_type> made;
+    noting(*player, [&] { made = play_backward_of(*player, gradients); });
+    return made;
   }
-  void check_end() const {
-    check_not_playing("end_step");
-    if (!is_in_step_) throw InvalidState("end_step without begin_step");
-    check_none_in_flight("end_step");
+
+  [[nodiscard]] bool run_forget(std::span<tensor_type* const> inputs) {
+    check_not_playing("forget_shapes");
+    check_input_count("forget_shapes", inputs.size());
+    const std::uint64_t signature = signature_of(inputs);
+    self().forget_strategy(signature);
+    return shapes_.erase(signature);
   }
-  void end() noexcept {
-    ++step_;
-    is_in_step_ = false;
+
+  template <class Turn, class Zero>
+  [[nodiscard]] StepVerification run_verified(Turn& turn, Zero& zero_gradients,
+                                              const Pointers& inputs) {
+    check_forward("verify_step", inputs.size());
+    const auto playing = this->playing();
+    const PassContext::Identity identity{.seed = session_.seed, .step = step_};
+    const std::shared_ptr<const LoweredShape> shape = shape_for(inputs, identity);
+    const auto strategy = self().strategy_for(*shape);
+    const auto within = std::make_shared<Shared>(*shared_);
+    const auto apart = std::make_shared<Shared>(*shared_);
+    apart->account = std::make_shared<MemoryAccount>();
+    apart->observer = nullptr;
+    apart->online_observer = nullptr;
+    const auto player = [&](const auto& shared, auto chosen, PassMode mode) {
+      return std::make_unique<Player>(*graph_, shared, shape, std::move(chosen), inputs, identity,
+                                      mode);
+    };
+    return growing_on_mismatch(shape->signature, [&] {
+      return compare_passes(
+          [&] { return player(within, strategy, PassMode::training); },
+          [&] { return player(apart, self().strategy_keeping_all(*shape), PassMode::profiling); },
+          turn, zero_gradients);
+    });
+  }
+
+  // What a pass makes beyond its profile is known to the next forward, also if the pass fails.
+  template <class F>
+  void noting(const Player& player, F&& play) {
+    try {
+      growing_on_mismatch(player.signature(), play);
+    } catch (...) {
+      note_seen(player);
+      throw;
+    }
+    if (note_seen(player)) self().outgrow_strategy(player.signature());
+  }
+
+  // A profile that was too small for a pass is measured again by the next forward, and grows.
+  template <class F>
+  auto growing_on_mismatch(std::uint64_t signature, F&& f) {
+    try {
+      return f();
+    } catch (const ProfileMismatch&) {
+      if (KnownShape* const known = shapes_.find(signature)) known->is_refused = true;
+      self().forget_strategy(signature);
+      throw;
+    }
   }
 
   void check_forward(const char* call, std::size_t inputs) const {
@@ -354,9 +441,6 @@ class Session {
     }
     given_back_.reserve(micro_batch_ + 1);
     ++micro_batch_;
-  }
-  [[nodiscard]] PassContext::Identity first_identity() const {
-    return {.seed = session_.seed, .step = step_};
   }
 
   /// Takes what plays a pass out of it.
@@ -409,14 +493,6 @@ class Session {
     return made;
   }
 
-  /// Says which shape `program()` is of.
-  void note_shape(std::shared_ptr<const LoweredShape> shape) noexcept {
-    last_shape_ = std::move(shape);
-  }
-  /// A profile that was too small for a pass is measured again by the next forward, and grows.
-  void note_refused(std::uint64_t signature) {
-    if (KnownShape* const known = shapes_.find(signature)) known->is_refused = true;
-  }
   /// The profile of the next forward has at least what a pass has made.
   /// @returns whether that is more than its profile says
   bool note_seen(const Player& player) {
@@ -427,14 +503,6 @@ class Session {
     grow(*known->seen, *player.seen());
     return true;
   }
-  [[nodiscard]] std::uint64_t signature_to_forget(std::span<tensor_type* const> inputs) const {
-    check_not_playing("forget_shapes");
-    check_input_count("forget_shapes", inputs.size());
-    return signature_of(inputs);
-  }
-  /// Forgets a set of input shapes. Passes in flight keep theirs.
-  /// @returns whether it was known
-  bool forget(std::uint64_t signature) { return shapes_.erase(signature); }
 
   // ---- whole passes, compared -----------------------------------------------------------------
 
@@ -458,7 +526,6 @@ class Session {
     return verified(expected);
   }
 
- private:
   struct GradientChecksum {
     std::size_t node;  ///< the graph's size for a gradient of a graph input
     std::size_t index;
