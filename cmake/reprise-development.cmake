@@ -42,11 +42,18 @@ if(REPRISE_SANITIZE_THREADS)
   include(reprise-threads)
 endif()
 
+# In tests it is planning that takes long, so that it is optimised where they are not.
+target_link_libraries(reprise_planners PRIVATE reprise_development)
+if(REPRISE_SANITIZE)
+  target_compile_options(reprise_planners PRIVATE -O1)
+endif()
+
 if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(REPRISE_CCACHE ccache)
   mark_as_advanced(REPRISE_CCACHE)
   if(REPRISE_CCACHE)
     set(CMAKE_CXX_COMPILER_LAUNCHER "${REPRISE_CCACHE}")
     set(CMAKE_CUDA_COMPILER_LAUNCHER "${REPRISE_CCACHE}")
+    set_target_properties(reprise_planners PROPERTIES CXX_COMPILER_LAUNCHER "${REPRISE_CCACHE}")
   endif()
 endif()

@@ -10,6 +10,8 @@ set(reprise_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/reprise")
 install(TARGETS reprise EXPORT repriseTargets)
 install(EXPORT repriseTargets NAMESPACE reprise:: DESTINATION "${reprise_package_dir}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/reprise" TYPE INCLUDE)
+# Of reprise::planners: who links it builds it.
+install(DIRECTORY "${REPRISE_PLANNER_SOURCES}" DESTINATION "${reprise_package_dir}/src")
 
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/repriseConfig.cmake.in" "${PROJECT_BINARY_DIR}/repriseConfig.cmake"
@@ -21,6 +23,7 @@ install(
   FILES "${PROJECT_BINARY_DIR}/repriseConfig.cmake"
         "${PROJECT_BINARY_DIR}/repriseConfigVersion.cmake"
         "${PROJECT_SOURCE_DIR}/cmake/reprise-cccl.cmake"
+        "${PROJECT_SOURCE_DIR}/cmake/reprise-planners.cmake"
   DESTINATION "${reprise_package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 

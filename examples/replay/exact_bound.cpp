@@ -8,9 +8,9 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/staged/instant_needs.hpp>
 #include <reprise/planner/staged/instant_programme.hpp>
+#include <reprise/planner/staged/ladder.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <string>
 #include <vector>

@@ -24,4 +24,6 @@ execute_process(
           "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DCMAKE_CXX_COMPILER=${COMPILER}" ${where}
           COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND "${CMAKE_COMMAND}" --build "${BINARY_DIR}/build" COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND "${BINARY_DIR}/build/consumer" COMMAND_ERROR_IS_FATAL ANY)
+foreach(executable IN ITEMS consumer planning)
+  execute_process(COMMAND "${BINARY_DIR}/build/${executable}" COMMAND_ERROR_IS_FATAL ANY)
+endforeach()

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # cmake -DROOMS=rooms.cmake -P check.cmake INCLUDE_DIR (the last argument)
-# Checks each #include of the library against the order of its rooms, and that a header for host
-# compilers reads nothing that needs CUDA.
+# Checks each #include of the library against the order of its rooms, that a header for host
+# compilers reads nothing that needs CUDA, and that what planners are made of is read by nobody else:
+# planner/impl/NAME.ipp only by planner/NAME.hpp, and there only where planners are not separate.
 
 include("${ROOMS}")
 math(EXPR last_argument "${CMAKE_ARGC} - 1")
@@ -38,6 +39,19 @@ foreach(header IN LISTS headers)
     continue()
   endif()
 
+  if(header MATCHES "^(reprise/planner)/impl/(.*)\\.ipp$")
+    set(declaring "${CMAKE_MATCH_1}/${CMAKE_MATCH_2}.hpp")
+    set(text "")
+    if(EXISTS "${include_dir}/${declaring}")
+      file(READ "${include_dir}/${declaring}" text)
+    endif()
+    string(FIND "${text}" "#ifndef REPRISE_SEPARATE_PLANNERS\n#include <${header}>\n#endif\n" found)
+    if(found EQUAL -1)
+      message("${header}: ${declaring} does not include it under #ifndef REPRISE_SEPARATE_PLANNERS")
+      math(EXPR fault_count "${fault_count} + 1")
+    endif()
+  endif()
+
   file(STRINGS "${include_dir}/${header}" lines REGEX "^[ \t]*#[ \t]*include")
   foreach(line IN LISTS lines)
     string(REGEX REPLACE "^[ \t]*#[ \t]*include[ \t]*([<\"][^>\"]*[>\"]).*" "\\1" included "${line}")
@@ -59,10 +73,20 @@ foreach(header IN LISTS headers)
       endif()
     endif()
 
-    if(header MATCHES "\\.hpp$")
+    if(header MATCHES "\\.[hi]pp$")
       if(path MATCHES "\\.cuh$" OR path MATCHES "^(cuda|cub|cublas|curand|cudnn|nccl|nv)[^/]*(/|\\.h)")
         fault("a .hpp does not need CUDA")
       endif()
+    endif()
+    string(REPLACE "/impl/" "/" declaring "${path}")
+    string(REGEX REPLACE "\\.ipp$" ".hpp" declaring "${declaring}")
+    if(path MATCHES "\\.ipp$" AND NOT header STREQUAL declaring)
+      fault("only ${declaring} does")
+    endif()
+    if(path MATCHES "^reprise/planner/(chain|staged)/"
+       AND NOT path STREQUAL "reprise/planner/staged/placement.hpp"
+       AND NOT header MATCHES "^reprise/(planner/(chain|impl|staged)/|reprise\\.hpp$)")
+      fault("only planner/impl/ needs it")
     endif()
     if(path MATCHES "^(thrust|cub)/" AND NOT room STREQUAL "backend")
       fault("only backend knows the machine")

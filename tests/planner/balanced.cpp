@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <reprise/planner/balanced.hpp>
+#include <reprise/planner/local_search.hpp>
 #include <vector>
 
 #include "support/counted_clock.hpp"

@@ -8,6 +8,7 @@
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/planner/frontier.hpp>
 #include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/online.hpp>
 #include <vector>
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // optimise: always
 // long: REPRISE_CASES=1
+// planners: header-only
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -12,6 +13,9 @@
 #include <optional>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/staged/search_watch.hpp>
+#include <reprise/planner/staged/searcher.hpp>
+#include <reprise/planner/staged/staged_request.hpp>
 #include <reprise/program/bounds.hpp>
 #include <utility>
 #include <vector>

@@ -12,6 +12,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/planner/balanced.hpp>
 #include <reprise/planner/local_search.hpp>
+#include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/simulate.hpp>

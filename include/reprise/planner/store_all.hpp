@@ -5,7 +5,7 @@
 /// @file
 /// Keep everything.
 
-#include <reprise/planner/candidate_search.hpp>
+#include <reprise/planner/decl.hpp>
 #include <reprise/planner/planner.hpp>
 
 namespace reprise::inline v0 {
@@ -15,14 +15,13 @@ namespace reprise::inline v0 {
 struct StoreAll {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
   /// @throws BudgetInfeasible if everything together passes the budget.
-  [[nodiscard]] Plan operator()(const PlanRequest& request) const {
-    const LayerValues layers(request.program);
-    CandidateSearch search(request, layers, "store-all");
-    search.consider(KeepSet(request.program.values().size(), 1));
-    return search.take();
-  }
+  [[nodiscard]] REPRISE_PLANNER_DECL Plan operator()(const PlanRequest& request) const;
 };
 
 static_assert(StaticPlanner<StoreAll>);
 
 }  // namespace reprise::inline v0
+
+#ifndef REPRISE_SEPARATE_PLANNERS
+#include <reprise/planner/impl/store_all.ipp>
+#endif

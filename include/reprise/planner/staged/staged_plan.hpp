@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <reprise/planner/staged/placement.hpp>
 #include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/stage_profile.hpp>
 #include <reprise/planner/staged/staged_program.hpp>
@@ -18,20 +19,6 @@
 #include <vector>
 
 namespace reprise::inline v0 {
-
-/// An operation at a stage.
-struct Placement {
-  operation_id op;  ///< what runs
-  stage_id stage;   ///< where it runs
-
-  [[nodiscard]] friend constexpr bool operator==(const Placement&,
-                                                 const Placement&) noexcept = default;
-  // A comparison with 0 that the compiler writes, not we.
-  // NOLINTBEGIN(modernize-use-nullptr)
-  [[nodiscard]] friend constexpr auto operator<=>(const Placement&,
-                                                  const Placement&) noexcept = default;
-  // NOLINTEND(modernize-use-nullptr)
-};
 
 /// Where each operation of a program runs: at first everything at its own stage.
 ///

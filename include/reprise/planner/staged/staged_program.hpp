@@ -11,6 +11,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/planner/staged/placement.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/repeatability.hpp>
 #include <reprise/program/storages.hpp>
@@ -20,10 +21,6 @@
 #include <vector>
 
 namespace reprise::inline v0 {
-
-/// The number of a stage: stage s is all that runs just before and including program operation s;
-/// the last one is what runs after all operations.
-using stage_id = std::uint32_t;
 
 /// Lists of numbers, one after another in one array.
 class FlatLists {

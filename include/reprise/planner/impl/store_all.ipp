@@ -1,0 +1,19 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <reprise/planner/candidate_search.hpp>
+#include <reprise/planner/layer_values.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/program/keep.hpp>
+
+namespace reprise::inline v0 {
+
+Plan StoreAll::operator()(const PlanRequest& request) const {
+  const LayerValues layers(request.program);
+  CandidateSearch search(request, layers, "store-all");
+  search.consider(KeepSet(request.program.values().size(), 1));
+  return search.take();
+}
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,6 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <reprise/planner/always.hpp>
+#include <cuda_runtime.h>

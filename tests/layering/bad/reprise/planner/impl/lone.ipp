@@ -1,0 +1,5 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <reprise/planner/always.hpp>
