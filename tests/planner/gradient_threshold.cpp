@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 // optimise: always
+// planners: header-only
 #include <doctest/doctest.h>
 
 #include <limits>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // optimise: always
 // long: REPRISE_CASES=20000
+// planners: header-only
 #include <doctest/doctest.h>
 
 #include <algorithm>
