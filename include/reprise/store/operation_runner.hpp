@@ -60,12 +60,13 @@ class OperationRunner {
   void run(operation_number op, std::size_t asked) {
     Operation& o = records_.operation(op);
     begin(op);
-    std::vector<Payload> made = call(o);
+    const Cleared cleared(made_);
+    call(o);
     const bool is_rerun = std::exchange(o.has_run, true);
     records_.advance_clock(o.cost);
     if (is_rerun) recomputed_cost_ += o.cost;
-    take_outputs(o, made, asked, is_rerun);
-    made.clear();  // second copies
+    take_outputs(o, asked, is_rerun);
+    made_.clear();  // second copies
     pool_.notify(is_rerun ? StoreEvent::Kind::rerun : StoreEvent::Kind::run, o.number,
                  current_.during_bytes);
     for (const std::uint64_t number : unwanted_) pool_.notify_drop(number);
@@ -117,6 +118,18 @@ class OperationRunner {
     operation_number op = no_number;
     byte_count consumed_bytes = 0;
     byte_count during_bytes = 0;  ///< at the most
+  };
+
+  // Nothing that was made outlives a run, whichever way it ends.
+  class Cleared {
+   public:
+    explicit Cleared(std::vector<Payload>& payloads) : payloads_(payloads) {}
+    Cleared(const Cleared&) = delete;
+    Cleared& operator=(const Cleared&) = delete;
+    ~Cleared() { payloads_.clear(); }
+
+   private:
+    std::vector<Payload>& payloads_;
   };
 
   // ---- before the function ----------------------------------------------------------------------
@@ -177,17 +190,16 @@ class OperationRunner {
   // ---- the function -----------------------------------------------------------------------------
 
   // What it takes over is gone afterwards, also if it throws: nobody knows how far it came.
-  [[nodiscard]] std::vector<Payload> call(Operation& o) {
-    std::vector<Payload> made(o.outputs.size());
+  void call(Operation& o) {
+    made_.resize(o.outputs.size());
     for (const std::size_t index : o.consumes) hand_over(o.inputs[index]);
     try {
-      if (o.function) call_function(o, made);
+      if (o.function) call_function(o);
     } catch (...) {
       take_over_inputs(o);
       throw;
     }
     take_over_inputs(o);
-    return made;
   }
 
   // The function is to have the only handle of what it takes over: others would keep the memory.
@@ -210,19 +222,18 @@ class OperationRunner {
     }
   }
 
-  void call_function(Operation& o, std::vector<Payload>& made) {
-    std::vector<Payload*> inputs;
-    inputs.reserve(o.inputs.size());
-    for (const value_number input : o.inputs) inputs.push_back(&records_.value(input).payload);
+  void call_function(Operation& o) {
+    inputs_.clear();
+    for (const value_number input : o.inputs) inputs_.push_back(&records_.value(input).payload);
     PassContext pass({.seed = seed_, .step = o.number}, PassMode::training);
     pass.enter(PassContext::NodeFacts{.is_recompute = o.has_run});
     {
       const Running running(*this, o);
-      running.function(inputs, made, pass);
+      running.function(inputs_, made_, pass);
     }
     if (records_.is_closed()) throw InvalidState("the store went while " + name(o) + " ran");
-    check_bytes(o, made);
-    if (o.has_run) check_rerun(o, made);
+    check_bytes(o);
+    if (o.has_run) check_rerun(o);
   }
 
   // The function lives elsewhere while it runs, so that the end of the store does not end it.
@@ -245,12 +256,12 @@ class OperationRunner {
 
   // ---- after the function -----------------------------------------------------------------------
 
-  void check_bytes(const Operation& o, const std::vector<Payload>& made) const {
+  void check_bytes(const Operation& o) const {
     if constexpr (TensorLike<Payload>) {
-      for (std::size_t i = 0; i < made.size(); ++i) {
+      for (std::size_t i = 0; i < made_.size(); ++i) {
         const Value& value = records_.value(o.outputs[i]);
         if (value.is_view) continue;
-        const byte_count bytes = counted_bytes(made[i]);
+        const byte_count bytes = counted_bytes(made_[i]);
         const byte_count said = records_.storage(value.storage).bytes;
         if (bytes <= said) continue;
         throw ProfileMismatch("output " + std::to_string(i) + " of " + name(o) + " takes " +
@@ -260,10 +271,10 @@ class OperationRunner {
     }
   }
 
-  void check_rerun(const Operation& o, const std::vector<Payload>& made) const {
+  void check_rerun(const Operation& o) const {
     for (std::size_t i = 0; i < o.outputs.size(); ++i) {
       const auto difference =
-          records_.replay().difference(made[i], records_.value(o.outputs[i]).made);
+          records_.replay().difference(made_[i], records_.value(o.outputs[i]).made);
       if (!difference) continue;
       throw ReplayMismatch("output " + std::to_string(i) + " of " + name(o) + ", " +
                            records_.describe(o.outputs[i]) + ", " + *difference +
@@ -271,8 +282,7 @@ class OperationRunner {
     }
   }
 
-  void take_outputs(const Operation& o, std::vector<Payload>& made, std::size_t asked,
-                    bool is_rerun) {
+  void take_outputs(const Operation& o, std::size_t asked, bool is_rerun) {
     fresh_.clear();
     for (std::size_t i = 0; i < o.outputs.size(); ++i) {
       Value& value = records_.value(o.outputs[i]);
@@ -281,7 +291,7 @@ class OperationRunner {
         unwanted_.push_back(value.number);
         continue;
       }
-      define(value, std::move(made[i]), is_rerun);
+      define(value, std::move(made_[i]), is_rerun);
       if (records_.storage(value.storage).is_present) continue;
       pool_.make_present(value.storage);
       if (i != asked) fresh_.push_back(value.storage);
@@ -335,6 +345,8 @@ class OperationRunner {
   References<Payload, Policy>& references_;
   std::uint64_t seed_;
   CurrentRun current_;
+  std::vector<Payload*> inputs_{};  ///< of the function that runs
+  std::vector<Payload> made_{};     ///< by it
   std::vector<storage_id> fresh_{};
   std::vector<std::uint64_t> unwanted_{};
   std::uint64_t recomputed_cost_ = 0;
