@@ -2,5 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <reprise/planner/always.hpp>
 #include <cuda_runtime.h>
+
+#include <reprise/planner/always.hpp>
