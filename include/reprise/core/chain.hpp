@@ -122,6 +122,7 @@ concept NodeRange = std::ranges::contiguous_range<R> && std::ranges::borrowed_ra
 /// @throws InvalidGraph if the range is empty.
 template <NodeRange R>
 [[nodiscard]] auto chain(R& nodes) {
+  static_assert(node::check<std::ranges::range_value_t<R>, 1>());
   return Chain<std::ranges::range_value_t<R>>(std::span(nodes));
 }
 

@@ -194,8 +194,11 @@ class BasicGraph {
       return call_costs<arity>(get(), inputs);
     }
     void visit_gradients(const GradientVisitor& visitor) override {
-      const auto visit = [&]<class E>(std::span<E> gradient) {
-        std::get<std::function<void(std::span<E>)>>(visitor)(gradient);
+      const auto visit = [&]<class Gradient>(Gradient gradient) {
+        static_assert((std::same_as<Gradient, std::span<GradientElement>> || ...),
+                      "for_each_gradient calls f with a std::span of each parameter gradient, of "
+                      "one of the element types that the graph is told of");
+        std::get<std::function<void(Gradient)>>(visitor)(gradient);
       };
       if constexpr (requires { get().for_each_gradient(visit); }) get().for_each_gradient(visit);
     }

@@ -6,9 +6,11 @@
 /// Says at compile time, in words, what a type lacks to be a node.
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <reprise/core/node.hpp>
+#include <reprise/core/units.hpp>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -113,29 +115,141 @@ constexpr bool check_backward() {
   return true;
 }
 
-struct NamesGradients {
+/// The optional members of a node.
+struct OptionalNames {
   int for_each_gradient;
+  int costs;
+  int recompute;
+  int is_frozen;
+  int capture_state;
+  int restore_state;
+  int resident_bytes;
+  int release_resident;
 };
 template <class N>
-struct WithNames : N, NamesGradients {};
+struct WithNames : N, OptionalNames {};
 
-/// A member `for_each_gradient` is one that can be called: lookup finds two where the node has one.
+/// A class in which it can be asked what a node names: lookup finds two where the node has one.
 template <class N>
-inline constexpr bool shows_what_it_names = true;
+concept ShowsNames = std::is_class_v<N> && !std::is_final_v<N>;
+
 template <class N>
-requires(std::is_class_v<N> &&
-         !std::is_final_v<N>) inline constexpr bool shows_what_it_names<N> = requires {
+inline constexpr bool names_gradients = false;
+template <ShowsNames N>
+inline constexpr bool names_gradients<N> = !requires {
   &WithNames<N>::for_each_gradient;
+};
+template <class N>
+inline constexpr bool names_costs = false;
+template <ShowsNames N>
+inline constexpr bool names_costs<N> = !requires {
+  &WithNames<N>::costs;
+};
+template <class N>
+inline constexpr bool names_recompute = false;
+template <ShowsNames N>
+inline constexpr bool names_recompute<N> = !requires {
+  &WithNames<N>::recompute;
+};
+template <class N>
+inline constexpr bool names_frozen = false;
+template <ShowsNames N>
+inline constexpr bool names_frozen<N> = !requires {
+  &WithNames<N>::is_frozen;
+};
+template <class N>
+inline constexpr bool names_state = false;
+template <ShowsNames N>
+inline constexpr bool names_state<N> = !requires {
+  &WithNames<N>::capture_state;
 }
-|| shows_gradients<N>;
+|| !requires { &WithNames<N>::restore_state; };
+template <class N>
+inline constexpr bool names_resident = false;
+template <ShowsNames N>
+inline constexpr bool names_resident<N> = !requires {
+  &WithNames<N>::resident_bytes;
+}
+|| !requires { &WithNames<N>::release_resident; };
+
+template <class N, class Signature>
+inline constexpr bool takes_costs = false;
+template <class N, class... A>
+inline constexpr bool takes_costs<N, NodeCosts(A...)> = requires(N& n, A&&... a) {
+  { n.costs(std::forward<A>(a)...) } -> std::convertible_to<NodeCosts>;
+};
+template <class N, class Signature>
+inline constexpr bool takes_recompute = false;
+template <class N, class Result, class... A>
+inline constexpr bool takes_recompute<N, Result(A...)> = requires(N& n, A&&... a) {
+  n.recompute(std::forward<A>(a)...);
+};
+
+template <class N>
+inline constexpr bool says_frozen = requires(const N& n) {
+  { n.is_frozen() } -> std::convertible_to<bool>;
+};
+template <class N>
+inline constexpr bool captures_state = requires(N& n) {
+  n.restore_state(n.capture_state());
+};
+template <class N>
+inline constexpr bool releases_resident = requires(N& n) {
+  { n.resident_bytes() } -> std::convertible_to<byte_count>;
+  n.release_resident();
+};
+
+template <class N, class Index>
+struct CostsSignature;
+template <class N, std::size_t... I>
+struct CostsSignature<N, std::index_sequence<I...>> {
+  using type = NodeCosts(repeat_t<const tensor_t<N>&, I>...);
+};
+template <class N, std::size_t arity>
+struct CostsSignatureOf : CostsSignature<N, std::make_index_sequence<arity>> {};
+template <class N>
+struct CostsSignatureOf<N, any_arity> {
+  using type = NodeCosts(tensor_list_t<N>);
+};
+
+template <class N, class Signature>
+constexpr bool check_costs() {
+  static_assert(!names_costs<N> || takes_costs<N, Signature>,
+                "costs cannot be called with the signature that is named here: each input as "
+                "const T& (a span of const T* for any number), to reprise::NodeCosts");
+  return true;
+}
+template <class N, class Signature>
+constexpr bool check_recompute() {
+  static_assert(!names_recompute<N> || takes_recompute<N, Signature>,
+                "recompute cannot be called with the signature that is named here, which is that "
+                "of forward");
+  return true;
+}
+
+/// What a node names and nothing would call is a mistake, not an option.
+template <class N, std::size_t arity>
+constexpr bool check_optional() {
+  static_assert(!names_gradients<N> || shows_gradients<N>,
+                "for_each_gradient takes one function f, and calls it with a span of each "
+                "parameter gradient");
+  static_assert(!names_frozen<N> || says_frozen<N>,
+                "is_frozen cannot be called with the signature bool is_frozen() const");
+  static_assert(!names_state<N> || captures_state<N>,
+                "capture_state and restore_state cannot be called with the signatures State "
+                "capture_state() const and void restore_state(const State&)");
+  static_assert(!names_resident<N> || releases_resident<N>,
+                "resident_bytes and release_resident cannot be called with the signatures "
+                "byte_count resident_bytes() const and void release_resident()");
+  return check_costs<N, typename CostsSignatureOf<N, arity>::type>() &&
+         check_recompute<N, forward_signature_t<N, arity>>();
+}
 
 /// Compiles for a node of this arity, and otherwise fails with what is missing.
 template <class N, std::size_t arity>
 constexpr bool check() {
   if constexpr (Node<N, arity>) {
-    static_assert(shows_what_it_names<N>,
-                  "for_each_gradient takes one function f, and calls it with a span of each "
-                  "parameter gradient");
+    return check_optional<N, arity>();
   } else if constexpr (!requires { typename N::tensor_type; }) {
     static_assert(never<N>,
                   "a node names its tensor: add using tensor_type = the engine's tensor;");

@@ -95,6 +95,14 @@ class Session {
            ...) InputsAreBorrowedUntilBackwardAndNeedANameOfTheirOwn forward(Inputs&&...)
   = delete;
 
+  /// Refused: what is neither a tensor of the graph's type nor a list of them.
+  template <class... Inputs>
+  requires(!(std::same_as<std::remove_cvref_t<Inputs>, tensor_type> && ...) &&
+           !(TemporaryTensors<Inputs, tensor_type> || ...) &&
+           !(sizeof...(Inputs) == 1 && (BorrowedTensorRange<Inputs, tensor_type> && ...)))
+      ForwardTakesTensorsOfTheGraphsOwnTypeOrOneListOfThem forward(Inputs&&...)
+  = delete;
+
   /// Runs the backward of a pass and returns the gradients of the graph's inputs, empty where they
   /// are not wanted.
   /// @param gradients of the graph's outputs, in their order; they are taken over
@@ -117,6 +125,12 @@ class Session {
   std::vector<tensor_type> backward(pass_type&& pass, std::span<tensor_type, extent> gradients) {
     return run_backward(pass, gradients);
   }
+
+  /// Refused: backward takes the pass over.
+  template <class P, class Why = BackwardTakesThePassOverSoMoveIt, class... Gradients>
+  requires std::same_as<std::remove_const_t<P>, pass_type> BackwardTakesThePassOverSoMoveIt
+  backward(P& pass, Gradients&&...)
+  = delete;
 
   /// Forgets what is remembered of the shapes of these inputs: the next forward that shows them
   /// starts anew. Passes in flight are not affected.

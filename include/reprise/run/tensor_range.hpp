@@ -36,6 +36,10 @@ concept TemporaryTensors =
 
 /// Says in compilers' messages, which name the result of a deleted function, why it is deleted.
 struct InputsAreBorrowedUntilBackwardAndNeedANameOfTheirOwn;
+/// The same.
+struct ForwardTakesTensorsOfTheGraphsOwnTypeOrOneListOfThem;
+/// The same.
+struct BackwardTakesThePassOverSoMoveIt;
 
 }  // namespace running
 

@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+// expect: (Signature = |check_recompute<Block, )std::vector<float.*\(const std::vector<float
+
+#include <reprise/core/chain.hpp>
+#include <reprise/core/graph.hpp>
+#include <span>
+#include <vector>
+
+struct Block {
+  using tensor_type = std::vector<float>;
+  tensor_type dw;
+  tensor_type forward(const tensor_type& x, reprise::PassContext&) { return x; }
+  tensor_type backward(const tensor_type& dy, reprise::PassContext&) { return dy; }
+#ifdef REPRISE_POSITIVE
+  tensor_type recompute(const tensor_type& x, reprise::PassContext&) { return x; }
+#else
+  tensor_type recompute(const tensor_type& x) { return x; }
+#endif
+};
+
+int main() {
+  std::vector<Block> blocks(2);
+  const auto graph = reprise::chain(blocks);
+  return static_cast<int>(graph.input_count());
+}

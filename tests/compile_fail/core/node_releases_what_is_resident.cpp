@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+// expect: resident_bytes and release_resident cannot be called with the signatures
+
+#include <reprise/core/chain.hpp>
+#include <reprise/core/graph.hpp>
+#include <span>
+#include <vector>
+
+struct Block {
+  using tensor_type = std::vector<float>;
+  tensor_type dw;
+  tensor_type forward(const tensor_type& x, reprise::PassContext&) { return x; }
+  tensor_type backward(const tensor_type& dy, reprise::PassContext&) { return dy; }
+#ifdef REPRISE_POSITIVE
+  [[nodiscard]] reprise::byte_count resident_bytes() const { return 0; }
+  void release_resident() {}
+#else
+  [[nodiscard]] reprise::byte_count resident_bytes(int) const { return 0; }
+  void release_resident() {}
+#endif
+};
+
+int main() {
+  std::vector<Block> blocks(2);
+  const auto graph = reprise::chain(blocks);
+  return static_cast<int>(graph.input_count());
+}

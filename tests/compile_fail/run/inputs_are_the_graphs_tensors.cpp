@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+// expect: ForwardTakesTensorsOfTheGraphsOwnTypeOrOneListOfThem
+
+#include <reprise/core/chain.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/run/checkpointed.hpp>
+#include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <utility>
+#include <vector>
+
+using Tensor = std::vector<float>;
+
+struct Block {
+  using tensor_type = Tensor;
+  Tensor forward(const Tensor& x, reprise::PassContext&) { return x; }
+  Tensor backward(const Tensor& dy, reprise::PassContext&) { return dy; }
+};
+
+int main() {
+  std::vector<Block> nodes(2);
+  auto graph = reprise::chain(nodes);
+  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+  reprise::Checkpointed net{graph, scheduler};
+  net.begin_step();
+#ifdef REPRISE_POSITIVE
+  const std::vector<float> batch(2);
+#else
+  const std::vector<double> batch(2);
+#endif
+  auto pass = net.forward(batch);
+  net.backward(std::move(pass), Tensor(2));
+  return 0;
+}

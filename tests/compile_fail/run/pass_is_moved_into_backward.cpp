@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+// expect: BackwardTakesThePassOverSoMoveIt
+
+#include <reprise/core/chain.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/run/checkpointed.hpp>
+#include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <utility>
+#include <vector>
+
+using Tensor = std::vector<float>;
+
+struct Block {
+  using tensor_type = Tensor;
+  Tensor forward(const Tensor& x, reprise::PassContext&) { return x; }
+  Tensor backward(const Tensor& dy, reprise::PassContext&) { return dy; }
+};
+
+int main() {
+  std::vector<Block> nodes(2);
+  auto graph = reprise::chain(nodes);
+  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+  reprise::Checkpointed net{graph, scheduler};
+  net.begin_step();
+  const Tensor batch(2);
+  auto pass = net.forward(batch);
+#ifdef REPRISE_POSITIVE
+  net.backward(std::move(pass), Tensor(2));
+#else
+  net.backward(pass, Tensor(2));
+#endif
+  return 0;
+}
