@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// optimise: always
 
 // What every planner promises, planner by planner. What is one's own is in its own file.
 

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// optimise: always
 
 // What every planner promises of every valid program, the odd ones too.
 // long: REPRISE_CASES=1000

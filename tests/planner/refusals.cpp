@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// optimise: always
 
 // What a refused budget says that the planner needs: that is met, and nothing below it.
 // long: REPRISE_CASES=2000
