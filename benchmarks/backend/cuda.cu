@@ -410,7 +410,7 @@ void measure_fold(std::size_t layers, const Machine& machine, const Settings& se
   auto statistics = backend.make_buffer(layout.size());
   auto readback = backend.make_readback(layout.size());
   const auto step = [&] {
-    backend.fold(reprise::Ema{.beta = 0.95}, 1.0, sums, moments, statistics);
+    backend.update_average(reprise::Ema{.beta = 0.95}, 1.0, sums, moments, statistics);
     backend.publish(statistics, readback);
   };
   step();

@@ -100,7 +100,7 @@ struct Opaque {
 // no remake reaches back to the start. Values are released after twice as many more.
 template <class Policy>
 void store(benchmark::State& state) {
-  using Store = reprise::OperationStore<reprise::NoPayload, Policy>;
+  using Store = reprise::OperationStore<reprise::SizesOnly, Policy>;
   const auto live = static_cast<std::size_t>(state.range(0));
   Store store(reprise::byte_count{24} * live);
   std::mt19937_64 random(1);

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What it costs that a segment's rerun runs to its end: steps of the net of examples/tape, plainly,
-// in segments within segments whose reruns end early, and in the same that run to their end.
+// What it costs that a checkpoint's rerun runs to its end: steps of the net of examples/tape,
+// plainly, in checkpoints within checkpoints whose reruns end early, and in the same that run to
+// their end.
 
 #include <benchmark/benchmark.h>
 
@@ -19,7 +20,7 @@ tape::Training training(tape::Mode mode, bool ends_early, std::size_t blocks) {
           .steps = 2,
           .groups = 4,
           .blocks = blocks,
-          .segment = {.ends_early = ends_early}};
+          .checkpoint = {.ends_early = ends_early}};
 }
 
 void tape_step(benchmark::State& state) {
@@ -30,8 +31,8 @@ void tape_step(benchmark::State& state) {
     };
   };
   reprise_bench::InTurn in_turn({{"plain", way(tape::Mode::plain, false)},
-                                 {"ends_early", way(tape::Mode::segments, true)},
-                                 {"to_its_end", way(tape::Mode::segments, false)}},
+                                 {"ends_early", way(tape::Mode::checkpoints, true)},
+                                 {"to_its_end", way(tape::Mode::checkpoints, false)}},
                                 reprise_bench::cpu_seconds_of);
   in_turn.run(state);
   in_turn.for_each_ratio(
@@ -40,8 +41,8 @@ void tape_step(benchmark::State& state) {
     return static_cast<double>(tape::Net(training(mode, ends_early, blocks)).train().computations);
   };
   const double plain = computations(tape::Mode::plain, false);
-  state.counters["ops_ends_early"] = computations(tape::Mode::segments, true) / plain;
-  state.counters["ops_to_its_end"] = computations(tape::Mode::segments, false) / plain;
+  state.counters["ops_ends_early"] = computations(tape::Mode::checkpoints, true) / plain;
+  state.counters["ops_to_its_end"] = computations(tape::Mode::checkpoints, false) / plain;
 }
 
 }  // namespace

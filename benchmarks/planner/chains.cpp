@@ -26,7 +26,7 @@ reprise::byte_count smallest_budget(P& planner, reprise::PlanRequest request) {
   try {
     return planner(request).peak_bytes;
   } catch (const reprise::BudgetInfeasible& refused) {
-    return refused.planner_bytes();
+    return refused.smallest_budget();
   }
 }
 

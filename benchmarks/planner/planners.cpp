@@ -13,7 +13,7 @@
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/square_root.hpp>
 #include <reprise/planner/store_all.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/threshold/median_threshold.hpp>
 #include <vector>
@@ -49,10 +49,11 @@ void plan(benchmark::State& state, P planner, double of_store_all) {
 /// Every fourth value kept: reruns in every group.
 void keep_and_simulate(benchmark::State& state) {
   const reprise::Program program = chain_program(static_cast<std::size_t>(state.range(0)));
-  reprise::KeepSet set(program.values().size(), 0);
+  reprise::SavedSet set(program.values().size(), 0);
   for (std::size_t v = 0; v < set.size(); v += 4) set[v] = 1;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(reprise::simulate(program, reprise::keep(program, set)));
+    benchmark::DoNotOptimize(
+        reprise::simulate(program, reprise::schedule_from_saved(program, set)));
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }

@@ -41,7 +41,7 @@ inline reprise::Program uneven_chain(std::uint32_t layers, double spread = 16) {
   auto gradient = static_cast<reprise::value_id>(values.size());
   values.push_back(
       {.kind = ValueKind::gradient, .node = layers - 1, .bytes = values[2 * layers - 1].bytes});
-  operations.push_back({.kind = OperationKind::turn,
+  operations.push_back({.kind = OperationKind::loss,
                         .layer = layers - 1,
                         .reads = {2 * layers - 1},
                         .writes = {gradient}});

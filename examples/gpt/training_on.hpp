@@ -99,7 +99,7 @@ class TrainingOn final : public Training {
       const auto share = 1.0 / static_cast<double>(options.steps);
       result.recomputed_flops_per_step += share * step.report.recomputed_cost;
       result.forward_flops_per_step += share * step.report.forward_cost;
-      result.bound_flops_per_step += share * step.report.bound_cost;
+      result.bound_flops_per_step += share * step.report.lower_bound_cost;
       plan_seconds += step.report.plan_seconds;
       result.is_verified = options.verify_replay;
       if (i > 1 || options.steps == 1) seconds.push_back(step.seconds);

@@ -68,7 +68,7 @@ void print_plan(const plan_only::Net& net, const plan_only::LaidPlan& laid,
   for (const reprise::Operation& operation : net.program().operations()) compute += operation.cost;
   std::printf(
       "recomputed        %.2f %% of a step's compute, at least %.2f %% within this budget\n",
-      100 * plan.recomputed_cost / compute, 100 * plan.bound_cost / compute);
+      100 * plan.recomputed_cost / compute, 100 * plan.lower_bound_cost / compute);
 }
 
 void train(const Options& options) {

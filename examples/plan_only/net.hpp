@@ -67,8 +67,8 @@ class Net {
       h = forward("add", {&add, width, width}, {h, down}, {down});
     }
     const reprise::value_id logits = forward("head", weighted(width, classes), {h});
-    turn_ = static_cast<reprise::operation_id>(calls_.size());
-    reprise::value_id dy = record({.kind = Kind::turn, .reads = {logits}, .consumes = {logits}},
+    loss_ = static_cast<reprise::operation_id>(calls_.size());
+    reprise::value_id dy = record({.kind = Kind::loss, .reads = {logits}, .consumes = {logits}},
                                   "loss", {&cross_entropy, classes, classes}, classes);
     dy = backward(logits, &product_backward, {dy, h});
     for (; !all.empty(); all.pop_back()) {
@@ -79,7 +79,7 @@ class Net {
       dy = backward(block.down + 1, &add, {inner, dy}, {dy});
     }
     backward(embedded, &product_backward, {dy, batch});
-    program_.emplace(values_, std::move(operations_), turn_, layer_ + 1, true);
+    program_.emplace(values_, std::move(operations_), loss_, layer_ + 1, true);
   }
 
   [[nodiscard]] Call weighted(std::size_t inner, std::size_t columns) {
@@ -141,7 +141,7 @@ class Net {
   std::optional<reprise::Program> program_;
   std::vector<Call> calls_;
   std::vector<std::string> names_;
-  reprise::operation_id turn_ = 0;
+  reprise::operation_id loss_ = 0;
   std::uint32_t layer_ = 0;
   std::size_t weights_ = 0;
 };

@@ -99,8 +99,8 @@ Outcome online(const Task& task) {
 }
 
 std::optional<double> proven_by(const reprise::Plan& plan) {
-  const bool is_proof = plan.bound_cost > 0 || plan.recomputed_cost == 0;
-  return is_proof ? std::optional(plan.bound_cost) : std::nullopt;
+  const bool is_proof = plan.lower_bound_cost > 0 || plan.recomputed_cost == 0;
+  return is_proof ? std::optional(plan.lower_bound_cost) : std::nullopt;
 }
 
 template <reprise::Planner P>

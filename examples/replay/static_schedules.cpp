@@ -7,7 +7,7 @@
 #include <cmath>
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_program.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <utility>
 #include <vector>
 
@@ -16,41 +16,41 @@ namespace {
 
 using reprise::Action;
 using reprise::ActionKind;
-using reprise::KeepSet;
 using reprise::operation_id;
 using reprise::Program;
+using reprise::SavedSet;
 using reprise::Schedule;
 using reprise::value_id;
 
-/// The same program with a turn between forward and backward; the results stay at the end.
+/// The same program with a loss between forward and backward; the results stay at the end.
 Program with_turn(const Program& program, std::size_t forward) {
   std::vector<reprise::Value> values(program.values().begin(), program.values().end());
   for (const value_id result : program.results()) values[result].stays = true;
   std::vector<reprise::Operation> operations(program.operations().begin(),
                                              program.operations().end());
   operations.insert(operations.begin() + static_cast<std::ptrdiff_t>(forward),
-                    {.kind = reprise::OperationKind::turn});
+                    {.kind = reprise::OperationKind::loss});
   return {std::move(values), std::move(operations), static_cast<operation_id>(forward), 1,
           program.cost_is_flops()};
 }
 
-Schedule without_turn(const Schedule& schedule, operation_id turn) {
+Schedule without_loss(const Schedule& schedule, operation_id loss) {
   Schedule result;
   for (Action action : schedule.actions) {
     const bool is_run = action.kind == ActionKind::run;
-    if (is_run && action.index == turn) continue;
-    if (is_run && action.index > turn) --action.index;
+    if (is_run && action.index == loss) continue;
+    if (is_run && action.index > loss) --action.index;
     result.actions.push_back(action);
   }
   return result;
 }
 
 /// What crosses a border between groups, and what the last group makes.
-KeepSet kept_by_groups(const Program& program, std::size_t every) {
+SavedSet kept_by_groups(const Program& program, std::size_t every) {
   const reprise::StagedProgram staged(program);
-  const std::size_t forward = program.turn();
+  const std::size_t forward = program.loss();
   const std::size_t last_group = forward == 0 ? 0 : (forward - 1) / every;
-  KeepSet storages(program.values().size(), 0);
+  SavedSet storages(program.values().size(), 0);
   for (operation_id op = 0; op < forward; ++op) {
     for (const value_id read : staged.reads(op)) {
       if (staged.maker(read) / every != op / every) storages[staged.storage(read)] = 1;
@@ -61,7 +61,7 @@ KeepSet kept_by_groups(const Program& program, std::size_t every) {
     }
   }
   // The names of one storage stay together.
-  KeepSet kept(storages.size(), 0);
+  SavedSet kept(storages.size(), 0);
   for (value_id value = 0; value < kept.size(); ++value)
     kept[value] = storages[staged.storage(value)];
   return kept;
@@ -88,7 +88,7 @@ std::size_t forward_length(const Program& program) {
 
 Schedule checkpoint_groups(const Program& program, std::size_t every) {
   const Program turned = with_turn(program, forward_length(program));
-  return without_turn(keep(turned, kept_by_groups(turned, every)), turned.turn());
+  return without_loss(schedule_from_saved(turned, kept_by_groups(turned, every)), turned.loss());
 }
 
 std::size_t square_root_group(const Program& program) {

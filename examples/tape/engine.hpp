@@ -3,11 +3,11 @@
 #pragma once
 
 /// @file
-/// An engine with a tape, which records operations as they run: plainly, in segments, or by a
+/// An engine with a tape, which records operations as they run: plainly, in checkpoints, or by a
 /// store.
 
 #include <cmath>
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <reprise/store/operation_store.hpp>
 
 #include "engine/matrix_product.hpp"

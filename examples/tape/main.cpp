@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Trains a residual net with plain calls, with segments, and with operations under a budget, and
+// Trains a residual net with plain calls, with checkpoints, and with operations under a budget, and
 // fails if the three differ in one bit or the last two save no memory.
 
 #include <iomanip>
@@ -38,13 +38,13 @@ bool same_bits(const tape::Result& a, const tape::Result& b) {
 int main() {
   std::cout << "              peak bytes    computations    loss\n";
   const tape::Result plain = train("plain", {});
-  const tape::Result segments = train("segments", {.mode = tape::Mode::segments});
+  const tape::Result checkpoints = train("checkpoints", {.mode = tape::Mode::checkpoints});
   const std::uint64_t budget = plain.peak_bytes / 2;
   const tape::Result operations =
       train("operations", {.mode = tape::Mode::operations, .budget_bytes = budget});
-  const bool agree = same_bits(plain, segments) && same_bits(plain, operations);
+  const bool agree = same_bits(plain, checkpoints) && same_bits(plain, operations);
   std::cout << "losses and gradients " << (agree ? "agree" : "DIFFER")
             << " bit for bit; the budget was " << budget << " bytes\n";
-  const bool saves = segments.peak_bytes < plain.peak_bytes && operations.peak_bytes <= budget;
+  const bool saves = checkpoints.peak_bytes < plain.peak_bytes && operations.peak_bytes <= budget;
   return agree && saves && plain.losses.back() < plain.losses.front() ? 0 : 1;
 }

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <reprise/core/philox.hpp>
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <utility>
 #include <vector>
 
@@ -20,9 +20,9 @@ namespace tape {
 
 /// What is done about the memory of a step.
 enum class Mode : std::uint8_t {
-  plain,       ///< everything is kept that backward needs
-  segments,    ///< each group of blocks is a segment, and so is each block in it
-  operations,  ///< a store runs each operation, and evicts and remakes within a budget
+  plain,        ///< everything is kept that backward needs
+  checkpoints,  ///< each group of blocks is a checkpoint, and so is each block in it
+  operations,   ///< a store runs each operation, and evicts and remakes within a budget
 };
 
 /// How training goes.
@@ -31,8 +31,8 @@ struct Training {
   std::uint64_t budget_bytes = 0;  ///< for `operations`
   std::size_t steps = 20;
   std::size_t groups = 4;
-  std::size_t blocks = 4;             ///< of a group
-  reprise::SegmentOptions segment{};  ///< how segments run again
+  std::size_t blocks = 4;                   ///< of a group
+  reprise::CheckpointOptions checkpoint{};  ///< how checkpoints run again
 };
 
 /// All that training computed, and what it took.
@@ -157,8 +157,9 @@ class Net {
 
   template <class F>
   [[nodiscard]] Variable call(F f, const Variable& x) const {
-    return training_.mode == Mode::segments ? reprise::segment(training_.segment, std::move(f), x)
-                                            : f(x);
+    return training_.mode == Mode::checkpoints
+               ? reprise::checkpoint(training_.checkpoint, std::move(f), x)
+               : f(x);
   }
 
   Training training_;

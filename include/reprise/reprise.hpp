@@ -10,7 +10,7 @@
 #include <reprise/backend/bfloat16.hpp>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/chunk_table.hpp>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/float16.hpp>
 #include <reprise/backend/gradient_view.hpp>
@@ -84,7 +84,6 @@
 #include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/grown_bytes.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/lowering.hpp>
@@ -96,6 +95,7 @@
 #include <reprise/program/release_points.hpp>
 #include <reprise/program/repeatability.hpp>
 #include <reprise/program/schedule.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/program/storages.hpp>
 #include <reprise/program/sweep_forward.hpp>
@@ -106,6 +106,8 @@
 #include <reprise/report/timeline.hpp>
 #include <reprise/report/timeline_svg.hpp>
 #include <reprise/run/action_event.hpp>
+#include <reprise/run/checkpoint.hpp>
+#include <reprise/run/checkpoint_options.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
@@ -118,8 +120,6 @@
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/saved_value.hpp>
 #include <reprise/run/saver.hpp>
-#include <reprise/run/segment.hpp>
-#include <reprise/run/segment_options.hpp>
 #include <reprise/run/session.hpp>
 #include <reprise/run/shared_state.hpp>
 #include <reprise/run/step_notes.hpp>
@@ -141,7 +141,6 @@
 #include <reprise/stats/smoothing.hpp>
 #include <reprise/store/eviction_pool.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/online_event.hpp>
 #include <reprise/store/operation_feed.hpp>
 #include <reprise/store/operation_output.hpp>
@@ -154,6 +153,7 @@
 #include <reprise/store/remat_store.hpp>
 #include <reprise/store/replay_check.hpp>
 #include <reprise/store/scheduled.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <reprise/store/store_event.hpp>
 #include <reprise/store/store_records.hpp>
 #include <reprise/threshold/constant_threshold.hpp>

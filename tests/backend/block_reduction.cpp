@@ -15,7 +15,7 @@
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/chunk_table.hpp>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/squared_norm_factor.hpp>
 #include <reprise/stats/ema.hpp>
@@ -64,10 +64,11 @@ struct Statistics {
 };
 
 template <class Block, reprise::NormFactor Factor>
-void fold(Block block, const Factor& factor, const std::vector<double>& sums, Statistics& state) {
-  reprise::fold_step(block, reprise::Ema{.beta = 0.9}, factor,
-                     reprise::StatisticsLayout{sums.size()}, sums.data(), state.moments.data(),
-                     state.statistics.data());
+void update_average(Block block, const Factor& factor, const std::vector<double>& sums,
+                    Statistics& state) {
+  reprise::update_step(block, reprise::Ema{.beta = 0.9}, factor,
+                       reprise::StatisticsLayout{sums.size()}, sums.data(), state.moments.data(),
+                       state.statistics.data());
 }
 
 std::vector<std::uint64_t> bits(const std::vector<double>& values) {
@@ -159,8 +160,8 @@ TEST_CASE("a block of threads folds a step to the bits that one thread gives") {
       if (layers != 0 && step % 5 == 3) {
         sums[random() % layers] = std::numeric_limits<double>::infinity();
       }
-      fold(reprise::OneThread{}, KnownFactor{0.25}, sums, alone);
-      fold(PlayedBlock<64>{}, KnownFactor{0.25}, sums, together);
+      update_average(reprise::OneThread{}, KnownFactor{0.25}, sums, alone);
+      update_average(PlayedBlock<64>{}, KnownFactor{0.25}, sums, together);
       REQUIRE(bits(together.moments) == bits(alone.moments));
       REQUIRE(bits(together.statistics) == bits(alone.statistics));
     }
@@ -183,10 +184,10 @@ TEST_CASE(
       std::vector<double> sums(layers);
       for (double& sum : sums) sum = sums_of_squares(random);
       loss_scale = step % 5 == 3 ? -loss_scale : loss_scales(random);
-      const reprise::DeferredScale scale{&loss_scale, 1 + random() % 100};
+      const reprise::DeviceLossScale scale{&loss_scale, 1 + random() % 100};
       const double factor = reprise::squared_norm_factor(loss_scale, scale.micro_batches);
-      fold(PlayedBlock<64>{}, KnownFactor{factor}, sums, known);
-      fold(PlayedBlock<64>{}, scale, sums, read);
+      update_average(PlayedBlock<64>{}, KnownFactor{factor}, sums, known);
+      update_average(PlayedBlock<64>{}, scale, sums, read);
       REQUIRE(bits(read.moments) == bits(known.moments));
       REQUIRE(bits(read.statistics) == bits(known.statistics));
     }

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host.hpp>
@@ -26,7 +26,7 @@
 namespace {
 
 using reprise::bfloat16;
-using reprise::DeferredScale;
+using reprise::DeviceLossScale;
 using reprise::ElementType;
 using reprise::float16;
 using reprise::gradient_view;
@@ -73,11 +73,11 @@ std::string registration_error(const std::vector<GradientView>& views, std::size
 }
 
 template <class B>
-void fold(B& backend, double factor, const std::vector<double>& sums,
-          typename B::buffer_type& moments, typename B::buffer_type& statistics) {
+void update_average(B& backend, double factor, const std::vector<double>& sums,
+                    typename B::buffer_type& moments, typename B::buffer_type& statistics) {
   auto buffer = backend.make_buffer(sums.size());
   backend.copy_from_host(sums, buffer);
-  backend.fold(reprise::SmoothingArchetype{}, factor, buffer, moments, statistics);
+  backend.update_average(reprise::SmoothingArchetype{}, factor, buffer, moments, statistics);
 }
 
 template <class B>
@@ -219,11 +219,11 @@ TEST_CASE_TEMPLATE_DEFINE("a finite step is folded in, one that is not is counte
   const reprise::StatisticsLayout layout{2};
   auto moments = backend.make_buffer(layout.size());
   auto statistics = backend.make_buffer(layout.size());
-  fold(backend, 0.5, {4, 8}, moments, statistics);
-  fold(backend, 1.0, {nan, 1}, moments, statistics);
-  fold(backend, 1.0, {1, infinity}, moments, statistics);
-  fold(backend, 2.0, {1, huge}, moments, statistics);  // the scaled sum is not finite
-  fold(backend, 1.0, {4, 0}, moments, statistics);
+  update_average(backend, 0.5, {4, 8}, moments, statistics);
+  update_average(backend, 1.0, {nan, 1}, moments, statistics);
+  update_average(backend, 1.0, {1, infinity}, moments, statistics);
+  update_average(backend, 2.0, {1, huge}, moments, statistics);  // the scaled sum is not finite
+  update_average(backend, 1.0, {4, 0}, moments, statistics);
   CHECK(on_host(backend, moments, 4) == std::vector<double>{6, 4, 2, 3});
   CHECK(on_host(backend, statistics, 4) == std::vector<double>{3, 2, 2, 3});
 }
@@ -238,7 +238,7 @@ TEST_CASE_TEMPLATE_DEFINE("a fold that reads the loss scale has the bits of one 
   const std::size_t size = reprise::StatisticsLayout{layers}.size();
   B backend;
   vector_for<B, float> loss_scale(1, 1.0F);
-  backend.check(DeferredScale{loss_scale.data()});
+  backend.check(DeviceLossScale{loss_scale.data()});
   auto sums = backend.make_buffer(layers);
   auto known = backend.make_buffer(size);
   auto known_statistics = backend.make_buffer(size);
@@ -251,11 +251,11 @@ TEST_CASE_TEMPLATE_DEFINE("a fold that reads the loss scale has the bits of one 
     loss_scale[0] = loss_scales(random);
     const std::uint64_t micro_batches = 1 + random() % 100;
     const reprise::GradientScale scale{.loss_scale = loss_scale[0], .micro_batches = micro_batches};
-    const DeferredScale deferred{loss_scale.data(), micro_batches};
+    const DeviceLossScale deferred{loss_scale.data(), micro_batches};
     backend.copy_from_host(values, sums);
-    backend.fold(reprise::SmoothingArchetype{}, scale.squared_norm_factor(), sums, known,
-                 known_statistics);
-    backend.fold(reprise::SmoothingArchetype{}, deferred, sums, read, read_statistics);
+    backend.update_average(reprise::SmoothingArchetype{}, scale.squared_norm_factor(), sums, known,
+                           known_statistics);
+    backend.update_average(reprise::SmoothingArchetype{}, deferred, sums, read, read_statistics);
     REQUIRE(bits(on_host(backend, read, size)) == bits(on_host(backend, known, size)));
     REQUIRE(bits(on_host(backend, read_statistics, size)) ==
             bits(on_host(backend, known_statistics, size)));
@@ -280,8 +280,8 @@ TEST_CASE_TEMPLATE_DEFINE(
     for (const float bad : {0.0F, -1.0F, infinity, -infinity, nan, 1e-40F}) {
       reprise_test::Machine<B>::wait();
       loss_scale[0] = bad;
-      backend.fold(reprise::SmoothingArchetype{}, DeferredScale{loss_scale.data()}, sums, moments,
-                   statistics);
+      backend.update_average(reprise::SmoothingArchetype{}, DeviceLossScale{loss_scale.data()},
+                             sums, moments, statistics);
       expected[layers + 1] += 1;
       CAPTURE(bad);
       CHECK(on_host(backend, moments, size) == expected);
@@ -294,9 +294,9 @@ TEST_CASE_TEMPLATE_APPLY(scale_of_no_step, reprise_test::Backends);
 TEST_CASE_TEMPLATE_DEFINE("a loss scale that cannot be read is refused", B, scale_refusals) {
   const B backend;
   const vector_for<B, float> loss_scale(1, 1.0F);
-  CHECK_NOTHROW(backend.check(DeferredScale{loss_scale.data()}));
-  CHECK_THROWS_AS(backend.check(DeferredScale{}), reprise::InvalidArgument);
-  CHECK_THROWS_AS(backend.check(DeferredScale{loss_scale.data(), 0}), reprise::InvalidArgument);
+  CHECK_NOTHROW(backend.check(DeviceLossScale{loss_scale.data()}));
+  CHECK_THROWS_AS(backend.check(DeviceLossScale{}), reprise::InvalidArgument);
+  CHECK_THROWS_AS(backend.check(DeviceLossScale{loss_scale.data(), 0}), reprise::InvalidArgument);
 }
 TEST_CASE_TEMPLATE_APPLY(scale_refusals, reprise_test::Backends);
 

@@ -37,7 +37,7 @@ reprise::Program program(std::uint32_t layers) {
   for (std::uint32_t n = 0; n < layers; ++n) {
     add(ValueKind::output, {.node = n, .layer = n, .reads = {n}, .repeatable = true});
   }
-  add(ValueKind::gradient, {.kind = OperationKind::turn, .layer = layers - 1, .reads = {layers}});
+  add(ValueKind::gradient, {.kind = OperationKind::loss, .layer = layers - 1, .reads = {layers}});
   for (std::uint32_t n = layers; n-- > 0;) {
     add(ValueKind::gradient, {.kind = OperationKind::backward,
                               .node = n,

@@ -71,7 +71,7 @@ TEST_CASE("state words that are truncated, damaged or of another kind are refuse
   other = format;
   other.magic[0] = 'X';
   CHECK_THROWS_WITH_AS(static_cast<void>(reader_of(good, other)),
-                       "test state: it does not start as one does", CorruptState);
+                       "test state: it does not begin with the magic number of one", CorruptState);
 }
 
 TEST_CASE("content that is not what is asked for is refused") {

@@ -17,7 +17,7 @@
 #include <numeric>
 #include <random>
 #include <reprise/backend/cuda.cuh>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
@@ -40,7 +40,7 @@ using reprise::CudaBackend;
 using reprise::CudaError;
 using reprise::CudaMemory;
 using reprise::CudaStream;
-using reprise::DeferredScale;
+using reprise::DeviceLossScale;
 using reprise::gradient_view;
 using reprise::GradientView;
 using reprise_test::CountingResource;
@@ -95,7 +95,7 @@ std::string refusal(const std::vector<GradientView>& views) {
 
 std::string scale_refusal(const float* loss_scale) {
   try {
-    CudaBackend{}.check(DeferredScale{loss_scale});
+    CudaBackend{}.check(DeviceLossScale{loss_scale});
   } catch (const reprise::InvalidArgument& error) {
     return error.what();
   }
@@ -131,10 +131,10 @@ TEST_CASE("memory that the device cannot read at full speed is refused when it i
 
 TEST_CASE("a loss scale that the device cannot read is refused when it is registered") {
   const float host = 1;
-  CHECK(scale_refusal(&host) == "DeferredScale: the loss scale lies in host memory");
+  CHECK(scale_refusal(&host) == "DeviceLossScale: the loss scale lies in host memory");
   const reprise::PinnedBuffer<float> pinned(1);
   CHECK(scale_refusal(pinned.elements().data()) ==
-        "DeferredScale: the loss scale lies in host memory");
+        "DeviceLossScale: the loss scale lies in host memory");
   const Floats managed(1);
   CHECK(scale_refusal(managed.data()).empty());
   const CudaStream stream;
@@ -158,7 +158,7 @@ TEST_CASE("a tensor, loss scale or stream of another device is refused") {
   CHECK(refusal({gradient_view(memory, 4, 0)}) ==
         "gradient 0 (layer 0, 4 elements): it lies on device 1, the backend's stream on device 0");
   CHECK(scale_refusal(memory) ==
-        "DeferredScale: the loss scale lies on device 1, the backend's stream on device 0");
+        "DeviceLossScale: the loss scale lies on device 1, the backend's stream on device 0");
   check_cuda(cudaFree(memory), "cudaFree");
   check_cuda(cudaStreamDestroy(stream), "cudaStreamDestroy");
 }

@@ -64,7 +64,7 @@ reprise::byte_count smallest_budget(Planner planner, float dropout) {
   try {
     static_cast<void>(train_with(std::move(planner), dropout, 1));
   } catch (const reprise::BudgetInfeasible& refusal) {
-    return refusal.planner_bytes();
+    return refusal.smallest_budget();
   }
   return 0;
 }

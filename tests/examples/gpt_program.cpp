@@ -364,7 +364,7 @@ TEST_CASE("training under an online policy resumes, and refuses another policy's
   const auto rest = results_of(folder, common + " --policy dtr" + resume);
   CHECK(rest[0]["train_losses"][1] == whole[0]["train_losses"][5]);
   CHECK(rest[0]["val_loss"] == whole[0]["val_loss"]);
-  check_refused(folder, common + " --policy gradient" + resume, "tracker state: it does not start");
+  check_refused(folder, common + " --policy gradient" + resume, "tracker state: it does not begin");
 }
 
 TEST_CASE("training resumes with other batches, which are other shapes") {

@@ -139,10 +139,10 @@ TEST_CASE("recorded PyTorch programs: not above its partitioner at the partition
     // Its graphs leave operations out that the recorded program has; where a proof says that they
     // must have, there is nothing to reach.
     const double theirs = number(row, "recompute_cost");
-    CHECK((found->recomputed_cost <= theirs || found->bound_cost > theirs));
+    CHECK((found->recomputed_cost <= theirs || found->lower_bound_cost > theirs));
     arenas.push_back(arena_over_live(programs.at(model).program, *found));
     ++points;
-    if (found->recomputed_cost <= 1.05 * found->bound_cost) ++close;
+    if (found->recomputed_cost <= 1.05 * found->lower_bound_cost) ++close;
   }
   MESSAGE(close, " of ", points, " points within 5 % of the proven bound");
   CHECK(2 * close >= points);

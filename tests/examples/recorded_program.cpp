@@ -140,7 +140,7 @@ TEST_CASE("constants, calls and what is left at the end") {
   CHECK(program.operations()[1].writes == Ids{2, 3});
   CHECK(program.operations()[1].releases == Ids{2, 1});
   CHECK(program.operations()[1].repeatable);
-  CHECK_FALSE(program.has_turn());
+  CHECK_FALSE(program.has_loss());
   CHECK(results_of(recorded) == Ids{3});
   CHECK(baseline_compute(recorded) == 7);
   // The constant is freed before split runs.

@@ -80,8 +80,8 @@ TEST_CASE("small programs: no exact bound is above the optimum or below the free
       if (exact > 0 && exact * rounding >= optimum) ++tight;
       const auto cut = plan_by(reprise::MinCut{}, {.program = program, .budget = budget});
       if (!cut) continue;
-      CHECK(exact * rounding >= cut->bound_cost);
-      if (exact > cut->bound_cost * rounding) ++higher;
+      CHECK(exact * rounding >= cut->lower_bound_cost);
+      if (exact > cut->lower_bound_cost * rounding) ++higher;
     }
   }
   MESSAGE(tight, " bounds are the optimum itself; ", higher, " are above the free one");
@@ -106,7 +106,7 @@ TEST_CASE("recorded programs: an exact bound is between the free one and what a 
           .budget = static_cast<reprise::byte_count>(ratio * baseline)};
       const double exact = replay::exact_bound(recorded.program, request.budget, 1);
       if (const auto cut = plan_by(reprise::MinCut{}, request)) {
-        CHECK(exact * rounding >= cut->bound_cost);
+        CHECK(exact * rounding >= cut->lower_bound_cost);
       }
       const auto found = plan_by(reprise::LocalSearch{{.tries = 20'000}}, request);
       if (!found) continue;

@@ -61,7 +61,7 @@ std::string release(const std::string& name) {
   return line({{"INSTRUCTION", "RELEASE"}, {"NAME", name}});
 }
 
-// Forward through ten layers of 10 bytes and back: 110 bytes at the turn, of which 40 could do.
+// Forward through ten layers of 10 bytes and back: 110 bytes at the loss, of which 40 could do.
 std::string sample() {
   std::string text = start + constant("x0", "10");
   for (int i = 1; i <= 10; ++i) {

@@ -79,7 +79,7 @@ TEST_CASE("one more layer keeps what the paper's formula says, to the byte") {
     const TransformerProgram two = transformer_program(of_layers(model, 2), sharding);
     const TransformerProgram three = transformer_program(of_layers(model, 3), sharding);
     const auto more = [&](reprise::Simulation (*play)(const TransformerProgram&)) {
-      return play(three).rest_bytes - play(two).rest_bytes;
+      return play(three).boundary_bytes - play(two).boundary_bytes;
     };
     CHECK(more(store_all) == layer_bytes(model, sharding));
     CHECK(more(selective) == layer_bytes(model, sharding, Kept::all_but_core));
@@ -91,8 +91,8 @@ TEST_CASE("a whole model keeps its layers and what leaves the last one") {
   for_each_model([](const Transformer& model, Sharding sharding) {
     const byte_count output = layer_bytes(model, sharding, Kept::inputs);
     const TransformerProgram whole = transformer_program(model, sharding);
-    CHECK(store_all(whole).rest_bytes == model.layers * layer_bytes(model, sharding) + output);
-    CHECK(selective(whole).rest_bytes ==
+    CHECK(store_all(whole).boundary_bytes == model.layers * layer_bytes(model, sharding) + output);
+    CHECK(selective(whole).boundary_bytes ==
           model.layers * layer_bytes(model, sharding, Kept::all_but_core) + output);
   });
 }
@@ -169,7 +169,7 @@ TEST_CASE("with seconds for costs, nothing is free") {
       of_layers(paper_transformers[2], 2), Sharding::sequence, scale::CostUnit::seconds);
   CHECK_FALSE(model.program.cost_is_flops());
   for (reprise::operation_id op = 0; op < model.program.operations().size(); ++op) {
-    if (op != model.program.turn()) CHECK(model.program.operations()[op].cost > 0);
+    if (op != model.program.loss()) CHECK(model.program.operations()[op].cost > 0);
   }
 }
 
@@ -183,7 +183,7 @@ TEST_CASE("the layers of the program are a chain to all planners of layers") {
   const reprise::Plan cut = reprise::MinCut{}(request);
   CHECK(chain.recomputed_cost <= every.recomputed_cost);
   CHECK(cut.recomputed_cost <= chain.recomputed_cost);
-  CHECK(cut.recomputed_cost >= cut.bound_cost);
+  CHECK(cut.recomputed_cost >= cut.lower_bound_cost);
 }
 
 TEST_CASE("no policy passes its budget or recomputes less than the proven bound") {
@@ -202,7 +202,7 @@ TEST_CASE("no policy passes its budget or recomputes less than the proven bound"
       if (!outcome) continue;
       ++met;
       CHECK(outcome->peak_bytes <= budget);
-      bound = std::max(bound, outcome->bound_cost);
+      bound = std::max(bound, outcome->lower_bound_cost);
       least = std::min(least, outcome->recomputed_cost);
     }
     CHECK(least >= bound);

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The engine with a tape: plain calls, segments and operations under a budget give the same bits.
+// The engine with a tape: plain calls, checkpoints and operations under a budget give the same
+// bits.
 
 #include <doctest/doctest.h>
 
@@ -41,24 +42,25 @@ void check_same(const Result& result, const Result& plain) {
 
 }  // namespace
 
-TEST_CASE("verification of a segment whose tensors have no checksum is refused") {
+TEST_CASE("verification of a checkpoint whose tensors have no checksum is refused") {
   tape::Counters counters;
   tape::Tape tape(counters, {});
   const tape::Variable x = tape.leaf(1, 1, std::make_shared<tape::Floats>(counters, 1));
-  CHECK_THROWS_AS(reprise::segment({.verify_replay = true}, tape::relu, x),
+  CHECK_THROWS_AS(reprise::checkpoint({.verify_replay = true}, tape::relu, x),
                   reprise::InvalidArgument);
 }
 
-TEST_CASE("segments give the bits of plain calls in less memory") {
+TEST_CASE("checkpoints give the bits of plain calls in less memory") {
   for (const std::size_t groups : {1U, 2U, 5U}) {
     for (const std::size_t blocks : {1U, 3U}) {
       CAPTURE(groups);
       CAPTURE(blocks);
       const Result plain = train({.groups = groups, .blocks = blocks});
-      const Result segments = train({.mode = Mode::segments, .groups = groups, .blocks = blocks});
-      check_same(segments, plain);
-      if (groups * blocks > 1) CHECK(segments.peak_bytes < plain.peak_bytes);
-      CHECK(segments.computations > plain.computations);
+      const Result checkpoints =
+          train({.mode = Mode::checkpoints, .groups = groups, .blocks = blocks});
+      check_same(checkpoints, plain);
+      if (groups * blocks > 1) CHECK(checkpoints.peak_bytes < plain.peak_bytes);
+      CHECK(checkpoints.computations > plain.computations);
     }
   }
 }

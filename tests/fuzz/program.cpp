@@ -30,10 +30,10 @@
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/json.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/release_points.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/threshold/median_threshold.hpp>
 #include <vector>
@@ -96,14 +96,15 @@ void check_any_schedule(const Program& program, const Schedule& schedule) {
 }
 
 void check_kept(const Program& program, reprise_test::ByteReader& bytes) {
-  reprise::KeepSet set(program.values().size());
+  reprise::SavedSet set(program.values().size());
   for (auto& flag : set) flag = static_cast<std::uint8_t>(bytes.below(2));
-  const auto remake = bytes.one_in(2) ? reprise::Remake::each_time : reprise::Remake::once;
+  const auto remake = bytes.one_in(2) ? reprise::RecomputedLifetime::one_backward
+                                      : reprise::RecomputedLifetime::until_last_read;
   try {
-    const Schedule schedule = keep(program, set, remake);
+    const Schedule schedule = schedule_from_saved(program, set, remake);
     expect(simulate(program, schedule).peak_bytes >= lower_bound_bytes(program));
-  } catch (const reprise::InvalidArgument&) {  // nothing survives a turn that is not there
-    expect(!program.has_turn());
+  } catch (const reprise::InvalidArgument&) {  // nothing survives a loss that is not there
+    expect(!program.has_loss());
   }
 }
 
@@ -115,16 +116,16 @@ std::optional<byte_count> bytes_of_plan(const reprise::PlanRequest& request, P p
     const reprise::Plan plan = planner(request);
     const reprise::Simulation played = simulate(request.program, plan.schedule);
     expect(plan.peak_bytes <= request.budget);
-    expect(plan.bound_bytes <= plan.peak_bytes);
-    expect(plan.bound_cost <= plan.recomputed_cost);
-    expect(plan.peak_bytes ==
-           reprise::peak_in_flight(played.peak_bytes, played.rest_bytes, request.passes_in_flight));
+    expect(plan.lower_bound_bytes <= plan.peak_bytes);
+    expect(plan.lower_bound_cost <= plan.recomputed_cost);
+    expect(plan.peak_bytes == reprise::peak_in_flight(played.peak_bytes, played.boundary_bytes,
+                                                      request.passes_in_flight));
     return plan.peak_bytes;
   } catch (const reprise::BudgetInfeasible& refused) {
     expect(request.budget != reprise::unlimited_bytes);
-    expect(refused.planner_bytes() > request.budget);
-    expect(refused.bound_bytes() <= refused.planner_bytes());
-    return refused.planner_bytes();
+    expect(refused.smallest_budget() > request.budget);
+    expect(refused.lower_bound_bytes() <= refused.smallest_budget());
+    return refused.smallest_budget();
   } catch (const reprise::NotAChain&) {
   } catch (const reprise::InvalidArgument&) {
   }

@@ -39,27 +39,27 @@ class ByteReader {
 class ProgramParts {
  public:
   explicit ProgramParts(ByteReader& bytes) : bytes_(bytes) {
-    const bool has_turn = bytes.one_in(2);
+    const bool has_loss = bytes.one_in(2);
     has_mistakes_ = bytes.one_in(4);
     layers_ = 1 + bytes.below(4);
     for (std::size_t n = bytes.below(4); n > 0; --n) add_given();
     const std::size_t forwards = 1 + bytes.below(8);
     for (std::size_t n = forwards; n > 0; --n) add_operation(reprise::OperationKind::forward);
-    if (has_turn) {
-      turn_ = static_cast<reprise::operation_id>(operations_.size());
-      add_operation(reprise::OperationKind::turn);
+    if (has_loss) {
+      loss_ = static_cast<reprise::operation_id>(operations_.size());
+      add_operation(reprise::OperationKind::loss);
       for (std::size_t n = bytes.below(8); n > 0; --n) {
         add_operation(reprise::OperationKind::backward);
       }
     }
     for (std::size_t n = bytes.below(3); n > 0; --n) results_.push_back(any_value());
     if (bytes.one_in(8)) layers_ = mistaken(bytes.byte());
-    if (bytes.one_in(16)) turn_ = static_cast<reprise::operation_id>(mistaken(bytes.byte()));
+    if (bytes.one_in(16)) loss_ = static_cast<reprise::operation_id>(mistaken(bytes.byte()));
   }
 
   /// @throws InvalidGraph as `Program` does
   [[nodiscard]] reprise::Program program() const {
-    return {values_, operations_, turn_, layers_, cost_is_flops_, results_};
+    return {values_, operations_, loss_, layers_, cost_is_flops_, results_};
   }
 
  private:
@@ -184,7 +184,7 @@ class ProgramParts {
   bool has_mistakes_ = false;
   bool cost_is_flops_ = true;
   std::size_t layers_ = 1;
-  reprise::operation_id turn_ = reprise::Program::no_operation;
+  reprise::operation_id loss_ = reprise::Program::no_operation;
   std::vector<reprise::Value> values_;
   std::vector<reprise::Operation> operations_;
   std::vector<value_id> results_;

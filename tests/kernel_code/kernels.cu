@@ -10,9 +10,10 @@ using Tuning = reprise::DefaultReductionTuning;
 template __global__ void reprise::kernels::reduce_chunks<Tuning>(const reprise::Chunk*, double*);
 template __global__ void reprise::kernels::reduce_layers<Tuning>(const double*,
                                                                  const std::uint32_t*, double*);
-template __global__ void reprise::kernels::fold<reprise::Ema>(reprise::Ema, reprise::KnownFactor,
-                                                              reprise::StatisticsLayout,
-                                                              const double*, double*, double*);
-template __global__ void reprise::kernels::fold<reprise::Ema>(reprise::Ema, reprise::DeferredScale,
-                                                              reprise::StatisticsLayout,
-                                                              const double*, double*, double*);
+template __global__ void reprise::kernels::update_average<reprise::Ema>(
+    reprise::Ema, reprise::KnownFactor, reprise::StatisticsLayout, const double*, double*, double*);
+template __global__ void reprise::kernels::update_average<reprise::Ema>(reprise::Ema,
+                                                                        reprise::DeviceLossScale,
+                                                                        reprise::StatisticsLayout,
+                                                                        const double*, double*,
+                                                                        double*);

@@ -57,7 +57,7 @@ TEST_CASE("asked again for the step that it planned last it gives the same plan,
   other.restore(planner.state());
   const reprise::Plan again = other(request);
   CHECK(again.schedule == plan.schedule);
-  CHECK(again.bound_cost == plan.bound_cost);
+  CHECK(again.lower_bound_cost == plan.lower_bound_cost);
   CHECK(other.state() == planner.state());
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("a search that finds no plan is begun anew with twice the time, up to 
       try {
         reprise_test::check_plan(request, planner(request));
       } catch (const reprise::BudgetInfeasible& refused) {
-        CHECK(refused.planner_bytes() > request.budget);
+        CHECK(refused.smallest_budget() > request.budget);
       }
       // In all less than twice the last one, and each looks a few times when it is too late.
       CHECK(clock.looks() <= 2 * static_cast<int>(most * 1000) + 6 * 40);

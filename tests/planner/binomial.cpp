@@ -143,6 +143,6 @@ TEST_CASE("Binomial refuses no checkpoint, and a budget with one that works") {
     static_cast<void>(planner({.program = program, .budget = needed - 1}));
     FAIL("it needs more");
   } catch (const reprise::BudgetInfeasible& refused) {
-    CHECK(refused.planner_bytes() == needed);
+    CHECK(refused.smallest_budget() == needed);
   }
 }

@@ -23,7 +23,7 @@ TEST_CASE("EveryNth recomputes all but the last group") {
   const auto plan = reprise::EveryNth{3}({.program = program});
   CHECK(reprise::simulate(program, plan.schedule).recomputes_per_layer ==
         std::vector<std::uint32_t>{1, 1, 1, 0, 0});
-  CHECK(plan.rest_bytes == 16);
+  CHECK(plan.boundary_bytes == 16);
 }
 
 TEST_CASE("EveryNth refuses groups of no layer") {

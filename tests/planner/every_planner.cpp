@@ -82,8 +82,8 @@ byte_count smallest_budget(F&& plan_with) {
     plan_with(1);
   } catch (const reprise::BudgetInfeasible& refused) {
     CHECK(refused.budget_bytes() == 1);
-    CHECK(refused.bound_bytes() <= refused.planner_bytes());
-    return refused.planner_bytes();
+    CHECK(refused.lower_bound_bytes() <= refused.smallest_budget());
+    return refused.smallest_budget();
   }
   FAIL("a budget of one byte was accepted");
   return 0;
@@ -180,7 +180,7 @@ TEST_CASE("more memory never costs more: on every frontier, and by single plans 
         reprise_test::check_plan(request, *plans[i]);
         cost = plans[i]->recomputed_cost;
         CHECK(cost <= before);
-        CHECK(plans[i]->bound_cost <= cost);
+        CHECK(plans[i]->lower_bound_cost <= cost);
         if (exceptions.may_jump) continue;
         auto alone = planner;
         const double now = alone(request).recomputed_cost;
@@ -200,19 +200,20 @@ TEST_CASE("no plan of a small chain is below exhaustive search, and no bound abo
     const reprise::Program& program = chain.program();
     for (const byte_count budget : budgets_of(program, 3)) {
       CAPTURE(budget);
-      const double optimum = reprise_test::cheapest_recomputation(program, budget, program.turn());
+      const double optimum = reprise_test::cheapest_recomputation(program, budget, program.loss());
       for_each_planner([&](const auto& planner, Exceptions exceptions) {
         auto fresh = planner;
         try {
           const reprise::Plan plan = fresh({.program = program, .budget = budget});
           CHECK(plan.recomputed_cost >= optimum);
-          CHECK(plan.bound_cost <= optimum * (1 + 1e-9));
+          CHECK(plan.lower_bound_cost <= optimum * (1 + 1e-9));
         } catch (const reprise::BudgetInfeasible& refused) {
           CHECK(refused.budget_bytes() == budget);
           // An online policy may pass with less memory and not with more.
-          if (!exceptions.may_jump) CHECK(refused.planner_bytes() > budget);
+          if (!exceptions.may_jump) CHECK(refused.smallest_budget() > budget);
           auto again = planner;
-          const reprise::PlanRequest request{.program = program, .budget = refused.planner_bytes()};
+          const reprise::PlanRequest request{.program = program,
+                                             .budget = refused.smallest_budget()};
           reprise_test::check_plan(request, again(request));
         }
       });
@@ -220,14 +221,15 @@ TEST_CASE("no plan of a small chain is below exhaustive search, and no bound abo
   }
 }
 
-TEST_CASE("a word on the first layers says nothing of the others") {
+TEST_CASE("overrides of the first layers leave the others as they are") {
   REPRISE_SEEDED(random);
   for_each_planner([&](const auto& planner, Exceptions) {
     for (int trial = 0; trial < 5; ++trial) {
       CAPTURE(trial);
       const reprise_test::RandomChainProgram chain(random, {.layers = 8});
       const reprise::Program& program = chain.program();
-      for (const auto word : {reprise::LayerOverride::pinned, reprise::LayerOverride::forced}) {
+      for (const auto word :
+           {reprise::LayerOverride::must_save, reprise::LayerOverride::must_recompute}) {
         const auto plan_with = [&](std::size_t listed) {
           std::vector<reprise::LayerOverride> overrides(listed, reprise::LayerOverride::none);
           overrides.front() = word;
@@ -256,7 +258,7 @@ TEST_CASE("no planner can be asked for no pass, or about a layer that is not the
   });
 }
 
-TEST_CASE("no planner takes a word on a layer, or on what is remade, that does not exist") {
+TEST_CASE("no planner takes an override or a lifetime that does not exist") {
   REPRISE_SEEDED(random);
   const reprise_test::RandomChainProgram chain(random, {.layers = 4});
   const reprise::Program recorded = reprise_test::random_recorded_program(random, 20);
@@ -269,9 +271,11 @@ TEST_CASE("no planner takes a word on a layer, or on what is remade, that does n
         // A recorded program may be refused for not being a chain, first.
         CHECK_THROWS_AS(static_cast<void>(planner({.program = program, .overrides = overrides})),
                         reprise::InvalidArgument);
-        CHECK_THROWS_AS(static_cast<void>(planner(
-                            {.program = program, .remake = static_cast<reprise::Remake>(word)})),
-                        reprise::InvalidArgument);
+        CHECK_THROWS_AS(
+            static_cast<void>(
+                planner({.program = program,
+                         .recomputed_lifetime = static_cast<reprise::RecomputedLifetime>(word)})),
+            reprise::InvalidArgument);
       });
     }
   }
@@ -298,7 +302,7 @@ TEST_CASE("one operation may read, make and add to tens of thousands of values")
   const std::vector<reprise::Operation> operations{
       {.writes = wide, .cost = 1, .repeatable = true},
       {.node = 1, .layer = 1, .reads = wide, .writes = sum, .cost = 1, .repeatable = true},
-      {.kind = OperationKind::turn, .layer = 1, .reads = sum, .writes = loss},
+      {.kind = OperationKind::loss, .layer = 1, .reads = sum, .writes = loss},
       {.kind = OperationKind::backward,
        .node = 1,
        .layer = 1,
@@ -326,9 +330,9 @@ TEST_CASE("one operation may read, make and add to tens of thousands of values")
   CHECK(planned >= 10);
 }
 
-TEST_CASE("a program that does not say where it turns is planned, or refused for that") {
+TEST_CASE("a program without a loss operation is planned, or refused for that") {
   REPRISE_SEEDED(random);
-  const std::vector<reprise::LayerOverride> forced{reprise::LayerOverride::forced};
+  const std::vector<reprise::LayerOverride> forced{reprise::LayerOverride::must_recompute};
   for (int trial = 0; trial < 20; ++trial) {
     CAPTURE(trial);
     const reprise::Program program = reprise_test::random_recorded_program(random, 20);
@@ -344,7 +348,7 @@ TEST_CASE("a program that does not say where it turns is planned, or refused for
       } catch (const reprise::NotAChain&) {
         CHECK(exceptions.is_for_chains);
       } catch (const reprise::InvalidArgument& refused) {
-        CHECK(std::string(refused.what()).find("does not say where it turns") != std::string::npos);
+        CHECK(std::string(refused.what()).find("has no loss operation") != std::string::npos);
       }
     });
     CHECK(planned == 5);  // those by operations: two online, MinCut and the searches

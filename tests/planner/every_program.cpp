@@ -33,8 +33,8 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/explain.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/threshold/median_threshold.hpp>
 #include <vector>
@@ -56,9 +56,9 @@ int cases(int few) {
   return text == nullptr ? few : std::atoi(text);
 }
 
-WildOptions random_options(std::mt19937_64& random, bool has_turn, bool is_chain = false) {
+WildOptions random_options(std::mt19937_64& random, bool has_loss, bool is_chain = false) {
   return {.forwards = 2 + random() % 16,
-          .has_turn = has_turn,
+          .has_loss = has_loss,
           .is_chain = is_chain,
           .only_repeatable = random() % 2 == 0,
           .has_views = random() % 3 != 0,
@@ -96,7 +96,7 @@ bool check_on(const P& planner, const reprise::PlanRequest& request) {
     P fresh = planner;
     reprise::Plan plan = fresh(other);
     reprise_test::check_plan(other, plan);
-    CHECK(plan.bound_cost <= plan.recomputed_cost);
+    CHECK(plan.lower_bound_cost <= plan.recomputed_cost);
     return plan;
   };
   try {
@@ -106,8 +106,8 @@ bool check_on(const P& planner, const reprise::PlanRequest& request) {
     return true;
   } catch (const reprise::BudgetInfeasible& refused) {
     CHECK(request.budget != reprise::unlimited_bytes);
-    CHECK(refused.bound_bytes() <= refused.planner_bytes());
-    static_cast<void>(fresh_plan(refused.planner_bytes()));
+    CHECK(refused.lower_bound_bytes() <= refused.smallest_budget());
+    static_cast<void>(fresh_plan(refused.smallest_budget()));
   } catch (const reprise::NotAChain&) {
   }
   return false;
@@ -115,13 +115,13 @@ bool check_on(const P& planner, const reprise::PlanRequest& request) {
 
 // The number of plans.
 template <class F>
-int check_programs(bool has_turn, int count, F&& check) {
+int check_programs(bool has_loss, int count, F&& check) {
   REPRISE_SEEDED(random);
   int plans = 0;
   for (int i = 0; i < cases(count); ++i) {
     CAPTURE(i);
     const Program program = reprise_test::wild_program(
-        random, random_options(random, has_turn, has_turn && i % 2 == 0));
+        random, random_options(random, has_loss, has_loss && i % 2 == 0));
     plans += check(program, random);
   }
   return plans;
@@ -161,7 +161,7 @@ TEST_CASE_TEMPLATE("online policies plan every valid program, within its budget"
   CHECK(check_programs(true, 60, check) > cases(60));
 }
 
-TEST_CASE("planners by layers plan every valid program that says where it turns, or refuse it") {
+TEST_CASE("planners by layers plan every valid program with a loss operation, or refuse it") {
   const auto check = [](const Program& program, std::mt19937_64&) {
     const auto gradient = reprise::GradientThreshold{reprise::MedianThreshold{.alpha = 1.0}};
     return check_all({.program = program}, reprise::StoreAll{}, reprise::RecomputeAll{},
@@ -174,10 +174,11 @@ TEST_CASE("planners by layers plan every valid program that says where it turns,
 TEST_CASE("every set may be kept of every valid program") {
   const auto check = [](const Program& program, std::mt19937_64& random) {
     for (std::uint64_t i = 0; i < 8; ++i) {
-      reprise::KeepSet set(program.values().size());
+      reprise::SavedSet set(program.values().size());
       for (auto& flag : set) flag = static_cast<std::uint8_t>(i < 2 ? i : random() % 2);
-      const auto remake = random() % 2 == 0 ? reprise::Remake::once : reprise::Remake::each_time;
-      const reprise::Schedule schedule = reprise::keep(program, set, remake);
+      const auto remake = random() % 2 == 0 ? reprise::RecomputedLifetime::until_last_read
+                                            : reprise::RecomputedLifetime::one_backward;
+      const reprise::Schedule schedule = reprise::schedule_from_saved(program, set, remake);
       CHECK(reprise::simulate(program, schedule).peak_bytes >= reprise::lower_bound_bytes(program));
       check_layout(program, schedule);
     }
@@ -190,10 +191,10 @@ TEST_CASE("so do they with overrides and several passes, and on a frontier") {
   const auto check = [](const Program& program, std::mt19937_64& random) {
     std::vector<LayerOverride> overrides(program.layer_count());
     for (LayerOverride& one : overrides) one = static_cast<LayerOverride>(random() % 3);
-    // A forced layer with an operation that cannot run again is refused.
-    for (const reprise::Operation& op : program.operations().first(program.turn())) {
+    // A layer that must be recomputed with an operation that cannot run again is refused.
+    for (const reprise::Operation& op : program.operations().first(program.loss())) {
       LayerOverride& one = overrides[op.layer];
-      if (!op.repeatable && one == LayerOverride::forced) one = LayerOverride::none;
+      if (!op.repeatable && one == LayerOverride::must_recompute) one = LayerOverride::none;
     }
     const reprise::LocalSearch search{{.tries = 60, .threads = 1}};
     int plans = 0;

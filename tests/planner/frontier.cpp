@@ -45,7 +45,7 @@ void check_frontier(P planner, const reprise::Program& program) {
     if (!plans[i]) continue;
     request.budget = budgets[i];
     reprise_test::check_plan(request, *plans[i]);
-    CHECK(plans[i]->bound_cost <= plans[i]->recomputed_cost);
+    CHECK(plans[i]->lower_bound_cost <= plans[i]->recomputed_cost);
     if (cost) CHECK(plans[i]->recomputed_cost <= *cost);
     cost = plans[i]->recomputed_cost;
   }

@@ -50,7 +50,7 @@ reprise::byte_count smallest_budget(Planner& planner, reprise::PlanRequest reque
   try {
     static_cast<void>(planner(request));
   } catch (const reprise::BudgetInfeasible& refused) {
-    return refused.planner_bytes();
+    return refused.smallest_budget();
   }
   return 0;
 }
@@ -87,7 +87,7 @@ TEST_CASE("a budget takes the lowest statistic first, and counts what it took") 
   const Plan all = plan(program, gradients);
   CHECK(all.recomputed_cost == 0);
   std::size_t seen = 0;
-  for (auto budget = all.peak_bytes - 1; budget >= all.bound_bytes; --budget) {
+  for (auto budget = all.peak_bytes - 1; budget >= all.lower_bound_bytes; --budget) {
     Plan made;
     try {
       made = plan(program, gradients, budget);
@@ -128,9 +128,10 @@ TEST_CASE("the smallest budget named before the first statistics holds whatever 
     const auto graph_seed = static_cast<std::uint32_t>(random());
     CAPTURE(graph_seed);
     const auto program = reprise_test::random_program(graph_seed);
-    reprise::PlanRequest request{.program = program,
-                                 .passes_in_flight = 1 + random() % 3,
-                                 .remake = static_cast<reprise::Remake>(random() % 2)};
+    reprise::PlanRequest request{
+        .program = program,
+        .passes_in_flight = 1 + random() % 3,
+        .recomputed_lifetime = static_cast<reprise::RecomputedLifetime>(random() % 2)};
     GradientThreshold before{reprise::ConstantThreshold{}};
     const reprise::byte_count smallest = smallest_budget(before, request);
     REQUIRE(smallest > 0);

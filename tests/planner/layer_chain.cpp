@@ -66,10 +66,10 @@ std::string message_of(const reprise::Program& program) {
 
 }  // namespace
 
-TEST_CASE("a chain's links are its layers and the turn") {
+TEST_CASE("a chain's links are its layers and the loss") {
   const auto program = reprise_test::chain_program(3);
   const LayerChain chain(program);
-  REQUIRE(chain.turn() == 3);
+  REQUIRE(chain.loss() == 3);
   for (std::uint32_t i = 0; i < 3; ++i) {
     CAPTURE(i);
     const auto& link = chain.link(i);
@@ -99,7 +99,7 @@ TEST_CASE("what a reversal of whole layers needs is the ledger's peak") {
     const reprise::Program& program = chain_program.program();
     const LayerChain chain(program);
     RandomReversal reversal(chain, random);
-    const reprise::byte_count predicted = reversal.draw(0, chain.turn());
+    const reprise::byte_count predicted = reversal.draw(0, chain.loss());
     const auto runs = reprise::reverse_chain(chain, 0, reversal);
     const auto played = reprise::simulate(program, reprise::schedule_of_runs(program, runs));
     if (is_exact) {
@@ -120,7 +120,7 @@ TEST_CASE("layers of several nodes never need more than is predicted") {
     const reprise::Program program = layers.program();
     const LayerChain chain(program);
     RandomReversal reversal(chain, random);
-    const reprise::byte_count predicted = reversal.draw(0, chain.turn());
+    const reprise::byte_count predicted = reversal.draw(0, chain.loss());
     const auto runs = reprise::reverse_chain(chain, 0, reversal);
     const auto played = reprise::simulate(program, reprise::schedule_of_runs(program, runs));
     CHECK(played.peak_bytes <= predicted);
@@ -150,7 +150,7 @@ TEST_CASE("a layer that consumes its input or hands on a view of it joins the on
             graph, reprise::make_profile(graph, std::span<reprise_test::Tensor* const>(inputs), {}))
             .program;
     const LayerChain chain(program);
-    REQUIRE(chain.turn() == 3);
+    REQUIRE(chain.loss() == 3);
     CHECK(chain.link(0).layers == std::vector<std::uint32_t>{0});
     CHECK(chain.link(1).layers == std::vector<std::uint32_t>{1, 2});
     CHECK(chain.link(2).layers == std::vector<std::uint32_t>{3});
@@ -187,11 +187,11 @@ TEST_CASE("an output of the graph that is not the last layer's is named") {
           graph, reprise::make_profile(graph, std::span<reprise_test::Tensor* const>(inputs), {}))
           .program;
   CHECK(message_of(program) ==
-        "the program is no chain of layers: output 0 of node 0 of layer 0 is read by the turn");
+        "the program is no chain of layers: output 0 of node 0 of layer 0 is read by the loss");
 }
 
-TEST_CASE("a layer that comes twice is named, and so is a program without a turn") {
-  const auto made = [](std::uint32_t second_layer, bool has_turn) {
+TEST_CASE("a layer that comes twice is named, and so is a program without a loss") {
+  const auto made = [](std::uint32_t second_layer, bool has_loss) {
     std::vector<reprise::Value> values{{.kind = reprise::ValueKind::input}};
     std::vector<reprise::Operation> operations;
     for (std::uint32_t n = 0; n < 3; ++n) {
@@ -202,26 +202,26 @@ TEST_CASE("a layer that comes twice is named, and so is a program without a turn
                             .writes = {n + 1},
                             .repeatable = true});
     }
-    if (has_turn) operations.push_back({.kind = reprise::OperationKind::turn, .reads = {3}});
+    if (has_loss) operations.push_back({.kind = reprise::OperationKind::loss, .reads = {3}});
     return reprise::Program(std::move(values), std::move(operations),
-                            has_turn ? 3 : reprise::Program::no_operation, 2, true);
+                            has_loss ? 3 : reprise::Program::no_operation, 2, true);
   };
   CHECK(message_of(made(0, true)) == "it is a chain");
   CHECK(message_of(made(1, true)) ==
         "the program is no chain of layers: forward of node 2 of layer 0 comes after layer 1, "
         "which came after it");
   CHECK(message_of(made(0, false)) ==
-        "a program of 3 operations that does not say where it turns is no chain of layers");
+        "a program of 3 operations without a loss operation is no chain of layers");
 }
 
-TEST_CASE("a turn that takes over what it reads, or makes a view of it, ends no chain") {
+TEST_CASE("a loss that takes over what it reads, or makes a view of it, ends no chain") {
   const auto made = [](bool consumes, bool is_view) {
     const std::vector<reprise::Value> values{
         {.bytes = 1}, {.bytes = 1}, {.kind = reprise::ValueKind::gradient, .bytes = 1}};
     std::vector<reprise::Operation> operations{
         {.writes = {0}, .cost = 1, .repeatable = true},
         {.node = 1, .reads = {0}, .writes = {1}, .cost = 1, .repeatable = true},
-        {.kind = reprise::OperationKind::turn, .reads = {1}, .writes = {2}},
+        {.kind = reprise::OperationKind::loss, .reads = {1}, .writes = {2}},
         {.kind = reprise::OperationKind::backward, .reads = {0, 2}, .cost = 1}};
     auto changed = values;
     if (consumes) operations[2].consumes = {1};
@@ -230,7 +230,7 @@ TEST_CASE("a turn that takes over what it reads, or makes a view of it, ends no 
   };
   CHECK(message_of(made(false, false)) == "it is a chain");
   CHECK(message_of(made(true, false)) ==
-        "the program is no chain of layers: its turn takes over output 0 of the graph");
+        "the program is no chain of layers: its loss takes over output 0 of the graph");
   CHECK(message_of(made(false, true)) ==
         "the program is no chain of layers: gradient of graph input 0, which backward makes, is a "
         "view of output 0 of the graph, which forward makes");
@@ -246,7 +246,7 @@ TEST_CASE("random graphs are chains or are refused, and a chain's reversal runs"
       ++chains;
       std::mt19937_64 random(seed);
       RandomReversal reversal(chain, random);
-      const reprise::byte_count predicted = reversal.draw(0, chain.turn());
+      const reprise::byte_count predicted = reversal.draw(0, chain.loss());
       const auto runs = reprise::reverse_chain(chain, 0, reversal);
       CHECK(reprise::simulate(program, reprise::schedule_of_runs(program, runs)).peak_bytes <=
             predicted);

@@ -91,7 +91,7 @@ TEST_CASE("plans of equal seed and number of tries do not depend on threads") {
         REQUIRE(together.has_value() == alone.has_value());
         if (!alone) continue;
         CHECK(together->schedule == alone->schedule);
-        CHECK(together->bound_cost == alone->bound_cost);
+        CHECK(together->lower_bound_cost == alone->lower_bound_cost);
       }
     }
   }
@@ -125,9 +125,9 @@ TEST_CASE("a search that its time ends gives what it found, and soon looks at th
                     .plan()
                     .plan;
             reprise_test::check_plan(request, plan);
-            CHECK(plan.bound_cost <= plan.recomputed_cost);
+            CHECK(plan.lower_bound_cost <= plan.recomputed_cost);
           } catch (const reprise::BudgetInfeasible& refused) {
-            CHECK(refused.planner_bytes() > request.budget);
+            CHECK(refused.smallest_budget() > request.budget);
           }
           // Each part of it looks a few times when it is too late.
           CHECK(clock.looks() <= looks + 40 * static_cast<int>(threads));

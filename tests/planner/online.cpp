@@ -39,10 +39,10 @@ void check_on(const reprise::Program& program, std::size_t passes) {
     static_cast<void>(planner(request));
     FAIL("a budget of no byte was accepted");
   } catch (const reprise::BudgetInfeasible& refused) {
-    CHECK(refused.bound_bytes() <= refused.planner_bytes());
-    request.budget = refused.planner_bytes() - 1;
+    CHECK(refused.lower_bound_bytes() <= refused.smallest_budget());
+    request.budget = refused.smallest_budget() - 1;
     CHECK_THROWS_AS(static_cast<void>(planner(request)), reprise::BudgetInfeasible);
-    request.budget = refused.planner_bytes();
+    request.budget = refused.smallest_budget();
   }
   const reprise::byte_count stride =
       std::max<reprise::byte_count>(1, (unlimited.peak_bytes - request.budget) / 7);
@@ -54,7 +54,7 @@ void check_on(const reprise::Program& program, std::size_t passes) {
       CHECK(planner(request).schedule == plan.schedule);
     } catch (const reprise::BudgetInfeasible& refused) {
       // An online policy may fail where a smaller budget worked; what it names works.
-      request.budget = refused.planner_bytes();
+      request.budget = refused.smallest_budget();
       static_cast<void>(planner(request));
       break;
     }
@@ -128,13 +128,13 @@ TEST_CASE("a refusal for several passes ends, however many bytes their values ha
     values[v].bytes = (values[v].bytes << 46U) + v;
   }
   operations.assign(chain.operations().begin(), chain.operations().end());
-  const reprise::Program program(values, operations, chain.turn(), chain.layer_count(), true);
+  const reprise::Program program(values, operations, chain.loss(), chain.layer_count(), true);
   reprise::PlanRequest request{.program = program, .budget = 1, .passes_in_flight = 3};
   try {
     static_cast<void>(reprise::Online<reprise::Dtr>{}(request));
     FAIL("a budget of one byte was accepted");
   } catch (const reprise::BudgetInfeasible& refused) {
-    request.budget = refused.planner_bytes();
+    request.budget = refused.smallest_budget();
     reprise_test::check_plan(request, reprise::Online<reprise::Dtr>{}(request));
   }
 }
@@ -165,10 +165,10 @@ TEST_CASE("flags that are not one for each value are refused, with both numbers"
     const std::string lengths = " flags of " + std::to_string(count) + " values for a program of " +
                                 std::to_string(values) + " values";
     CHECK_THROWS_WITH_AS(
-        static_cast<void>(reprise::run_online(program, reprise::Lru{}, {.pinned = flags})),
-        ("pinned" + lengths).c_str(), reprise::InvalidArgument);
+        static_cast<void>(reprise::run_online(program, reprise::Lru{}, {.must_save = flags})),
+        ("must_save" + lengths).c_str(), reprise::InvalidArgument);
     CHECK_THROWS_WITH_AS(
-        static_cast<void>(reprise::run_online(program, reprise::Lru{}, {.forced = flags})),
-        ("forced" + lengths).c_str(), reprise::InvalidArgument);
+        static_cast<void>(reprise::run_online(program, reprise::Lru{}, {.must_recompute = flags})),
+        ("must_recompute" + lengths).c_str(), reprise::InvalidArgument);
   }
 }

@@ -49,7 +49,7 @@ class AllReversals {
       for (const RunList& rest : of(first + 1, last)) {
         lists.push_back(joined({&forward, &rest, &chain_.link(first).backward}));
       }
-      if (last != chain_.turn() && chain_.link(last).is_free) {
+      if (last != chain_.loss() && chain_.link(last).is_free) {
         for (const RunList& rest : of(first, last - 1)) {
           lists.push_back(joined({&chain_.link(last).backward, &rest}));
         }
@@ -83,7 +83,7 @@ std::map<reprise::byte_count, double> exhaustive_frontier(const reprise::Program
   const LayerChain chain(program);
   std::map<reprise::byte_count, double> least;
   AllReversals all(chain);
-  for (const RunList& runs : all.of(0, chain.turn())) {
+  for (const RunList& runs : all.of(0, chain.loss())) {
     const auto played = reprise::simulate(program, reprise::schedule_of_runs(program, runs));
     const auto at = least.try_emplace(played.peak_bytes, played.recomputed_cost).first;
     at->second = std::min(at->second, played.recomputed_cost);
@@ -102,7 +102,7 @@ reprise::byte_count smallest_budget(const OptimalChain& planner, const reprise::
   try {
     static_cast<void>(planner({.program = program, .budget = 0}));
   } catch (const reprise::BudgetInfeasible& refused) {
-    return refused.planner_bytes();
+    return refused.smallest_budget();
   }
   return 0;
 }
@@ -204,7 +204,7 @@ TEST_CASE("overrides hold at every budget") {
         request.budget = 0;
         static_cast<void>(OptimalChain{}(request));
       } catch (const reprise::BudgetInfeasible& refused) {
-        return refused.planner_bytes();
+        return refused.smallest_budget();
       }
       return reprise::byte_count{0};
     }();
@@ -214,8 +214,8 @@ TEST_CASE("overrides hold at every budget") {
       const auto runs = reprise::simulate(program, plan.schedule).recomputes_per_layer;
       for (std::uint32_t layer = 0; layer < layers; ++layer) {
         CAPTURE(layer);
-        if (overrides[layer] == reprise::LayerOverride::pinned) CHECK(runs[layer] == 0);
-        if (overrides[layer] == reprise::LayerOverride::forced) CHECK(runs[layer] > 0);
+        if (overrides[layer] == reprise::LayerOverride::must_save) CHECK(runs[layer] == 0);
+        if (overrides[layer] == reprise::LayerOverride::must_recompute) CHECK(runs[layer] > 0);
       }
     }
   }

@@ -39,7 +39,7 @@ TEST_CASE("RecomputeAll recomputes where nodes have no layers, in groups of them
     auto gradient = static_cast<reprise::value_id>(values.size());
     values.push_back({.kind = reprise::ValueKind::gradient, .node = nodes - 1, .bytes = 8});
     operations.push_back(
-        {.kind = reprise::OperationKind::turn, .reads = {nodes}, .writes = {gradient}});
+        {.kind = reprise::OperationKind::loss, .reads = {nodes}, .writes = {gradient}});
     for (std::uint32_t n = nodes; n-- > 0; ++gradient) {
       values.push_back({.kind = reprise::ValueKind::gradient, .bytes = 8, .stays = n == 0});
       operations.push_back({.kind = reprise::OperationKind::backward,
@@ -52,7 +52,7 @@ TEST_CASE("RecomputeAll recomputes where nodes have no layers, in groups of them
     const auto all = reprise::StoreAll{}({.program = program});
     const auto check = [&](const reprise::Plan& plan, double cost) {
       CHECK(plan.recomputed_cost == cost);
-      CHECK(plan.rest_bytes < all.rest_bytes);
+      CHECK(plan.boundary_bytes < all.boundary_bytes);
       CHECK(plan.peak_bytes < all.peak_bytes);
     };
     // Groups of 3, of which the last is kept; what a group hands on is not run again.

@@ -85,7 +85,7 @@ Program mirrored(std::uint32_t layers, bool is_even) {
     return add({.kind = ValueKind::gradient, .node = layer, .bytes = values[outputs[layer]].bytes});
   };
   gradients.back() = gradient_of(layers - 1);
-  operations.push_back({.kind = OperationKind::turn,
+  operations.push_back({.kind = OperationKind::loss,
                         .layer = layers - 1,
                         .reads = {outputs.back()},
                         .writes = {*gradients.back()}});
@@ -118,8 +118,8 @@ std::optional<reprise::Plan> plan_with(P planner, const reprise::PlanRequest& re
     return plan;
   } catch (const reprise::BudgetInfeasible& refused) {
     CHECK(refused.budget_bytes() == request.budget);
-    CHECK(refused.planner_bytes() > request.budget);
-    CHECK(refused.bound_bytes() <= refused.planner_bytes());
+    CHECK(refused.smallest_budget() > request.budget);
+    CHECK(refused.lower_bound_bytes() <= refused.smallest_budget());
     return std::nullopt;
   }
 }
@@ -145,7 +145,7 @@ void check_refusal(const P& planner, reprise::PlanRequest request) {
     static_cast<void>(fresh(request));
     FAIL("a budget of no byte was accepted");
   } catch (const reprise::BudgetInfeasible& refused) {
-    smallest = refused.planner_bytes();
+    smallest = refused.smallest_budget();
     message = refused.what();
   }
   CAPTURE(message);
@@ -194,7 +194,7 @@ void check_all(const Program& program, std::size_t passes = 1) {
     } catch (const reprise::NotAChain&) {
     } catch (const reprise::InvalidArgument&) {
       // A recorded program is not for planners by layers.
-      CHECK_FALSE(program.has_turn());
+      CHECK_FALSE(program.has_loss());
     }
   });
 }
@@ -215,7 +215,7 @@ void check_same_refusals(const P& planner, reprise::PlanRequest request) {
       reprise_test::check_plan(request, fresh(request));
       return std::nullopt;
     } catch (const reprise::BudgetInfeasible& refused) {
-      return refused.planner_bytes();
+      return refused.smallest_budget();
     }
   };
   const std::optional<byte_count> named = plan(0);
@@ -283,14 +283,14 @@ TEST_CASE("a search names the same budget whichever one it refuses, and meets th
   for (int i = 0; i < cases(60); ++i) {
     CAPTURE(i);
     const WildOptions options{.forwards = 2 + random() % 16,
-                              .has_turn = random() % 2 == 0,
+                              .has_loss = random() % 2 == 0,
                               .is_chain = random() % 4 == 0,
                               .only_repeatable = random() % 2 == 0,
                               .has_views = random() % 3 != 0,
                               .consumes = random() % 3 != 0,
                               .views_outlive = random() % 4 == 0};
     const Program program = reprise_test::wild_program(random, options);
-    const std::size_t passes = options.has_turn && random() % 4 == 0 ? 3 : 1;
+    const std::size_t passes = options.has_loss && random() % 4 == 0 ? 3 : 1;
     const reprise::PlanRequest request{.program = program, .passes_in_flight = passes};
     check_same_refusals(reprise::MinCut{}, request);
     check_same_refusals(reprise::MinCut{.looks_further = false}, request);

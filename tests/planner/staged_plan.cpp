@@ -124,22 +124,23 @@ TEST_CASE("a plan that was rolled back is the plan before, and one placed anew i
   }
 }
 
-TEST_CASE("what may live at the turn is a limit of its own") {
+TEST_CASE("what may live at the loss is a limit of its own") {
   const Program program = reprise_test::chain_program(4);
   const StagedProgram staged(program);
   const auto rest = static_cast<double>(
-      simulate(program, schedule_of(StagedPlan(staged, {.budget = 1000}))).rest_bytes);
+      simulate(program, schedule_of(StagedPlan(staged, {.budget = 1000}))).boundary_bytes);
   CHECK(StagedPlan(staged, {.budget = 1000, .rest = rest}).fits());
   CHECK_FALSE(StagedPlan(staged, {.budget = 1000, .rest = rest - 1}).fits());
 }
 
 TEST_CASE(
-    "a pinned layer is not repeatable, and what a forced one saved may not live at the turn") {
+    "a layer that must be saved is not repeatable, and what one that must be recomputed saved may "
+    "not live at the loss") {
   const Program program = reprise_test::chain_program(3);
   std::vector<reprise::LayerOverride> overrides(3, reprise::LayerOverride::none);
-  overrides[1] = reprise::LayerOverride::pinned;
+  overrides[1] = reprise::LayerOverride::must_save;
   CHECK_FALSE(StagedProgram(program, overrides).step(1).is_repeatable);
-  overrides[1] = reprise::LayerOverride::forced;
+  overrides[1] = reprise::LayerOverride::must_recompute;
   const StagedProgram staged(program, overrides);
   StagedPlan plan(staged, {.budget = 1000});
   CHECK_FALSE(plan.fits());

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <reprise/program/bounds.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <vector>
 
@@ -23,9 +23,11 @@ TEST_CASE("no schedule needs less than the bound") {
     CAPTURE(seed);
     const Program program = reprise_test::random_program(seed);
     for (const std::uint8_t is_kept : {std::uint8_t{0}, std::uint8_t{1}}) {
-      const reprise::KeepSet kept(program.values().size(), is_kept);
+      const reprise::SavedSet kept(program.values().size(), is_kept);
       CHECK(lower_bound_bytes(program) <=
-            simulate(program, keep(program, kept, reprise::Remake::each_time)).peak_bytes);
+            simulate(program,
+                     schedule_from_saved(program, kept, reprise::RecomputedLifetime::one_backward))
+                .peak_bytes);
     }
   }
 }

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/program/explain.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +16,7 @@
 
 namespace {
 
-// Forward and backward of a chain as a recorder writes it, which does not say where it turns: every
+// Forward and backward of a chain as a recorder writes it, which has no loss operation: every
 // third value is ten times as large.
 reprise::Program recorded_chain(std::uint32_t length) {
   std::vector<reprise::Value> values{{.kind = reprise::ValueKind::constant, .bytes = 1}};
@@ -42,27 +42,30 @@ std::ptrdiff_t line_count(const std::string& text) { return std::ranges::count(t
 
 TEST_CASE("explain says when a value is made, dropped and made again") {
   const auto program = reprise_test::chain_program(2);
-  const reprise::KeepSet all(program.values().size(), 1);
-  const reprise::KeepSet none(program.values().size(), 0);
-  const auto kept = reprise::keep(program, all);
+  const reprise::SavedSet all(program.values().size(), 1);
+  const reprise::SavedSet none(program.values().size(), 0);
+  const auto kept = reprise::schedule_from_saved(program, all);
   CHECK(reprise::explain(program, kept, 1) ==
         "output 0 of node 0 (8 B, layer 0): made by forward of node 0, dropped after forward of "
         "node 1");
   CHECK(reprise::explain(program, kept, 2) ==
         "saved state of node 0 (4 B, layer 0): made by forward of node 0, dropped after backward "
         "of node 0; kept from forward to backward");
-  CHECK(reprise::explain(program, reprise::keep(program, none), 2) ==
+  CHECK(reprise::explain(program, reprise::schedule_from_saved(program, none), 2) ==
         "saved state of node 0 (4 B, layer 0): made by forward of node 0, dropped after forward "
         "of node 0, remade by forward of node 0, dropped after backward of node 0; recomputed 1 "
         "time");
-  CHECK(reprise::explain(program, reprise::keep(program, none, reprise::Remake::each_time), 2)
+  CHECK(reprise::explain(
+            program,
+            reprise::schedule_from_saved(program, none, reprise::RecomputedLifetime::one_backward),
+            2)
             .ends_with("; recomputed 2 times"));
 }
 
 TEST_CASE("explain names each value of a small plan that is kept or remade") {
   const auto program = reprise_test::chain_program(2);
-  reprise::KeepSet kept(program.values().size(), 1);
-  CHECK(reprise::explain(program, reprise::keep(program, kept)) ==
+  reprise::SavedSet kept(program.values().size(), 1);
+  CHECK(reprise::explain(program, reprise::schedule_from_saved(program, kept)) ==
         "Keeps 2 values (8 B) from forward to backward and remakes none.\n"
         "Kept:\n"
         "  4 B: saved state of node 0\n"
@@ -70,7 +73,8 @@ TEST_CASE("explain names each value of a small plan that is kept or remade") {
   kept[2] = 0;
   const std::vector<std::string> names{"relu", "tanh", "loss", "tanh'", "relu'"};
   CHECK(
-      reprise::explain(program, reprise::keep(program, kept), {.operation_names = names}) ==
+      reprise::explain(program, reprise::schedule_from_saved(program, kept),
+                       {.operation_names = names}) ==
       "Keeps 1 value (4 B) from forward to backward and remakes 2 values (12 B): 1 rerun, 16.67 % "
       "of all compute.\n"
       "Kept:\n"
@@ -82,15 +86,15 @@ TEST_CASE("explain names each value of a small plan that is kept or remade") {
 
 TEST_CASE("explain tells of the values of a large plan by kind and size, the largest first") {
   const auto program = reprise_test::chain_program(10'000);
-  reprise::KeepSet kept(program.values().size(), 0);
+  reprise::SavedSet kept(program.values().size(), 0);
   for (reprise::value_id v = 0; v < program.values().size(); v += 200) kept[v] = 1;
-  const std::string text = reprise::explain(program, reprise::keep(program, kept));
+  const std::string text = reprise::explain(program, reprise::schedule_from_saved(program, kept));
   CHECK(line_count(text) < 8);
   CHECK(text.find("Kept:\n  400 B: 100 saved states, 4 B each, in nodes 99 to 9999\n") !=
         std::string::npos);
 }
 
-TEST_CASE("explain needs neither layers nor a turn") {
+TEST_CASE("explain needs neither layers nor a loss") {
   const auto program = recorded_chain(3'000);
   const auto plan_with = [&](reprise::byte_count budget) {
     return reprise::MinCut{}({.program = program, .budget = budget}).schedule;
@@ -147,7 +151,7 @@ TEST_CASE("explain refuses names that are too few, and has a word for a program 
 
 TEST_CASE("what is not in the program, or has no meaning, is not explained") {
   const auto program = reprise_test::chain_program(4);
-  const auto schedule = keep(program, reprise::KeepSet(program.values().size(), 0));
+  const auto schedule = schedule_from_saved(program, reprise::SavedSet(program.values().size(), 0));
   CHECK_THROWS_WITH_AS(static_cast<void>(explain(program, schedule, 1'000'000)),
                        doctest::Contains("value 1000000 of a program of 14 cannot be explained"),
                        reprise::InvalidArgument);

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <reprise/program/json.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <string>
 
 #include "support/chain_program.hpp"
@@ -16,7 +16,7 @@ using reprise::schedule_from_json;
 using reprise::schedule_to_json;
 
 reprise::Schedule keep_none(const reprise::Program& program) {
-  return reprise::keep(program, reprise::KeepSet(program.values().size(), 0));
+  return reprise::schedule_from_saved(program, reprise::SavedSet(program.values().size(), 0));
 }
 
 }  // namespace

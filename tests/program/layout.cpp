@@ -22,8 +22,8 @@
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_schedule.hpp>
 #include <reprise/planner/store_all.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/layout.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <vector>
 
@@ -244,8 +244,8 @@ void check_arenas(const P& planner, reprise::PlanRequest request, std::mt19937_6
   try {
     static_cast<void>(plan_with(0));
   } catch (const reprise::BudgetInfeasible& refused) {
-    static_cast<void>(plan_with(refused.planner_bytes()));
-    static_cast<void>(plan_with((refused.planner_bytes() + most) / 2));
+    static_cast<void>(plan_with(refused.smallest_budget()));
+    static_cast<void>(plan_with((refused.smallest_budget() + most) / 2));
   }
 }
 
@@ -254,7 +254,7 @@ void check_arenas_of_all(const reprise::PlanRequest& request, std::mt19937_64& r
   check_arenas(reprise::LocalSearch{{.tries = 500, .threads = 1}}, request, random);
   check_arenas(reprise::Balanced{{.tries = 200}}, request, random);
   check_arenas(reprise::Online<reprise::DtrEqClass>{}, request, random);
-  if (!request.program.has_turn()) return;
+  if (!request.program.has_loss()) return;
   check_arenas(reprise::StoreAll{}, request, random);
   check_arenas(reprise::RecomputeAll{}, request, random);
   check_arenas(reprise::EveryNth{3}, request, random);
@@ -269,9 +269,10 @@ TEST_CASE("every byte that a run reads is as its maker left it, whoever planned"
     CAPTURE(seed);
     const Program program = seed % 3 == 0 ? reprise_test::random_recorded_program(random, 30)
                                           : reprise_test::random_program(seed);
-    const reprise::Remake remake =
-        seed % 2 == 0 ? reprise::Remake::once : reprise::Remake::each_time;
-    check_arenas_of_all({.program = program, .remake = remake}, random);
+    const reprise::RecomputedLifetime remake = seed % 2 == 0
+                                                   ? reprise::RecomputedLifetime::until_last_read
+                                                   : reprise::RecomputedLifetime::one_backward;
+    check_arenas_of_all({.program = program, .recomputed_lifetime = remake}, random);
   }
 }
 
@@ -335,7 +336,8 @@ TEST_CASE("nothing lies where something else is, on schedules of every kind") {
 
 TEST_CASE("each value that a run makes has a block, the second time too") {
   const Program program = reprise_test::chain_program(3);
-  const Schedule schedule = keep(program, reprise::KeepSet(program.values().size(), 0));
+  const Schedule schedule =
+      schedule_from_saved(program, reprise::SavedSet(program.values().size(), 0));
   const ArenaLayout laid = reprise::layout(program, schedule);
   for (std::uint32_t i = 0; i < schedule.actions.size(); ++i) {
     const reprise::Action& action = schedule.actions[i];
@@ -350,7 +352,7 @@ TEST_CASE("each value that a run makes has a block, the second time too") {
 
 TEST_CASE("what lives one after another lies in the same place") {
   const Program program = reprise_test::chain_program(40);
-  const Schedule all = keep(program, reprise::KeepSet(program.values().size(), 1));
+  const Schedule all = schedule_from_saved(program, reprise::SavedSet(program.values().size(), 1));
   const ArenaLayout laid = reprise::layout(program, all, {.alignment = 1, .tries = 1});
   CHECK(laid.high_water == laid.live_bytes);
 }
@@ -399,7 +401,8 @@ TEST_CASE("an alignment that is no power of 2 is refused, and nothing needs no a
 
 TEST_CASE("an alignment whose blocks pass 2^63 - 1 bytes is refused") {
   const Program program = reprise_test::chain_program(4);
-  const Schedule schedule = keep(program, reprise::KeepSet(program.values().size(), 1));
+  const Schedule schedule =
+      schedule_from_saved(program, reprise::SavedSet(program.values().size(), 1));
   for (const byte_count alignment : {byte_count{1} << 60U, byte_count{1} << 63U}) {
     CAPTURE(alignment);
     CHECK_THROWS_WITH_AS(
@@ -420,7 +423,8 @@ TEST_CASE("a schedule without meaning has no layout, and a search has an end") {
     CHECK_THROWS_AS(static_cast<void>(reprise::layout(program, Schedule{{action}})),
                     reprise::InvalidSchedule);
   }
-  const Schedule longer = keep(program, reprise::KeepSet(program.values().size(), 0));
+  const Schedule longer =
+      schedule_from_saved(program, reprise::SavedSet(program.values().size(), 0));
   CHECK_THROWS_AS(static_cast<void>(reprise::layout(reprise_test::chain_program(3), longer)),
                   reprise::InvalidSchedule);
   for (const double seconds :

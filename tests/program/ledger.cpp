@@ -44,7 +44,7 @@ TEST_CASE("an action without meaning is refused and changes nothing") {
   };
   refused(Action::run(1), "forward of node 1 reads what is absent: output 0 of node 0");
   refused(Action::drop(1), "drop of what is absent: output 0 of node 0");
-  refused(Action::drop(0), "drop of what is not ours: graph input 0");
+  refused(Action::drop(0), "drop of graph input 0, which may not be dropped");
   refused(Action::run(99), "run of operation 99, which is not in the program");
   refused(Action::drop(99), "drop of value 99, which is not in the program");
   refused({.kind = static_cast<reprise::ActionKind>(9)},
@@ -54,10 +54,10 @@ TEST_CASE("an action without meaning is refused and changes nothing") {
   refused(Action::run(0), "forward of node 0 would make nothing that is absent");
   ledger.apply(Action::run(1));
   ledger.apply(Action::run(2));
-  refused(Action::run(2), "the turn is not repeatable");
+  refused(Action::run(2), "the loss is not repeatable");
   ledger.apply(Action::run(3));
   ledger.apply(Action::run(4));
-  refused(Action::drop(7), "drop of what is not ours: gradient of graph input 0");
+  refused(Action::drop(7), "drop of gradient of graph input 0, which may not be dropped");
 }
 
 TEST_CASE("a view keeps its source's storage alive") {
@@ -66,7 +66,7 @@ TEST_CASE("a view keeps its source's storage alive") {
        {.kind = reprise::ValueKind::output, .node = 1, .bytes = 8, .view_of = 0}},
       {{.node = 0, .writes = {0}, .repeatable = true},
        {.node = 1, .reads = {0}, .writes = {1}, .repeatable = true},
-       {.kind = reprise::OperationKind::turn}},
+       {.kind = reprise::OperationKind::loss}},
       2, 1, true);
   Ledger ledger(program);
   ledger.apply(Action::run(0));

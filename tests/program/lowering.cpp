@@ -48,11 +48,11 @@ reprise::Profile profile() {
 
 }  // namespace
 
-TEST_CASE("a chain's program is its forwards, the turn and its backwards in reverse") {
+TEST_CASE("a chain's program is its forwards, the loss and its backwards in reverse") {
   const auto lowered = reprise::lower(consuming(), profile());
   const auto& program = lowered.program;
   REQUIRE(program.operations().size() == 7);
-  CHECK(program.turn() == 3);
+  CHECK(program.loss() == 3);
   CHECK(program.layer_count() == 3);
   CHECK(program.forward_cost() == 9);
   CHECK(program.operations()[1].consumes == std::vector{lowered.outputs[0][0]});

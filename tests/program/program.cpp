@@ -20,7 +20,7 @@ TEST_CASE("programs whose schedules differ in meaning differ in their fingerprin
     std::vector<reprise::Operation> operations(program.operations().begin(),
                                                program.operations().end());
     change(values, operations);
-    return reprise::Program(values, operations, program.turn(), 2, true).fingerprint();
+    return reprise::Program(values, operations, program.loss(), 2, true).fingerprint();
   };
   CHECK(changed([](auto&, auto&) {}) == program.fingerprint());
   CHECK(changed([](auto&, auto& o) { o[3].consumes = {5}; }) != program.fingerprint());
@@ -70,12 +70,12 @@ using reprise::ValueKind;
 struct Parts {
   std::vector<Value> values;
   std::vector<Operation> operations;
-  reprise::operation_id turn = Program::no_operation;
+  reprise::operation_id loss = Program::no_operation;
   std::size_t layers = 1;
   std::vector<reprise::value_id> results{};
 
   [[nodiscard]] Program program() const {
-    return {values, operations, turn, layers, true, results};
+    return {values, operations, loss, layers, true, results};
   }
 };
 
@@ -91,12 +91,12 @@ Parts recorded() {
           .results = {3}};
 }
 
-/// The parts of `chain_program(2)`: operations 0 and 1, the turn, 3 and 4; gradients 5, 6 and 7.
+/// The parts of `chain_program(2)`: operations 0 and 1, the loss, 3 and 4; gradients 5, 6 and 7.
 Parts chained() {
   const Program program = reprise_test::chain_program(2);
   return {.values = {program.values().begin(), program.values().end()},
           .operations = {program.operations().begin(), program.operations().end()},
-          .turn = program.turn(),
+          .loss = program.loss(),
           .layers = program.layer_count()};
 }
 
@@ -306,24 +306,24 @@ TEST_CASE("what is released is there, once, and nobody needs it afterwards") {
   });
 }
 
-TEST_CASE("a program has one turn, where it says, and backward after it") {
+TEST_CASE("a program has one loss, where it says, and backward after it") {
   check_refused(
-      chained(), [](Parts& p) { p.turn = 1; }, "operation 1 is not the program's turn");
+      chained(), [](Parts& p) { p.loss = 1; }, "operation 1 is not the program's loss");
   check_refused(
-      chained(), [](Parts& p) { p.turn = 5; }, "operation 5 is not the program's turn");
+      chained(), [](Parts& p) { p.loss = 5; }, "operation 5 is not the program's loss");
   check_refused(
-      chained(), [](Parts& p) { p.operations[3].kind = OperationKind::turn; },
-      "operation 3 is a turn, and so is operation 2");
+      chained(), [](Parts& p) { p.operations[3].kind = OperationKind::loss; },
+      "operation 3 is a loss, and so is operation 2");
   check_refused(
       chained(),
       [](Parts& p) {
-        p.turn = Program::no_operation;
-        p.operations[3].kind = OperationKind::turn;
+        p.loss = Program::no_operation;
+        p.operations[3].kind = OperationKind::loss;
       },
-      "operation 3 is a turn, and so is operation 2");
+      "operation 3 is a loss, and so is operation 2");
   check_refused(
       chained(), [](Parts& p) { p.operations[1].kind = OperationKind::backward; },
-      "backward of node 1, operation 1, comes before the turn, operation 2");
+      "backward of node 1, operation 1, comes before the loss, operation 2");
   check_taken(chained(), [](Parts& p) { p.operations[3].kind = OperationKind::forward; });
 }
 

@@ -1,16 +1,16 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Programs that were recorded operation by operation: constants that take bytes, no known turn, and
+// Programs that were recorded operation by operation: constants that take bytes, no known loss, and
 // results that must be there at the end.
 
 #include <doctest/doctest.h>
 
 #include <reprise/program/bounds.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <vector>
 
@@ -53,7 +53,7 @@ TEST_CASE("constants count from the start and are never dropped") {
 
 TEST_CASE("a recorded program ends with its results and nothing else") {
   const Program program = recorded();
-  CHECK_FALSE(program.has_turn());
+  CHECK_FALSE(program.has_loss());
   CHECK(program.forward_cost() == 12);
   Schedule schedule{.actions = {Action::run(0), Action::run(1), Action::run(2), Action::drop(1),
                                 Action::drop(2)}};
@@ -74,9 +74,10 @@ TEST_CASE("the bound counts constants, the widest operation and the results") {
   CHECK(lower_bound_bytes(recorded()) == 135);
 }
 
-TEST_CASE("a program without a turn has no forward pass that a set could survive") {
+TEST_CASE("a program without a loss has no forward pass that a set could survive") {
   const Program program = recorded();
-  CHECK_THROWS_AS(static_cast<void>(keep(program, reprise::KeepSet(program.values().size(), 1))),
+  CHECK_THROWS_AS(static_cast<void>(
+                      schedule_from_saved(program, reprise::SavedSet(program.values().size(), 1))),
                   reprise::InvalidArgument);
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 
 #include "support/chain_program.hpp"
@@ -19,9 +19,10 @@ using reprise_test::chain_program;
 TEST_CASE("store-all's peak of a chain") {
   const auto program = chain_program(3);
   const auto played = reprise::simulate(
-      program, reprise::keep(program, reprise::KeepSet(program.values().size(), 1)));
+      program,
+      reprise::schedule_from_saved(program, reprise::SavedSet(program.values().size(), 1)));
   CHECK(played.peak_bytes == 28);
-  CHECK(played.rest_bytes == 20);
+  CHECK(played.boundary_bytes == 20);
   CHECK(played.recomputed_cost == 0);
   CHECK(played.recomputes_per_layer == std::vector<std::uint32_t>{0, 0, 0});
 }
@@ -44,7 +45,7 @@ TEST_CASE("a schedule must run the whole program in its order and leave nothing"
   const reprise::Program free({{.bytes = 4}, {.node = 1, .bytes = 4}},
                               {{.node = 0, .writes = {0}},
                                {.node = 1, .writes = {1}},
-                               {.kind = reprise::OperationKind::turn}},
+                               {.kind = reprise::OperationKind::loss}},
                               2, 1, true);
   CHECK_THROWS_WITH_AS(static_cast<void>(reprise::simulate(
                            free, Schedule{{Action::run(1), Action::run(0), Action::run(2)}})),

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/core/philox.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/report/timeline.hpp>
 #include <vector>
@@ -66,13 +66,13 @@ TEST_CASE("peak and recomputation are those of the simulation") {
   for (std::uint32_t layers = 1; layers < 12; ++layers) {
     const Program program = reprise_test::chain_program(layers);
     const reprise::Philox random(reprise_test::seed(), layers);
-    reprise::KeepSet kept(program.values().size());
+    reprise::SavedSet kept(program.values().size());
     for (std::size_t i = 0; i < kept.size(); ++i) {
       kept[i] = static_cast<std::uint8_t>(random.bits(i) & 1U);
     }
     CAPTURE(reprise_test::seed());
     CAPTURE(layers);
-    const Schedule schedule = keep(program, kept);
+    const Schedule schedule = schedule_from_saved(program, kept);
     const reprise::Simulation played = simulate(program, schedule);
     reprise::byte_count peak = 0;
     double recomputed = 0;

@@ -104,7 +104,7 @@ TEST_CASE("gradients of gradients are refused, and the next step may begin") {
         CAPTURE(where);
         CAPTURE(in_rerun);
         Model<reprise::StoreAll> model(3, {}, {.passes_in_flight = 3});
-        model.scheduler.override_layer(1, LayerOverride::forced);
+        model.scheduler.override_layer(1, LayerOverride::must_recompute);
         auto& net = model.net;
         const Tensor expected = model.step(input);
         net.begin_step();
@@ -160,13 +160,13 @@ TEST_CASE("a pass has one backward, by the object that made it") {
   model.net.end_step();
 }
 
-TEST_CASE("a layer that is pinned is never recomputed, one that is forced always is") {
+TEST_CASE("a layer that must be saved is never recomputed, one that must be recomputed always is") {
   using Counts = std::vector<std::uint32_t>;
   Model<reprise::StoreAll> keeps(5);
   const Tensor expected = keeps.step(input);
   CHECK(keeps.report.recomputes_per_layer == Counts{0, 0, 0, 0, 0});
-  keeps.scheduler.override_layer(1, LayerOverride::forced);
-  keeps.scheduler.override_layer(3, LayerOverride::forced);
+  keeps.scheduler.override_layer(1, LayerOverride::must_recompute);
+  keeps.scheduler.override_layer(3, LayerOverride::must_recompute);
   CHECK(keeps.step(input) == expected);
   CHECK(keeps.report.recomputes_per_layer == Counts{0, 1, 0, 1, 0});
   CHECK(keeps.report.recomputed_cost == 2 * 3);
@@ -179,7 +179,7 @@ TEST_CASE("a layer that is pinned is never recomputed, one that is forced always
   CHECK(drops.step(input) == expected);
   const Counts without = drops.report.recomputes_per_layer;
   REQUIRE(without[2] == 1);
-  drops.scheduler.override_layer(2, LayerOverride::pinned);
+  drops.scheduler.override_layer(2, LayerOverride::must_save);
   CHECK(drops.step(input) == expected);
   CHECK(drops.report.recomputes_per_layer[2] == 0);
   CHECK(drops.report.recomputes_per_layer[1] == without[1]);
@@ -187,7 +187,7 @@ TEST_CASE("a layer that is pinned is never recomputed, one that is forced always
 
 TEST_CASE("an override of a layer that is not there is refused") {
   Model<reprise::StoreAll> model(5);
-  model.scheduler.override_layer(5, LayerOverride::pinned);
+  model.scheduler.override_layer(5, LayerOverride::must_save);
   CHECK_THROWS_AS(model.step(input), reprise::InvalidArgument);
 }
 
@@ -239,18 +239,18 @@ TEST_CASE("different objects are independent, on threads of their own") {
 
 TEST_CASE("verification is no part of the report, and leaves the planned pass's gradients") {
   Model<reprise::StoreAll> model(4);
-  model.scheduler.override_layer(1, LayerOverride::forced);
+  model.scheduler.override_layer(1, LayerOverride::must_recompute);
   model.net.begin_step();
-  const auto turn = [](std::span<const Tensor* const> outputs) {
+  const auto loss = [](std::span<const Tensor* const> outputs) {
     return std::vector<Tensor>{Tensor(outputs[0]->size(), 1.0F)};
   };
   model.net.verify_step(
-      turn, [] {}, input);
+      loss, [] {}, input);
   CHECK(model.net.report().recomputed_cost == 0);
   CHECK(model.net.report().forward_cost == 0);
   auto pass = model.net.forward(input);
   CHECK_THROWS_AS(model.net.verify_step(
-                      turn, [] {}, input),
+                      loss, [] {}, input),
                   reprise::InvalidState);
   model.net.backward(std::move(pass), Tensor(3, 1.0F));
   CHECK(model.net.report().recomputed_cost == 3);

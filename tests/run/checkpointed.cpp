@@ -61,7 +61,7 @@ TEST_CASE("random plans give store-all's gradients to the bit, and the ledger is
     const StepResult got = run_step_with(random_graph, KeepRandom{&random}, options);
     CHECK(got == expected);
     CHECK_MESSAGE(check.fault.empty(), check.fault);
-    CHECK(check.turns == 1);
+    CHECK(check.losses == 1);
     CHECK(memory.live == 0);
   }
   for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -83,8 +83,8 @@ TEST_CASE("an infeasible budget is refused with a budget that works and a bound 
       static_cast<void>(run_step_with(random_graph, threshold(), {.budget = 1, .seed = seed}));
       FAIL("a budget of one byte was accepted");
     } catch (const reprise::BudgetInfeasible& refused) {
-      smallest = refused.planner_bytes();
-      CHECK(refused.bound_bytes() <= smallest);
+      smallest = refused.smallest_budget();
+      CHECK(refused.lower_bound_bytes() <= smallest);
       CHECK(refused.budget_bytes() == 1);
     }
     const StepResult expected = run_step_with(random_graph, reprise::StoreAll{}, {.seed = seed});
@@ -250,8 +250,8 @@ struct Twice {
 
 struct KeepNothing {
   reprise::Plan operator()(const reprise::PlanRequest& request) const {
-    const reprise::KeepSet none(request.program.values().size(), 0);
-    return {.schedule = reprise::keep(request.program, none)};
+    const reprise::SavedSet none(request.program.values().size(), 0);
+    return {.schedule = reprise::schedule_from_saved(request.program, none)};
   }
 };
 

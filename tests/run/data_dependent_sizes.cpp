@@ -17,7 +17,7 @@
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
@@ -222,8 +222,8 @@ class Model {
 
 struct KeepNothing {
   reprise::Plan operator()(const reprise::PlanRequest& request) const {
-    const reprise::KeepSet none(request.program.values().size(), 0);
-    return {.schedule = reprise::keep(request.program, none)};
+    const reprise::SavedSet none(request.program.values().size(), 0);
+    return {.schedule = reprise::schedule_from_saved(request.program, none)};
   }
 };
 

@@ -39,7 +39,7 @@ struct KeepNothing {
   reprise::Plan operator()(const reprise::PlanRequest& request) const {
     const reprise::LayerValues layers(request.program);
     reprise::CandidateSearch search(request, layers, "nothing");
-    search.consider(reprise::KeepSet(request.program.values().size(), 0));
+    search.consider(reprise::SavedSet(request.program.values().size(), 0));
     return search.take();
   }
 };
@@ -263,7 +263,7 @@ TEST_CASE("k passes in flight need the peak of one and what the others hold at r
     for (std::size_t k = 1; k <= 5; ++k) {
       for (const bool first_in_first_out : {true, false}) {
         CAPTURE(k);
-        const reprise::byte_count bound = one.peak_bytes + (k - 1) * one.rest_bytes;
+        const reprise::byte_count bound = one.peak_bytes + (k - 1) * one.boundary_bytes;
         std::uint64_t most = 0;
         Net<P> net(graph, planner,
                    {.budget = bound,
@@ -271,14 +271,14 @@ TEST_CASE("k passes in flight need the peak of one and what the others hold at r
                     .observer = [&](const reprise::ActionEvent& event) {
                       if (event.moment == reprise::ActionEvent::Moment::before) {
                         memory.peak = memory.live;
-                      } else if (!(event.action == reprise::Action::run(program.turn()))) {
+                      } else if (!(event.action == reprise::Action::run(program.loss()))) {
                         most = std::max(most, memory.peak - bytes);
                       }
                     }});
         std::vector<decltype(net->forward(x))> passes;
         for (std::size_t i = 0; i < k; ++i) {
           passes.push_back(net->forward(x));
-          CHECK(net->live_bytes() == (i + 1) * one.rest_bytes);
+          CHECK(net->live_bytes() == (i + 1) * one.boundary_bytes);
           CHECK(memory.live - bytes == net->live_bytes());
         }
         if (!first_in_first_out) std::ranges::reverse(passes);
@@ -291,7 +291,7 @@ TEST_CASE("k passes in flight need the peak of one and what the others hold at r
       if (k == 1) continue;
       Net<P> tight(
           graph, planner,
-          {.budget = one.peak_bytes + (k - 1) * one.rest_bytes - 1, .passes_in_flight = k});
+          {.budget = one.peak_bytes + (k - 1) * one.boundary_bytes - 1, .passes_in_flight = k});
       CHECK_THROWS_AS(static_cast<void>(tight->forward(x)), reprise::BudgetInfeasible);
     }
   };

@@ -161,7 +161,7 @@ TEST_CASE("a node that must never run again does not, under any planner, and no 
   CHECK(recomputed > 100);
 }
 
-TEST_CASE("a layer that must never run again cannot be forced, and is no link of a chain") {
+TEST_CASE("a layer that must never run again cannot be asked to, and is no link of a chain") {
   int forwards = 0;
   reprise::Graph<Tensor> graph;
   const reprise::Source x = graph.input();
@@ -169,12 +169,13 @@ TEST_CASE("a layer that must never run again cannot be forced, and is no link of
   graph.output(graph.add(Square<false>{.forwards = &forwards}, y));
   const Tensor input(2, 1.0F);
   reprise::CheckpointScheduler keeps{reprise::StoreAll{}};
-  keeps.override_layer(1, reprise::LayerOverride::forced);
+  keeps.override_layer(1, reprise::LayerOverride::must_recompute);
   reprise::Checkpointed net{graph, keeps};
   net.begin_step();
-  CHECK_THROWS_WITH_AS(static_cast<void>(net.forward(input)),
-                       "layer 1 is forced, and the forward of node 1 in it cannot run again",
-                       reprise::InvalidArgument);
+  CHECK_THROWS_WITH_AS(
+      static_cast<void>(net.forward(input)),
+      "layer 1 must be recomputed, and the forward of node 1 in it cannot run again",
+      reprise::InvalidArgument);
   CHECK(net.live_bytes() == 0);
   reprise::CheckpointScheduler chain{reprise::OptimalChain{}};
   reprise::Checkpointed of_chain{graph, chain};

@@ -161,9 +161,9 @@ struct Model {
 };
 
 /// What is live is never more than the ledger says, in actions and between them.
-reprise::ActionObserver checking(CountingMemory& memory, reprise::operation_id turn) {
-  return [&memory, turn, during = std::uint64_t{0}](const reprise::ActionEvent& event) mutable {
-    if (event.action.kind == reprise::ActionKind::run && event.action.index == turn) return;
+reprise::ActionObserver checking(CountingMemory& memory, reprise::operation_id loss) {
+  return [&memory, loss, during = std::uint64_t{0}](const reprise::ActionEvent& event) mutable {
+    if (event.action.kind == reprise::ActionKind::run && event.action.index == loss) return;
     const std::uint64_t inputs = 2 * width * sizeof(float);
     if (event.moment == reprise::ActionEvent::Moment::before) {
       during = event.during_bytes;

@@ -149,11 +149,11 @@ struct Model {
   }
 };
 
-/// Holds the ledger against the allocator after each action but the turn, whose gradient is the
+/// Holds the ledger against the allocator after each action but the loss, whose gradient is the
 /// engine's until then.
-reprise::ActionObserver checking(CountingMemory& memory, reprise::operation_id turn) {
-  return [&memory, turn, during = std::uint64_t{0}](const reprise::ActionEvent& event) mutable {
-    if (event.action.kind == reprise::ActionKind::run && event.action.index == turn) return;
+reprise::ActionObserver checking(CountingMemory& memory, reprise::operation_id loss) {
+  return [&memory, loss, during = std::uint64_t{0}](const reprise::ActionEvent& event) mutable {
+    if (event.action.kind == reprise::ActionKind::run && event.action.index == loss) return;
     const std::uint64_t outside = width * sizeof(float);
     if (event.moment == reprise::ActionEvent::Moment::before) {
       during = event.during_bytes;
@@ -177,7 +177,8 @@ Result step(Model& model, const std::vector<std::size_t>& forced = {},
   for (Layer& layer : model.layers) layer.gradient.assign(width, 0.0F);
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
-  for (const std::size_t layer : forced) scheduler.override_layer(layer, LayerOverride::forced);
+  for (const std::size_t layer : forced)
+    scheduler.override_layer(layer, LayerOverride::must_recompute);
   reprise::Checkpointed net{model.graph, tracker, scheduler, std::move(options)};
   const Tensor x = filled(model.memory, 0.3F);
   net.begin_step();
@@ -227,12 +228,12 @@ TEST_CASE("a node may save nothing where its saved state will be made again") {
 TEST_CASE("a rerun for saved state alone makes no output, and the ledger counts none") {
   Model model(4);
   const Result expected = step(model);
-  const auto turn = static_cast<reprise::operation_id>(model.layers.size());
+  const auto loss = static_cast<reprise::operation_id>(model.layers.size());
   std::vector<bool> skipped;
   model.layers[1].hook = [&](const PassContext& pass, const char*) {
     skipped.push_back(pass.may_skip_output());
   };
-  const Result got = step(model, {1}, {.observer = checking(model.memory, turn)});
+  const Result got = step(model, {1}, {.observer = checking(model.memory, loss)});
   CHECK(got.gradients == expected.gradients);
   CHECK(skipped == std::vector<bool>{false, false, true, false});
 
@@ -255,8 +256,8 @@ TEST_CASE("a frozen node makes no parameter gradient and may save less") {
       wants.push_back(pass.wants_parameter_gradients());
     };
   }
-  const auto turn = static_cast<reprise::operation_id>(model.layers.size());
-  const Result got = step(model, {1, 2}, {.observer = checking(model.memory, turn)});
+  const auto loss = static_cast<reprise::operation_id>(model.layers.size());
+  const Result got = step(model, {1, 2}, {.observer = checking(model.memory, loss)});
   // Layers 2 and 3 in the profile, in forward and in backward; 2 once more, in its rerun.
   CHECK(wants == std::vector<bool>{false, true, false, true, true, false, false});
   std::vector<float> without = expected.gradients;
@@ -279,11 +280,11 @@ TEST_CASE("backward ends where no parameter and no wanted input lies before") {
   model.layers[2].hook = [&](const PassContext& pass, const char* call) {
     if (call == std::string("backward")) input_wanted.push_back(pass.wants_input_gradient(0));
   };
-  const auto turn = static_cast<reprise::operation_id>(model.layers.size());
+  const auto loss = static_cast<reprise::operation_id>(model.layers.size());
   const Result with = step(model);
   CHECK(backwards_of_frozen == 1);
   const Result without =
-      step(model, {2}, {.input_gradients = false, .observer = checking(model.memory, turn)});
+      step(model, {2}, {.input_gradients = false, .observer = checking(model.memory, loss)});
   CHECK(backwards_of_frozen == 1);
   CHECK(input_wanted == std::vector<bool>{true, false});
   CHECK(std::equal(without.gradients.begin(), without.gradients.end(), with.gradients.begin()));
@@ -379,7 +380,7 @@ struct KeepNothing {
   reprise::Plan operator()(const reprise::PlanRequest& request) const {
     const reprise::LayerValues layers(request.program);
     reprise::CandidateSearch search(request, layers, "nothing");
-    search.consider(reprise::KeepSet(request.program.values().size(), 0));
+    search.consider(reprise::SavedSet(request.program.values().size(), 0));
     return search.take();
   }
 };

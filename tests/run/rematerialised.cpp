@@ -74,7 +74,7 @@ reprise::Program program_of(RandomGraph& random_graph) {
 struct Watch {
   reprise_test::CountingMemory& memory;
   std::uint64_t outside;  // the graph's input, which the engine holds
-  std::size_t turn;
+  std::size_t loss;
   bool counts_missing_gradients;  // then the store may say more than there is
   std::vector<OnlineEvent> events{};
   std::uint64_t held = 0;
@@ -89,10 +89,10 @@ struct Watch {
   }
   void operator()(const OnlineEvent& event) {
     events.push_back(event);
-    const bool is_turn = event.kind == OnlineEvent::Kind::run && event.index == turn;
+    const bool is_loss = event.kind == OnlineEvent::Kind::run && event.index == loss;
     most = std::max(most, memory.peak - outside);
-    // The turn makes room for gradients that the engine has not made yet.
-    if (!is_turn) {
+    // The loss makes room for gradients that the engine has not made yet.
+    if (!is_loss) {
       note("after", memory.live - outside, event.live_bytes);
       note("inside", memory.peak - outside, std::max(held, event.during_bytes));
     }
@@ -132,7 +132,7 @@ void check_case(std::mt19937& random, std::uint64_t seed, std::array<std::size_t
 
   auto& memory = random_graph.world->memory;
   const bool misses_gradients = random_graph.is(reprise_test::Family::none);
-  Watch watch{memory, random_graph.width * sizeof(double), program.turn(), misses_gradients};
+  Watch watch{memory, random_graph.width * sizeof(double), program.loss(), misses_gradients};
   reprise::Rematerialised net{
       random_graph.graph, Policy{},
       reprise::RematerialisedOptions{.budget = budget,

@@ -62,12 +62,12 @@ struct KeepCostly {
   reprise::Plan operator()(const reprise::PlanRequest& request) const {
     const reprise::Program& program = request.program;
     std::vector<double> costs;
-    for (std::size_t op = 0; op < program.turn(); ++op) {
+    for (std::size_t op = 0; op < program.loss(); ++op) {
       costs.push_back(program.operations()[op].cost);
     }
     std::vector<double> sorted = costs;
     std::ranges::sort(sorted);
-    reprise::KeepSet set(program.values().size(), 0);
+    reprise::SavedSet set(program.values().size(), 0);
     for (reprise::value_id v = 0; v < set.size(); ++v) {
       const bool is_saved = program.values()[v].kind == reprise::ValueKind::saved;
       set[v] = !is_saved || costs[program.layer(v)] > sorted[sorted.size() / 2] ? 1 : 0;

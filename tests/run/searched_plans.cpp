@@ -31,7 +31,7 @@ TEST_CASE("gradients are those of keeping everything, at every budget that is me
       try {
         static_cast<void>(run_step_with(random_graph, planner, {.budget = 1, .seed = seed}));
       } catch (const reprise::BudgetInfeasible& refused) {
-        return refused.planner_bytes();
+        return refused.smallest_budget();
       }
       FAIL("a budget of one byte was accepted");
       return std::uint64_t{0};

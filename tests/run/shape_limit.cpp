@@ -255,7 +255,7 @@ TEST_CASE("a thousand lengths leave no more on the heap than two hundred") {
     const std::int64_t grown = growth([&](std::size_t first, std::size_t last) {
       for (std::size_t length = first; length < last; ++length) {
         if (changes_overrides && length % 50 == 0) {
-          scheduler.override_layer(length % 3, reprise::LayerOverride::forced);
+          scheduler.override_layer(length % 3, reprise::LayerOverride::must_recompute);
         }
         train(net, length);
       }

@@ -81,20 +81,20 @@ struct Negate {
 Tensor make_turn_gradient() { return {1.0F}; }
 
 /// One verified step of a graph under a plan.
-template <class G, class P, class Turn>
-StepVerification verify(G& graph, P planner, Turn turn, reprise::CheckpointedOptions options = {}) {
+template <class G, class P, class Loss>
+StepVerification verify(G& graph, P planner, Loss loss, reprise::CheckpointedOptions options = {}) {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
   reprise::Checkpointed net{graph, tracker, scheduler, std::move(options)};
   net.begin_step();
   const Tensor x{1.0F};
   return net.verify_step(
-      turn, [] {}, x);
+      loss, [] {}, x);
 }
 template <class G, class P>
 StepVerification verify(G& graph, P planner, reprise::CheckpointedOptions options = {}) {
-  const auto turn = [](auto&&) { return std::vector<Tensor>{make_turn_gradient()}; };
-  return verify(graph, std::move(planner), turn, std::move(options));
+  const auto loss = [](auto&&) { return std::vector<Tensor>{make_turn_gradient()}; };
+  return verify(graph, std::move(planner), loss, std::move(options));
 }
 
 template <class E, class F>
@@ -289,7 +289,7 @@ TEST_CASE("a generator of the engine's own is no false alarm, and moves as in on
                                         .guards_profiling = guards,
                                         .draws_in_backward = in_backward});
         auto graph = reprise::chain(nodes);
-        const auto turn = [&](auto&&) {
+        const auto loss = [&](auto&&) {
           return std::vector<Tensor>{{in_turn ? static_cast<float>(nodes[0].draw()) : 1.0F}};
         };
         const auto after_one_pass = [&](auto planner) {
@@ -300,16 +300,16 @@ TEST_CASE("a generator of the engine's own is no false alarm, and moves as in on
           net.begin_step();
           const Tensor x{1.0F};
           auto pass = net.forward(x);
-          net.backward(std::move(pass), turn(0)[0]);
+          net.backward(std::move(pass), loss(0)[0]);
           return generator.random;
         };
         const std::minstd_rand expected = after_one_pass(reprise::StoreAll{});
         CHECK(after_one_pass(reprise::RecomputeAll{}) == expected);
         generator = {};
-        CHECK_NOTHROW(verify(graph, reprise::RecomputeAll{}, turn));
+        CHECK_NOTHROW(verify(graph, reprise::RecomputeAll{}, loss));
         CHECK(generator.random == expected);
         generator = {};
-        CHECK_NOTHROW(verify(graph, reprise::StoreAll{}, turn));
+        CHECK_NOTHROW(verify(graph, reprise::StoreAll{}, loss));
         CHECK(generator.random == expected);
 
         generator = {};
@@ -317,7 +317,7 @@ TEST_CASE("a generator of the engine's own is no false alarm, and moves as in on
         net.begin_step();
         const Tensor x{1.0F};
         CHECK_NOTHROW(net.verify_step(
-            turn, [] {}, x));
+            loss, [] {}, x));
         CHECK(generator.random == expected);
       }
     }

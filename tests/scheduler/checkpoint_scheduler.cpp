@@ -114,11 +114,11 @@ TEST_CASE("an override holds from the next step's plans on") {
   CheckpointScheduler scheduler{reprise::StoreAll{}};
   scheduler.begin_step({}, 0);
   CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 0);
-  scheduler.override_layer(0, reprise::LayerOverride::forced);
+  scheduler.override_layer(0, reprise::LayerOverride::must_recompute);
   CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 0);
   scheduler.begin_step({}, 1);
   CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 1);
-  scheduler.override_layer(2, reprise::LayerOverride::pinned);
+  scheduler.override_layer(2, reprise::LayerOverride::must_save);
   scheduler.begin_step({}, 2);
   CHECK_THROWS_AS(static_cast<void>(scheduler.plan(1, program, unlimited_bytes)),
                   reprise::InvalidArgument);
@@ -147,7 +147,7 @@ TEST_CASE("statistics are wanted where a plan is due, and until there are some")
   scheduler.begin_step(statistics, 1);
   CHECK_FALSE(scheduler.wants_statistics(2));
   CHECK(scheduler.wants_statistics(3));
-  scheduler.override_layer(0, reprise::LayerOverride::forced);
+  scheduler.override_layer(0, reprise::LayerOverride::must_recompute);
   CHECK(scheduler.wants_statistics(2));
   scheduler.freeze();
   CHECK_FALSE(scheduler.wants_statistics(3));
@@ -163,7 +163,7 @@ TEST_CASE("a planner that ignores statistics is asked once, until an override ch
   };
   const auto first = plan_at(0);
   for (std::uint64_t step = 1; step < 5; ++step) CHECK(plan_at(step) == first);
-  scheduler.override_layer(0, reprise::LayerOverride::forced);
+  scheduler.override_layer(0, reprise::LayerOverride::must_recompute);
   CHECK(scheduler.plan(1, program, unlimited_bytes) == first);
   CHECK(plan_at(5)->recomputed_cost == 1);
   CHECK(scheduler.plans_made() == 2);
@@ -181,10 +181,10 @@ TEST_CASE("a scheduler that was loaded makes the plans of one that went on") {
       auto before = with_hysteresis(cadence);
       auto after = with_hysteresis(cadence);
       const auto play = [&](auto& scheduler, std::uint64_t step) {
-        if (step == 9) scheduler.override_layer(3, reprise::LayerOverride::forced);
+        if (step == 9) scheduler.override_layer(3, reprise::LayerOverride::must_recompute);
         scheduler.begin_step(walk(step, layers), step);
         const auto plan = scheduler.plan(1, program, unlimited_bytes);
-        if (step == 13) scheduler.override_layer(4, reprise::LayerOverride::pinned);
+        if (step == 13) scheduler.override_layer(4, reprise::LayerOverride::must_save);
         return plan->schedule;
       };
       for (std::uint64_t step = 0; step < steps; ++step) {
@@ -222,7 +222,7 @@ TEST_CASE("the planner's own state decides, so it is part of the saved one") {
 TEST_CASE("scheduler state that is truncated, damaged or of another planner is refused") {
   const auto program = reprise_test::chain_program(7);
   auto source = with_hysteresis(3);
-  source.override_layer(5, reprise::LayerOverride::pinned);
+  source.override_layer(5, reprise::LayerOverride::must_save);
   source.begin_step(walk(4, 7), 4);
   static_cast<void>(source.plan(1, program, unlimited_bytes));
   const std::string good = saved(source);
@@ -263,7 +263,7 @@ TEST_CASE("frozen plans stay as they are, at their address, whatever comes") {
   const reprise::Schedule as_frozen = one->schedule;
   scheduler.freeze();
   CHECK(scheduler.is_frozen());
-  scheduler.override_layer(3, reprise::LayerOverride::forced);
+  scheduler.override_layer(3, reprise::LayerOverride::must_recompute);
   for (std::uint64_t step = 2; step < 12; ++step) {
     scheduler.begin_step(walk(step, 7), step);
     CHECK(scheduler.plan(1, program, unlimited_bytes) == one);
@@ -307,7 +307,7 @@ TEST_CASE("an override inside a step leaves new shapes of that step alone") {
   const auto program = reprise_test::chain_program(2);
   CheckpointScheduler scheduler{reprise::StoreAll{}};
   scheduler.begin_step({}, 0);
-  scheduler.override_layer(0, reprise::LayerOverride::forced);
+  scheduler.override_layer(0, reprise::LayerOverride::must_recompute);
   CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 0);
   scheduler.begin_step({}, 1);
   CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 1);
@@ -375,7 +375,7 @@ TEST_CASE("a layer that no model has cannot be overridden, nor by what is no ove
   for (const std::size_t layer :
        {std::size_t{1} << 24U, std::size_t{1} << 40U, std::numeric_limits<std::size_t>::max()}) {
     CAPTURE(layer);
-    CHECK_THROWS_WITH_AS(scheduler.override_layer(layer, reprise::LayerOverride::forced),
+    CHECK_THROWS_WITH_AS(scheduler.override_layer(layer, reprise::LayerOverride::must_recompute),
                          doctest::Contains("of 16777216 at most"), reprise::InvalidArgument);
   }
   CHECK_THROWS_WITH_AS(scheduler.override_layer(0, static_cast<reprise::LayerOverride>(77)),

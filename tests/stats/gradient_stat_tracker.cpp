@@ -462,7 +462,7 @@ TEST_CASE_TEMPLATE_DEFINE("a loss scale comes from one place", B, one_place) {
   vector_for<B, float> loss_scale(1, 512.0F);
   auto tracker = make_tracker<B>(model, Ema{}, EverySteps{.steps = 2});
   CHECK_THROWS_WITH_AS(tracker.read_loss_scale_from(nullptr),
-                       "DeferredScale: the pointer to the loss scale is null", InvalidArgument);
+                       "DeviceLossScale: the pointer to the loss scale is null", InvalidArgument);
   tracker.end_step({.loss_scale = 512});  // as nothing was registered
   tracker.read_loss_scale_from(loss_scale.data());
   CHECK_THROWS_AS(tracker.read_loss_scale_from(nullptr), InvalidArgument);

@@ -12,7 +12,7 @@
 #include <reprise/eviction/neighbourhood.hpp>
 #include <reprise/store/eviction_pool.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/no_payload.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <reprise/store/store_event.hpp>
 #include <reprise/store/store_records.hpp>
 #include <string>
@@ -46,8 +46,8 @@ struct Present {
     pool.ensure_room(bytes, 0, [] { return std::string("a test"); });
   }
 
-  reprise::storing::StoreRecords<reprise::NoPayload> records{reprise::Neighbourhood::none, false};
-  reprise::storing::EvictionPool<reprise::NoPayload, Policy> pool;
+  reprise::storing::StoreRecords<reprise::SizesOnly> records{reprise::Neighbourhood::none, false};
+  reprise::storing::EvictionPool<reprise::SizesOnly, Policy> pool;
   std::vector<std::uint64_t> dropped{};
 };
 

@@ -19,7 +19,7 @@
 namespace {
 
 using reprise::byte_count;
-using Store = reprise::OperationStore<reprise::NoPayload, reprise::Lru>;
+using Store = reprise::OperationStore<reprise::SizesOnly, reprise::Lru>;
 using Function = Store::Function;
 
 struct World {

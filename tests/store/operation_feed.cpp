@@ -123,7 +123,7 @@ TEST_CASE("a cost that a whole number does not hold is refused with its operatio
     const reprise::Program program({{.node = 0, .bytes = 4}},
                                    {{.node = 0, .writes = {0}, .cost = cost, .repeatable = true}},
                                    reprise::Program::no_operation, 1, is_flops, {0});
-    reprise::OperationFeed<reprise::NoPayload, reprise::Lru> feed(
+    reprise::OperationFeed<reprise::SizesOnly, reprise::Lru> feed(
         program, std::make_shared<reprise::MemoryAccount>(), reprise::Lru{});
     feed.run(0);
   };

@@ -5,9 +5,9 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/neighbourhood.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/operation_output.hpp>
 #include <reprise/store/operation_request.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <reprise/store/store_records.hpp>
 #include <string>
 #include <vector>
@@ -16,8 +16,8 @@ namespace {
 
 using reprise::OperationOutput;
 using reprise::storing::value_number;
-using Records = reprise::storing::StoreRecords<reprise::NoPayload>;
-using Request = reprise::storing::OperationRequest<reprise::NoPayload>;
+using Records = reprise::storing::StoreRecords<reprise::SizesOnly>;
+using Request = reprise::storing::OperationRequest<reprise::SizesOnly>;
 
 std::string refusal(const Request& request, const Records& records) {
   try {

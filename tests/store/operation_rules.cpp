@@ -415,7 +415,7 @@ TEST_CASE("a value that was changed in place is not made again as if it had not 
 }
 
 TEST_CASE("sums of bytes and of costs do not wrap") {
-  using Sizes = reprise::OperationStore<reprise::NoPayload, reprise::Lru>;
+  using Sizes = reprise::OperationStore<reprise::SizesOnly, reprise::Lru>;
   constexpr reprise::byte_count huge = reprise::unlimited_bytes - 10;
   Sizes store(reprise::unlimited_bytes);
   CHECK_THROWS_AS(static_cast<void>(store.run({.outputs = {{.bytes = huge}, {.bytes = 11}}})),

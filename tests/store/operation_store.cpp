@@ -52,7 +52,7 @@ template <class Policy>
 class Engine {
  public:
   using Store = reprise::OperationStore<Tensor, Policy>;
-  using Sizes = reprise::OperationStore<reprise::NoPayload, Policy>;
+  using Sizes = reprise::OperationStore<reprise::SizesOnly, Policy>;
   using Compute =
       std::function<void(std::span<Tensor* const>, std::span<Tensor>, const reprise::PassContext&)>;
 

@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <reprise/core/error.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/remat_stack.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <reprise/store/store_records.hpp>
 #include <stdexcept>
 #include <vector>
@@ -14,7 +14,7 @@
 namespace {
 
 using reprise::storing::value_number;
-using Parts = reprise_test::StoreParts<reprise::NoPayload>;
+using Parts = reprise_test::StoreParts<reprise::SizesOnly>;
 
 }  // namespace
 

@@ -5,12 +5,12 @@
 #include <memory>
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/lru.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/remat_store.hpp>
 #include <reprise/store/scheduled.hpp>
+#include <reprise/store/sizes_only.hpp>
 
 #include "support/chain_program.hpp"
 
@@ -23,7 +23,7 @@ using SharedStore = reprise::RematStore<std::shared_ptr<int>>;
 
 template <class Policy>
 concept PolicyOfRematStore = requires {
-  typename reprise::RematStore<reprise::NoPayload, Policy>;
+  typename reprise::RematStore<reprise::SizesOnly, Policy>;
 };
 static_assert(PolicyOfRematStore<reprise::Scheduled>);
 static_assert(!PolicyOfRematStore<reprise::Lru>, "it would never be asked");
@@ -37,7 +37,8 @@ void play(auto& store, const Action& action) {
 
 TEST_CASE("a store without payloads plays a schedule as the simulation does") {
   const auto program = chain_program(3);
-  const auto schedule = reprise::keep(program, reprise::KeepSet(program.values().size(), 0));
+  const auto schedule =
+      reprise::schedule_from_saved(program, reprise::SavedSet(program.values().size(), 0));
   const auto account = std::make_shared<MemoryAccount>();
   reprise::RematStore<> store(program, account);
   for (const Action& action : schedule.actions) {

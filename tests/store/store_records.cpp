@@ -4,7 +4,7 @@
 
 #include <memory>
 #include <reprise/eviction/neighbourhood.hpp>
-#include <reprise/store/no_payload.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <reprise/store/store_records.hpp>
 #include <vector>
 
@@ -14,7 +14,7 @@ namespace {
 
 using reprise::Neighbourhood;
 using reprise::storing::no_number;
-using Records = reprise::storing::StoreRecords<reprise::NoPayload>;
+using Records = reprise::storing::StoreRecords<reprise::SizesOnly>;
 
 }  // namespace
 

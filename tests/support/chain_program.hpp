@@ -31,7 +31,7 @@ inline reprise::Program chain_program(std::uint32_t layers, bool can_skip_output
   }
   auto gradient = static_cast<reprise::value_id>(values.size());
   values.push_back({.kind = reprise::ValueKind::gradient, .node = layers - 1, .bytes = 8});
-  operations.push_back({.kind = reprise::OperationKind::turn,
+  operations.push_back({.kind = reprise::OperationKind::loss,
                         .layer = layers - 1,
                         .reads = {2 * layers - 1},
                         .writes = {gradient}});

@@ -21,8 +21,8 @@
 #include <reprise/eviction/neighbourhood.hpp>
 #include <reprise/eviction/score.hpp>
 #include <reprise/eviction/storage_graph.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/operation_store.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <reprise/store/store_event.hpp>
 #include <string>
 #include <tuple>
@@ -162,7 +162,7 @@ class EvictingRun {
   [[nodiscard]] bool lets_go() const { return store_.live_bytes() == 0; }
 
  private:
-  using Store = reprise::OperationStore<reprise::NoPayload, P>;
+  using Store = reprise::OperationStore<reprise::SizesOnly, P>;
   static constexpr reprise::byte_count budget = 40;
 
   void step() {

@@ -15,11 +15,12 @@ struct KeepRandom {
   std::mt19937* random;
 
   reprise::Plan operator()(const reprise::PlanRequest& request) const {
-    reprise::KeepSet set(request.program.values().size());
+    reprise::SavedSet set(request.program.values().size());
     const auto share = (*random)() % 5;
     for (auto& flag : set) flag = (*random)() % 4 < share ? 1 : 0;
     reprise::PlanRequest other = request;
-    other.remake = (*random)() % 2 == 0 ? reprise::Remake::once : reprise::Remake::each_time;
+    other.recomputed_lifetime = (*random)() % 2 == 0 ? reprise::RecomputedLifetime::until_last_read
+                                                     : reprise::RecomputedLifetime::one_backward;
     const reprise::LayerValues layers(request.program);
     reprise::CandidateSearch search(other, layers, "random");
     search.consider(set);

@@ -18,23 +18,23 @@ namespace reprise_test {
 struct LedgerCheck {
   CountingMemory& memory;
   std::uint64_t outside;  // the graph's input, which the engine holds
-  std::size_t turn;       // the operation's number
+  std::size_t loss;       // the operation's number
   std::uint64_t during = 0;
-  std::size_t turns = 0;
+  std::size_t losses = 0;
   bool counts_missing_gradients = false;  // then the ledger may say more than there is
   std::string fault{};
 
   void operator()(const reprise::ActionEvent& event) {
-    const bool is_turn =
-        event.action.kind == reprise::ActionKind::run && event.action.index == turn;
+    const bool is_loss =
+        event.action.kind == reprise::ActionKind::run && event.action.index == loss;
     if (event.moment == reprise::ActionEvent::Moment::before) {
       during = event.during_bytes;
-      // The turn runs in the engine: when the library hears of it, it has made its gradients, and
+      // The loss runs in the engine: when the library hears of it, it has made its gradients, and
       // the peak has been counted since it began (see `run_backward`).
-      note(event, "before", memory.live, is_turn ? during : event.live_bytes);
-      if (!is_turn) memory.peak = memory.live;
+      note(event, "before", memory.live, is_loss ? during : event.live_bytes);
+      if (!is_loss) memory.peak = memory.live;
     } else {
-      turns += is_turn ? 1 : 0;
+      losses += is_loss ? 1 : 0;
       note(event, "after", memory.live, event.live_bytes);
       note(event, "inside", memory.peak, std::max(during, event.live_bytes));
     }

@@ -30,13 +30,13 @@ inline bool is_recomputed(const reprise::Program& program, const reprise::Schedu
 /// Holds a plan to the request it was made for.
 inline void check_plan(const reprise::PlanRequest& request, const reprise::Plan& plan) {
   const reprise::Simulation played = reprise::simulate(request.program, plan.schedule);
-  CHECK(plan.peak_bytes ==
-        reprise::peak_in_flight(played.peak_bytes, played.rest_bytes, request.passes_in_flight));
-  CHECK(plan.rest_bytes == played.rest_bytes);
+  CHECK(plan.peak_bytes == reprise::peak_in_flight(played.peak_bytes, played.boundary_bytes,
+                                                   request.passes_in_flight));
+  CHECK(plan.boundary_bytes == played.boundary_bytes);
   CHECK(plan.recomputed_cost == played.recomputed_cost);
   CHECK(plan.peak_bytes <= request.budget);
-  CHECK(plan.bound_bytes == reprise::lower_bound_bytes(request.program));
-  CHECK(plan.bound_bytes <= plan.peak_bytes);
+  CHECK(plan.lower_bound_bytes == reprise::lower_bound_bytes(request.program));
+  CHECK(plan.lower_bound_bytes <= plan.peak_bytes);
 }
 
 /// Holds a planner to the concept's semantics on one program.
@@ -58,9 +58,9 @@ void check_planner_on(const P& planner, reprise::PlanRequest request) {
     static_cast<void>(plan_with(0));
     FAIL("a budget of no byte was accepted");
   } catch (const reprise::BudgetInfeasible& refused) {
-    smallest = refused.planner_bytes();
+    smallest = refused.smallest_budget();
     CHECK(refused.budget_bytes() == 0);
-    CHECK(refused.bound_bytes() <= smallest);
+    CHECK(refused.lower_bound_bytes() <= smallest);
   }
   CHECK_THROWS_AS(static_cast<void>(plan_with(smallest - 1)), reprise::BudgetInfeasible);
   double cost = std::numeric_limits<double>::infinity();
@@ -75,7 +75,8 @@ void check_planner_on(const P& planner, reprise::PlanRequest request) {
   CHECK(plan_with(unlimited.peak_bytes).schedule == unlimited.schedule);
 }
 
-/// A pinned layer is never run again; what a forced one saved is not kept.
+/// A layer that must be saved is never run again; what one that must be recomputed saved is not
+/// kept.
 template <reprise::Planner P>
 void check_overrides(P planner) {
   const reprise::Program program = chain_program(6);
@@ -83,10 +84,10 @@ void check_overrides(P planner) {
     CAPTURE(layer);
     std::vector<reprise::LayerOverride> overrides(6, reprise::LayerOverride::none);
     const auto saved = static_cast<reprise::value_id>(2 * layer + 2);
-    overrides[layer] = reprise::LayerOverride::pinned;
+    overrides[layer] = reprise::LayerOverride::must_save;
     reprise::PlanRequest request{.program = program, .overrides = overrides};
     CHECK_FALSE(is_recomputed(program, planner(request).schedule, saved));
-    overrides[layer] = reprise::LayerOverride::forced;
+    overrides[layer] = reprise::LayerOverride::must_recompute;
     const reprise::Plan plan = planner(request);
     check_plan(request, plan);
     CHECK(is_recomputed(program, plan.schedule, saved));
@@ -112,11 +113,12 @@ void check_planner(const P& planner) {
         g = random() % 4 == 0 ? std::numeric_limits<double>::quiet_NaN()
                               : static_cast<double>(random() % 100);
       }
-      check_planner_on(
-          planner, {.program = program,
-                    .gradients = gradients,
-                    .passes_in_flight = passes,
-                    .remake = seed % 2 == 0 ? reprise::Remake::once : reprise::Remake::each_time});
+      check_planner_on(planner, {.program = program,
+                                 .gradients = gradients,
+                                 .passes_in_flight = passes,
+                                 .recomputed_lifetime =
+                                     seed % 2 == 0 ? reprise::RecomputedLifetime::until_last_read
+                                                   : reprise::RecomputedLifetime::one_backward});
     }
   }
 }

@@ -12,7 +12,7 @@
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/chunk_table.hpp>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/publication_ring.hpp>
 #include <span>
@@ -52,7 +52,7 @@ class PlayedDevice {
   void check(std::span<const reprise::GradientView> gradients, std::size_t layers) const {
     reprise::check_gradients(gradients, layers);
   }
-  void check(const reprise::DeferredScale& scale) const { reprise::check_scale(scale); }
+  void check(const reprise::DeviceLossScale& scale) const { reprise::check_scale(scale); }
   [[nodiscard]] gradient_plan make_plan(std::span<const reprise::GradientView> gradients,
                                         std::size_t layers) const {
     check(gradients, layers);
@@ -79,13 +79,14 @@ class PlayedDevice {
   }
 
   template <class Smoothing>
-  void fold(const Smoothing& smoothing, double factor, const buffer_type& sums,
-            buffer_type& moments, buffer_type& statistics) const {
+  void update_average(const Smoothing& smoothing, double factor, const buffer_type& sums,
+                      buffer_type& moments, buffer_type& statistics) const {
     fold_by(smoothing, reprise::KnownFactor{factor}, sums, moments, statistics);
   }
   template <class Smoothing>
-  void fold(const Smoothing& smoothing, const reprise::DeferredScale& scale,
-            const buffer_type& sums, buffer_type& moments, buffer_type& statistics) const {
+  void update_average(const Smoothing& smoothing, const reprise::DeviceLossScale& scale,
+                      const buffer_type& sums, buffer_type& moments,
+                      buffer_type& statistics) const {
     fold_by(smoothing, scale, sums, moments, statistics);
   }
 
@@ -110,9 +111,9 @@ class PlayedDevice {
   template <class Smoothing, reprise::NormFactor Factor>
   static void fold_by(const Smoothing& smoothing, const Factor& factor, const buffer_type& sums,
                       buffer_type& moments, buffer_type& statistics) {
-    reprise::fold_step(PlayedBlock<512>{}, smoothing, factor,
-                       reprise::StatisticsLayout{moments.size() - 2}, sums.data(), moments.data(),
-                       statistics.data());
+    reprise::update_step(PlayedBlock<512>{}, smoothing, factor,
+                         reprise::StatisticsLayout{moments.size() - 2}, sums.data(), moments.data(),
+                         statistics.data());
   }
 };
 static_assert(reprise::Backend<PlayedDevice<>>);

@@ -36,7 +36,7 @@ class RandomChainProgram {
  public:
   RandomChainProgram(std::mt19937_64& random, RandomChainKind kind) : random_(random), kind_(kind) {
     for (std::uint32_t n = 0; n < kind.layers; ++n) {
-      // The last one's output is read at the turn, so that it is there for its backward.
+      // The last one's output is read at the loss, so that it is there for its backward.
       reads_input_.push_back(pick(2) == 0);
       reads_output_.push_back(pick(2) == 0);
       if (n > 0 && !kind.reads_output_alone && !reads_input_[n]) reads_output_[n - 1] = false;
@@ -44,10 +44,10 @@ class RandomChainProgram {
     frozen_ = pick(4) == 0 ? static_cast<std::uint32_t>(pick(kind.layers)) : 0;
     values_.push_back({.kind = reprise::ValueKind::input});
     for (std::uint32_t n = 0; n < kind.layers; ++n) add_forward(n);
-    const auto turn = static_cast<reprise::operation_id>(operations_.size());
+    const auto loss = static_cast<reprise::operation_id>(operations_.size());
     add_turn();
     for (std::uint32_t n = kind.layers; n-- > frozen_;) add_backward(n);
-    program_.emplace(std::move(values_), std::move(operations_), turn, kind.layers, true);
+    program_.emplace(std::move(values_), std::move(operations_), loss, kind.layers, true);
   }
 
   [[nodiscard]] const reprise::Program& program() const { return *program_; }
@@ -86,7 +86,7 @@ class RandomChainProgram {
     gradient_ = add({.kind = reprise::ValueKind::gradient,
                      .node = kind_.layers - 1,
                      .bytes = values_[outputs_.back()].bytes});
-    operations_.push_back({.kind = reprise::OperationKind::turn,
+    operations_.push_back({.kind = reprise::OperationKind::loss,
                            .layer = kind_.layers - 1,
                            .reads = {outputs_.back()},
                            .writes = {gradient_}});

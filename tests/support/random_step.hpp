@@ -46,7 +46,7 @@ inline Tensor output_gradient(auto& random_graph, std::size_t index) {
 }
 
 /// Runs the backward of a pass with `output_gradient`. Peak bytes are counted anew from here, so
-/// that what the turn makes is among them.
+/// that what the loss makes is among them.
 template <class Net, class Pass>
 std::vector<Tensor> run_backward(auto& random_graph, Net& net, Pass pass) {
   random_graph.world->memory.peak = random_graph.world->memory.live;

@@ -25,11 +25,11 @@ std::optional<reprise::Plan> plan_fresh(const P& planner, const reprise::PlanReq
   try {
     reprise::Plan plan = fresh(request);
     check_plan(request, plan);
-    CHECK(plan.bound_cost <= plan.recomputed_cost);
+    CHECK(plan.lower_bound_cost <= plan.recomputed_cost);
     return plan;
   } catch (const reprise::BudgetInfeasible& refused) {
     CHECK(refused.budget_bytes() == request.budget);
-    CHECK(refused.bound_bytes() <= refused.planner_bytes());
+    CHECK(refused.lower_bound_bytes() <= refused.smallest_budget());
     return std::nullopt;
   }
 }
@@ -46,7 +46,7 @@ void check_search_on(const P& planner, reprise::PlanRequest request) {
     static_cast<void>(fresh(request));
     FAIL("a budget of no byte was accepted");
   } catch (const reprise::BudgetInfeasible& refused) {
-    smallest = refused.planner_bytes();
+    smallest = refused.smallest_budget();
   }
   const reprise::byte_count stride =
       std::max<reprise::byte_count>(1, (unlimited->peak_bytes - smallest) / 4);
@@ -99,7 +99,7 @@ double median_over_optimum(const P& planner, std::mt19937_64& random, int progra
       const std::optional<reprise::Plan> plan =
           plan_fresh(planner, {.program = program, .budget = budget});
       if (plan) CHECK(plan->recomputed_cost >= optimum);
-      if (plan) CHECK(plan->bound_cost <= optimum * (1 + 1e-9));
+      if (plan) CHECK(plan->lower_bound_cost <= optimum * (1 + 1e-9));
       if (optimum == std::numeric_limits<double>::infinity()) continue;
       const double cost = plan ? plan->recomputed_cost : std::numeric_limits<double>::infinity();
       ratios.push_back(cost == optimum ? 1.0 : cost / optimum);

@@ -4,7 +4,7 @@
 
 /// @file
 /// A define-by-run engine for tests: counts its bytes and its computations, fails on request, and
-/// has everything that a segment must carry over to its rerun.
+/// has everything that a checkpoint must carry over to its rerun.
 
 #include <cmath>
 #include <cstddef>

@@ -15,10 +15,10 @@ namespace reprise_test {
 
 /// What a random program of every shape is made of.
 struct WildOptions {
-  std::size_t forwards = 12;     ///< operations before the turn at most; all, where there is none
-  bool has_turn = true;          ///< and after it a backward for some of them
+  std::size_t forwards = 12;     ///< operations before the loss at most; all, where there is none
+  bool has_loss = true;          ///< and after it a backward for some of them
   bool is_chain = false;         ///< operations read what the two before them made, layers in order
-  bool only_repeatable = false;  ///< operations before the turn
+  bool only_repeatable = false;  ///< operations before the loss
   bool has_views = true;         ///< of results, constants and other views
   bool consumes = true;          ///< what nothing reads afterwards
   bool views_outlive = false;    ///< what is consumed: they hold on to its bytes
@@ -39,15 +39,15 @@ class WildProgram {
     add_given();
     const std::size_t forwards = 1 + pick(options_.forwards);
     for (std::size_t i = 0; i < forwards; ++i) add_forward(i, forwards);
-    reprise::operation_id turn = reprise::Program::no_operation;
-    if (options_.has_turn) {
-      turn = static_cast<reprise::operation_id>(operations_.size());
+    reprise::operation_id loss = reprise::Program::no_operation;
+    if (options_.has_loss) {
+      loss = static_cast<reprise::operation_id>(operations_.size());
       add_turn();
       for (std::size_t i = forwards; i-- > 0;) add_backward(i);
     }
     choose_results();
-    if (!options_.has_turn && chance(0.5)) choose_releases();
-    return {std::move(values_), std::move(operations_), turn, layers_ + (chance(0.1) ? 1 : 0), true,
+    if (!options_.has_loss && chance(0.5)) choose_releases();
+    return {std::move(values_), std::move(operations_), loss, layers_ + (chance(0.1) ? 1 : 0), true,
             std::move(results_)};
   }
 
@@ -70,7 +70,7 @@ class WildProgram {
   }
 
   void add_given() {
-    const std::size_t count = pick(3) + (options_.has_turn ? 0 : 1);
+    const std::size_t count = pick(3) + (options_.has_loss ? 0 : 1);
     for (std::uint32_t i = 0; i < count; ++i) {
       const bool is_input = chance(0.4);
       const auto kind = is_input ? reprise::ValueKind::input : reprise::ValueKind::constant;
@@ -136,7 +136,7 @@ class WildProgram {
         value.view_of = sources[pick(sources.size())];
         if (is_gone_[*value.view_of] != 0) value.view_of.reset();
         if (value.view_of) value.bytes = 0;
-      } else if (options_.has_turn && port > 0 && chance(0.6)) {
+      } else if (options_.has_loss && port > 0 && chance(0.6)) {
         value.kind = reprise::ValueKind::saved;
         has_saved = true;
       }
@@ -158,13 +158,13 @@ class WildProgram {
   }
 
   void add_turn() {
-    reprise::Operation turn{.kind = reprise::OperationKind::turn, .cost = 1};
-    add_reads(turn, pick(4));
+    reprise::Operation loss{.kind = reprise::OperationKind::loss, .cost = 1};
+    add_reads(loss, pick(4));
     for (std::size_t i = pick(3); i > 0; --i) {
       gradients_.push_back(add_gradient(0, static_cast<std::uint32_t>(i)));
-      turn.writes.push_back(gradients_.back());
+      loss.writes.push_back(gradients_.back());
     }
-    operations_.push_back(std::move(turn));
+    operations_.push_back(std::move(loss));
   }
 
   void add_backward(std::size_t i) {

@@ -50,7 +50,7 @@ void check_same(const std::optional<reprise::Plan>& alone,
   REQUIRE(alone.has_value() == together.has_value());
   if (!alone) return;
   CHECK(alone->schedule == together->schedule);
-  CHECK(alone->bound_cost == together->bound_cost);
+  CHECK(alone->lower_bound_cost == together->lower_bound_cost);
 }
 
 }  // namespace
@@ -97,8 +97,8 @@ TEST_CASE("searches by time run side by side, and prove the same on any number o
         static_cast<void>(
             plan_with(reprise::Balanced{{.first_seconds = 0.1, .threads = threads}}, request));
         if (!plan) continue;
-        if (bound) CHECK(plan->bound_cost == doctest::Approx(*bound));
-        bound = plan->bound_cost;
+        if (bound) CHECK(plan->lower_bound_cost == doctest::Approx(*bound));
+        bound = plan->lower_bound_cost;
       }
     }
   }

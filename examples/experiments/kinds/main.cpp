@@ -73,7 +73,7 @@ void plan_all(const reprise::SearchEffort& effort) {
       double bound = 0;
       const double search = cost_or_none([&] {
         reprise::Plan plan = reprise::LocalSearch{effort}(request);
-        bound = plan.bound_cost;
+        bound = plan.lower_bound_cost;
         return plan;
       });
       const double cut = cost_or_none([&] { return reprise::MinCut{}(request); });

@@ -104,7 +104,7 @@ Answer plan(const reprise::Program& program, const Point& point,
   try {
     const reprise::Plan found = reprise::LocalSearch{effort}(request);
     answer.search = found.recomputed_cost;
-    answer.bound = found.bound_cost;
+    answer.bound = found.lower_bound_cost;
     answer.arena = arena_over_live(program, found.schedule);
   } catch (const reprise::BudgetInfeasible&) {
   }

@@ -31,11 +31,11 @@ using reprise::byte_count;
 using reprise::PlanRequest;
 
 Outcome play(const TransformerProgram& model, const reprise::Schedule& schedule,
-             double bound_cost = 0) {
+             double lower_bound_cost = 0) {
   const reprise::Simulation played = simulate(model.program, schedule);
   return {.peak_bytes = played.peak_bytes,
           .recomputed_cost = played.recomputed_cost,
-          .bound_cost = bound_cost};
+          .lower_bound_cost = lower_bound_cost};
 }
 
 template <reprise::Planner P>
@@ -46,7 +46,7 @@ Policy planned(std::string name, Family family, P planner, std::vector<double> g
     try {
       const reprise::Plan found =
           planner({.program = model.program, .budget = budget, .gradients = gradients});
-      return play(model, found.schedule, found.bound_cost);
+      return play(model, found.schedule, found.lower_bound_cost);
     } catch (const reprise::BudgetInfeasible&) {
       return std::nullopt;
     }

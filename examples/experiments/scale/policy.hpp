@@ -21,7 +21,8 @@ namespace scale {
 struct Outcome {
   reprise::byte_count peak_bytes = 0;
   double recomputed_cost = 0;  ///< in the program's unit
-  double bound_cost = 0;  ///< no exact plan within the budget recomputes for less; 0: none known
+  double lower_bound_cost =
+      0;  ///< no exact plan within the budget recomputes for less; 0: none known
 };
 
 /// What kind of decision a policy makes.

@@ -76,7 +76,7 @@ std::string bound(const Comparison& comparison, std::size_t budget) {
   std::optional<double> most;
   for (const Row& row : comparison.rows) {
     if (row.family != Family::cut || !row.outcomes[budget]) continue;
-    most = std::max(most.value_or(0), row.outcomes[budget]->bound_cost);
+    most = std::max(most.value_or(0), row.outcomes[budget]->lower_bound_cost);
   }
   return most ? passes(*most, comparison) : "-";
 }

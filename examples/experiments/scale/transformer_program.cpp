@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <utility>
 
 namespace scale {
@@ -32,7 +32,7 @@ struct Node {
   byte_count unreduced = 0;  ///< of an output, before the ranks' parts are added
 };
 
-/// Writes layer after layer, then the turn, then every backward in reverse.
+/// Writes layer after layer, then the loss, then every backward in reverse.
 class Builder {
  public:
   Builder(const Transformer& model, Sharding sharding, CostUnit unit)
@@ -46,10 +46,10 @@ class Builder {
     value_id activation = add_value({.kind = ValueKind::constant, .bytes = between()});
     const value_id first = activation;
     for (layer_ = 0; layer_ < model_.layers; ++layer_) activation = add_layer(activation);
-    const operation_id turn = add_turn(activation);
+    const operation_id loss = add_turn(activation);
     for (std::size_t node = nodes_.size(); node-- > 0;) add_backward(node);
     values_[gradients_[first]].stays = true;
-    return {.program = reprise::Program(std::move(values_), std::move(operations_), turn,
+    return {.program = reprise::Program(std::move(values_), std::move(operations_), loss,
                                         model_.layers, unit_ == CostUnit::flops),
             .cores = std::move(cores_)};
   }
@@ -190,11 +190,11 @@ class Builder {
   }
 
   operation_id add_turn(value_id output) {
-    const auto turn = static_cast<operation_id>(operations_.size());
-    Operation op{.kind = OperationKind::turn, .layer = operations_.back().layer, .reads = {output}};
+    const auto loss = static_cast<operation_id>(operations_.size());
+    Operation op{.kind = OperationKind::loss, .layer = operations_.back().layer, .reads = {output}};
     op.writes.push_back(add_gradient(output));
     operations_.push_back(std::move(op));
-    return turn;
+    return loss;
   }
 
   void add_backward(std::size_t number) {
@@ -260,7 +260,7 @@ TransformerProgram transformer_program(const Transformer& model, Sharding shardi
 }
 
 reprise::Schedule selective_schedule(const TransformerProgram& model) {
-  reprise::KeepSet kept(model.program.values().size(), 1);
+  reprise::SavedSet kept(model.program.values().size(), 1);
   std::vector<const AttentionCore*> core_of(model.program.operations().size(), nullptr);
   for (const AttentionCore& core : model.cores) {
     for (const value_id value : {core.scores, core.probabilities, core.dropped_out, core.mask}) {
@@ -270,7 +270,7 @@ reprise::Schedule selective_schedule(const TransformerProgram& model) {
   }
   std::vector<std::uint8_t> has_run(model.program.operations().size(), 0);
   reprise::Schedule schedule;
-  for (const reprise::Action& action : keep(model.program, kept).actions) {
+  for (const reprise::Action& action : schedule_from_saved(model.program, kept).actions) {
     schedule.actions.push_back(action);
     if (action.kind != reprise::ActionKind::run) continue;
     const AttentionCore* const core = core_of[action.index];

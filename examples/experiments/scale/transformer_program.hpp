@@ -49,7 +49,7 @@ struct TransformerProgram {
 /// projection, dropout and residual, norm, first MLP product, GELU, second one, dropout and
 /// residual. Each backward reads what the paper says is kept for it, 2 bytes an element and 1 an
 /// element of a mask. What enters the first layer is there from the start and stays; what leaves
-/// the last one meets its gradient at the turn. Gathered inputs and unreduced outputs of sequence
+/// the last one meets its gradient at the loss. Gathered inputs and unreduced outputs of sequence
 /// parallelism are transient. Weights, their gradients, the optimiser's state, embedding and head
 /// are not in it, nor is communication's time.
 [[nodiscard]] TransformerProgram transformer_program(const Transformer& model, Sharding sharding,

@@ -8,14 +8,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <span>
 
 namespace reprise::inline v0 {
 
-/// Where the two counters lie in the buffers that `fold` keeps: after one double for each layer.
-/// They are doubles in the backend's memory because only the backend knows, when it has run,
+/// Where the two counters lie in the buffers that `update_average` keeps: after one double for each
+/// layer. They are doubles in the backend's memory because only the backend knows, when it has run,
 /// whether a step was finite; whole numbers are exact in them up to 2^53.
 struct StatisticsLayout {
   std::size_t layers = 0;  ///< the doubles before the counters
@@ -68,11 +68,12 @@ concept BackendReduction = requires(B& backend, const B& constant,
 template <class B>
 concept BackendSmoothing = requires(B& backend, const B& constant,
                                     const SmoothingArchetype& smoothing, double factor,
-                                    const DeferredScale& scale, const typename B::buffer_type& sums,
+                                    const DeviceLossScale& scale,
+                                    const typename B::buffer_type& sums,
                                     typename B::buffer_type& state) {
-  backend.fold(smoothing, factor, sums, state, state);
+  backend.update_average(smoothing, factor, sums, state, state);
   constant.check(scale);
-  backend.fold(smoothing, scale, sums, state, state);
+  backend.update_average(smoothing, scale, sums, state, state);
 };
 
 /// A backend whose results reach the host without stopping the stream.
@@ -109,17 +110,20 @@ concept BackendReadback = requires(B& backend, const B& constant, std::size_t si
 ///   device's threads may add short runs in float), the order of the additions fixed by the plan:
 ///   the same bits from both forms, in each run and for any number of threads. Infinities and NaNs
 ///   come through.
-/// - `fold(smoothing, factor, sums, moments, statistics)`: multiplies the sums by `factor`. If all
+/// - `update_average(smoothing, factor, sums, moments, statistics)`: multiplies the sums by
+/// `factor`. If all
 ///   are finite then, `moments[l]` becomes `smoothing(moments[l], sum)`, the counter of updates
 ///   grows by one and `statistics[l]` becomes `smoothing.estimate(moments[l], updates)`; otherwise
 ///   the counter of skipped steps grows and the rest stays. Both buffers have a StatisticsLayout;
 ///   the counters are the moments', and the statistics get a copy.
-/// - `check(scale)`: throws InvalidArgument for a DeferredScale that `check_scale` refuses, and for
+/// - `check(scale)`: throws InvalidArgument for a DeviceLossScale that `check_scale` refuses, and
+/// for
 ///   a loss scale in memory that the backend cannot read.
-/// - `fold(smoothing, scale, sums, moments, statistics)`: reads the loss scale in the backend's own
-///   order of work, and folds with the factor that it gives: to the bits of `fold` with that
-///   factor. A scale that gives no finite factor has the step counted as skipped. The loss scale
-///   stays the engine's; it must be there whenever a step is folded.
+/// - `update_average(smoothing, scale, sums, moments, statistics)`: reads the loss scale in the
+/// backend's own
+///   order of work, and folds with the factor that it gives: to the bits of `update_average` with
+///   that factor. A scale that gives no finite factor has the step counted as skipped. The loss
+///   scale stays the engine's; it must be there whenever a step is folded.
 /// - `publish(buffer, readback)` sends a buffer to the host. `latest(readback)` is what was sent
 ///   `readback_delay` publications before the last one, and empty until then: a host has no delay
 ///   (0), a device says 1 and waits, at most, for the transfer before the last. The span is good

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/chunk_table.hpp>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <type_traits>
 
@@ -255,7 +255,7 @@ template <class F>
 concept NormFactor = requires(const F& factor) {
   { factor() } -> std::same_as<double>;
 };
-static_assert(NormFactor<DeferredScale>);
+static_assert(NormFactor<DeviceLossScale>);
 
 /// A factor that the host knows when it enqueues the step. Models NormFactor.
 struct KnownFactor {
@@ -269,9 +269,9 @@ static_assert(NormFactor<KnownFactor>);
 /// The third kernel, of one block: folds the sums of one step into the moments, or counts the step
 /// as skipped; see the concept Backend.
 template <ThreadBlock Block, class Smoothing, NormFactor Factor>
-constexpr void fold_step(Block block, const Smoothing& smoothing, const Factor& norm_factor,
-                         StatisticsLayout layout, const double* sums, double* moments,
-                         double* statistics) {
+constexpr void update_step(Block block, const Smoothing& smoothing, const Factor& norm_factor,
+                           StatisticsLayout layout, const double* sums, double* moments,
+                           double* statistics) {
   const double factor = norm_factor();
   const double updates = moments[layout.updates()];
   const double skipped = moments[layout.skipped()];

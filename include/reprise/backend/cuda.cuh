@@ -23,7 +23,7 @@
 #include <reprise/backend/cuda_memory.cuh>
 #include <reprise/backend/cuda_stream.cuh>
 #include <reprise/backend/cuda_sum_of_squares.cuh>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/pinned_buffer.cuh>
 #include <reprise/backend/publication_ring.hpp>
@@ -37,14 +37,16 @@ namespace reprise::inline v0 {
 namespace kernels {
 
 /// Threads of the block that folds a step.
-inline constexpr std::uint32_t fold_threads = 512;
+inline constexpr std::uint32_t update_threads = 512;
 
 /// Folds the sums of one step into the moments.
 template <class Smoothing, NormFactor Factor>
-__global__ __launch_bounds__(fold_threads) void fold(Smoothing smoothing, Factor factor,
-                                                     StatisticsLayout layout, const double* sums,
-                                                     double* moments, double* statistics) {
-  fold_step(CudaBlock<fold_threads>{}, smoothing, factor, layout, sums, moments, statistics);
+__global__ __launch_bounds__(update_threads) void update_average(Smoothing smoothing, Factor factor,
+                                                                 StatisticsLayout layout,
+                                                                 const double* sums,
+                                                                 double* moments,
+                                                                 double* statistics) {
+  update_step(CudaBlock<update_threads>{}, smoothing, factor, layout, sums, moments, statistics);
 }
 
 }  // namespace kernels
@@ -156,7 +158,7 @@ class BasicCudaBackend {
 
   /// What `check_scale` checks, and that the loss scale lies in memory of the stream's device, or
   /// in managed memory. @throws InvalidArgument, CudaError
-  void check(const DeferredScale& scale) const {
+  void check(const DeviceLossScale& scale) const {
     check_scale(scale);
     const std::string fault = fault_of(scale.loss_scale);
     if (!fault.empty()) refuse_scale("the loss scale " + fault);
@@ -185,16 +187,17 @@ class BasicCudaBackend {
 
   /// Enqueues the folding of one step; see the concept. One kernel of one block. @throws CudaError
   template <class Smoothing>
-  void fold(const Smoothing& smoothing, double factor, const buffer_type& sums,
-            buffer_type& moments, buffer_type& statistics) const {
+  void update_average(const Smoothing& smoothing, double factor, const buffer_type& sums,
+                      buffer_type& moments, buffer_type& statistics) const {
     fold_by(smoothing, KnownFactor{factor}, sums, moments, statistics);
   }
 
   /// Enqueues the folding of one step by the loss scale that its memory holds by then; see the
   /// concept. One kernel of one block. @throws CudaError
   template <class Smoothing>
-  void fold(const Smoothing& smoothing, const DeferredScale& scale, const buffer_type& sums,
-            buffer_type& moments, buffer_type& statistics) const {
+  void update_average(const Smoothing& smoothing, const DeviceLossScale& scale,
+                      const buffer_type& sums, buffer_type& moments,
+                      buffer_type& statistics) const {
     fold_by(smoothing, scale, sums, moments, statistics);
   }
 
@@ -245,9 +248,10 @@ class BasicCudaBackend {
   void fold_by(const Smoothing& smoothing, const Factor& factor, const buffer_type& sums,
                buffer_type& moments, buffer_type& statistics) const {
     static_assert(std::is_trivially_copyable_v<Smoothing>, "a kernel takes it by value");
-    launch_cuda(stream_, "fold", {1, kernels::fold_threads}, kernels::fold<Smoothing, Factor>,
-                smoothing, factor, StatisticsLayout{moments.size() - 2}, sums.data(),
-                moments.data(), statistics.data());
+    launch_cuda(stream_, "update_average", {1, kernels::update_threads},
+                kernels::update_average<Smoothing, Factor>, smoothing, factor,
+                StatisticsLayout{moments.size() - 2}, sums.data(), moments.data(),
+                statistics.data());
   }
 
   CudaStream stream_;

@@ -14,7 +14,7 @@
 #include <numeric>
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/block_reduction.hpp>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/element_type.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host_system.hpp>
@@ -100,7 +100,7 @@ class HostBackend {
   }
 
   /// @throws InvalidArgument as `check_scale` does
-  void check(const DeferredScale& scale) const { check_scale(scale); }
+  void check(const DeviceLossScale& scale) const { check_scale(scale); }
 
   /// Checks the gradients and cuts them into chunks. The order within a layer is the order given.
   /// Linear in the number of tensors, chunks and layers.
@@ -147,16 +147,17 @@ class HostBackend {
 
   /// Folds one step into the moments, or counts it as skipped; see the concept. Linear in layers.
   template <class Smoothing>
-  void fold(const Smoothing& smoothing, double factor, const buffer_type& sums,
-            buffer_type& moments, buffer_type& statistics) const noexcept {
+  void update_average(const Smoothing& smoothing, double factor, const buffer_type& sums,
+                      buffer_type& moments, buffer_type& statistics) const noexcept {
     fold_by(smoothing, KnownFactor{factor}, sums, moments, statistics);
   }
 
   /// Reads the loss scale and folds one step into the moments, or counts it as skipped; see the
   /// concept. Linear in layers.
   template <class Smoothing>
-  void fold(const Smoothing& smoothing, const DeferredScale& scale, const buffer_type& sums,
-            buffer_type& moments, buffer_type& statistics) const noexcept {
+  void update_average(const Smoothing& smoothing, const DeviceLossScale& scale,
+                      const buffer_type& sums, buffer_type& moments,
+                      buffer_type& statistics) const noexcept {
     fold_by(smoothing, scale, sums, moments, statistics);
   }
 
@@ -186,8 +187,8 @@ class HostBackend {
   template <class Smoothing, NormFactor Factor>
   static void fold_by(const Smoothing& smoothing, const Factor& factor, const buffer_type& sums,
                       buffer_type& moments, buffer_type& statistics) noexcept {
-    fold_step(OneThread{}, smoothing, factor, StatisticsLayout{moments.size() - 2}, sums.data(),
-              moments.data(), statistics.data());
+    update_step(OneThread{}, smoothing, factor, StatisticsLayout{moments.size() - 2}, sums.data(),
+                moments.data(), statistics.data());
   }
 
   static void reduce_chunks(const gradient_plan& plan, std::size_t first, std::size_t last) {

@@ -72,14 +72,14 @@ class BudgetInfeasible : public Error {
  public:
   /// @param message       one line for people, which holds the three numbers
   /// @param budget_bytes  the budget that was asked for
-  /// @param planner_bytes the smallest budget that this planner meets, as far as it looked
-  /// @param bound_bytes   no plan of any planner needs less than this
+  /// @param smallest_budget the smallest budget that this planner meets, as far as it looked
+  /// @param lower_bound_bytes   no plan of any planner needs less than this
   BudgetInfeasible(const std::string& message, std::uint64_t budget_bytes,
-                   std::uint64_t planner_bytes, std::uint64_t bound_bytes)
+                   std::uint64_t smallest_budget, std::uint64_t lower_bound_bytes)
       : Error(message),
         budget_bytes_(budget_bytes),
-        planner_bytes_(planner_bytes),
-        bound_bytes_(bound_bytes) {}
+        smallest_budget_(smallest_budget),
+        lower_bound_bytes_(lower_bound_bytes) {}
 
   /// The budget that was asked for, in bytes.
   [[nodiscard]] std::uint64_t budget_bytes() const noexcept { return budget_bytes_; }
@@ -87,14 +87,14 @@ class BudgetInfeasible : public Error {
   /// is what the planner found by searching, the message says how hard it looked: a search by time
   /// meets it in the same time only on a machine as fast, and an online policy may meet one of the
   /// budgets in between that it did not try.
-  [[nodiscard]] std::uint64_t planner_bytes() const noexcept { return planner_bytes_; }
+  [[nodiscard]] std::uint64_t smallest_budget() const noexcept { return smallest_budget_; }
   /// A lower bound for every planner, in bytes.
-  [[nodiscard]] std::uint64_t bound_bytes() const noexcept { return bound_bytes_; }
+  [[nodiscard]] std::uint64_t lower_bound_bytes() const noexcept { return lower_bound_bytes_; }
 
  private:
   std::uint64_t budget_bytes_;
-  std::uint64_t planner_bytes_;
-  std::uint64_t bound_bytes_;
+  std::uint64_t smallest_budget_;
+  std::uint64_t lower_bound_bytes_;
 };
 
 /// An action that would take the store past its budget; nothing has been run.

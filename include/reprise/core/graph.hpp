@@ -81,7 +81,7 @@ class BasicGraph {
     }
   }
 
-  /// Makes a source an output of the graph: what the turn between forward and backward reads.
+  /// Makes a source an output of the graph: what the loss between forward and backward reads.
   /// @throws InvalidGraph if the source does not exist, or is an input or an output already.
   void output(Source source) {
     check(source);

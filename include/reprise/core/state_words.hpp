@@ -155,7 +155,7 @@ class StateReader {
   void check_magic(std::istream& in, const StateFormat& format) {
     std::array<char, 8> found{};
     read_bytes(in, found);
-    if (found != format.magic) refuse("it does not start as one does");
+    if (found != format.magic) refuse("it does not begin with the magic number of one");
   }
 
   std::uint64_t read_word(std::istream& in) {

@@ -18,7 +18,7 @@ namespace reprise::inline v0 {
 /// budgets; where what layers saved may be kept, or layers differ, `OptimalChain` is better.
 ///
 /// Under a budget it takes the cheapest plan that fits, of all numbers of checkpoints up to 64 and
-/// some above. A pinned layer is kept besides them.
+/// some above. A layer that must be saved is kept besides them.
 /// Source: Griewank, Walther, "Algorithm 799: Revolve", ACM Transactions on Mathematical Software
 /// 26 (2000).
 struct Binomial {

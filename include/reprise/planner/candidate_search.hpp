@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// The cheapest of several keep sets that fits a budget.
+/// The cheapest of several saved sets that fits a budget.
 
 #include <algorithm>
 #include <cstddef>
@@ -13,7 +13,7 @@
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/bounds.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <string>
 #include <string_view>
@@ -21,7 +21,7 @@
 
 namespace reprise::inline v0 {
 
-/// Tries keep sets for one request and holds on to the best; for planners that choose among sets
+/// Tries saved sets for one request and holds on to the best; for planners that choose among sets
 /// which do not depend on the budget, so that a larger budget never costs more.
 class CandidateSearch {
  public:
@@ -36,7 +36,7 @@ class CandidateSearch {
   /// Tries a set, the user's overrides applied to it. Of equal costs the first one stays.
   /// @param dropped what the planner's rule would have kept and this set does not
   /// @returns true if it fits the budget
-  bool consider(KeepSet set, std::size_t dropped = 0) {
+  bool consider(SavedSet set, std::size_t dropped = 0) {
     return consider(play(std::move(set), dropped));
   }
 
@@ -50,14 +50,14 @@ class CandidateSearch {
   }
 
   /// What a set needs and costs, the user's overrides applied to it; without a lower bound.
-  [[nodiscard]] Plan play(KeepSet set, std::size_t dropped = 0) const {
+  [[nodiscard]] Plan play(SavedSet set, std::size_t dropped = 0) const {
     apply_overrides(set);
-    Schedule schedule = keep(request_.program, set, request_.remake);
+    Schedule schedule = schedule_from_saved(request_.program, set, request_.recomputed_lifetime);
     const Simulation played = simulate(request_.program, schedule);
     return {.schedule = std::move(schedule),
             .peak_bytes =
-                peak_in_flight(played.peak_bytes, played.rest_bytes, request_.passes_in_flight),
-            .rest_bytes = played.rest_bytes,
+                peak_in_flight(played.peak_bytes, played.boundary_bytes, request_.passes_in_flight),
+            .boundary_bytes = played.boundary_bytes,
             .recomputed_cost = played.recomputed_cost,
             .dropped = dropped};
   }
@@ -72,7 +72,7 @@ class CandidateSearch {
   [[nodiscard]] Plan take() {
     const byte_count bound = lower_bound_bytes(request_.program);
     if (best_) {
-      best_->bound_bytes = bound;
+      best_->lower_bound_bytes = bound;
       return *std::move(best_);
     }
     const std::string how =
@@ -85,12 +85,12 @@ class CandidateSearch {
   }
 
  private:
-  void apply_overrides(KeepSet& set) const {
+  void apply_overrides(SavedSet& set) const {
     for (std::size_t layer = 0; layer < request_.overrides.size(); ++layer) {
       const LayerOverride override = request_.overrides[layer];
       if (override == LayerOverride::none) continue;
-      mark(set, layers_.inside(layer), override == LayerOverride::pinned);
-      if (override == LayerOverride::pinned) mark(set, layers_.between(layer), true);
+      mark(set, layers_.inside(layer), override == LayerOverride::must_save);
+      if (override == LayerOverride::must_save) mark(set, layers_.between(layer), true);
     }
   }
 

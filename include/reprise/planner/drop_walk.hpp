@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <reprise/planner/layer_values.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -53,7 +53,7 @@ class DropWalk {
   }
 
   /// The set of now: which values are kept.
-  [[nodiscard]] const KeepSet& set() const noexcept { return set_; }
+  [[nodiscard]] const SavedSet& set() const noexcept { return set_; }
   /// The layers whose inside is gone.
   [[nodiscard]] std::span<const std::size_t> inside_dropped() const noexcept {
     return std::span(inside_).first(inside_dropped_);
@@ -71,7 +71,7 @@ class DropWalk {
   const LayerValues& layers_;
   std::vector<std::size_t> inside_;
   std::vector<std::size_t> between_;
-  KeepSet set_;
+  SavedSet set_;
   std::size_t inside_dropped_ = 0;
   std::size_t between_dropped_ = 0;
 };

@@ -9,22 +9,23 @@
 #include <reprise/planner/decl.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/planner.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <string_view>
 
 namespace reprise::inline v0 {
 
-/// The keep set of static checkpointing: the outputs of every n-th layer, and all that lies after
+/// The saved set of static checkpointing: the outputs of every n-th layer, and all that lies after
 /// the last of them, since it would be remade at once.
-[[nodiscard]] REPRISE_PLANNER_DECL KeepSet keep_every_nth(const Program& program,
-                                                          const LayerValues& layers, std::size_t n);
+[[nodiscard]] REPRISE_PLANNER_DECL SavedSet keep_every_nth(const Program& program,
+                                                           const LayerValues& layers,
+                                                           std::size_t n);
 
-/// The keep set of static checkpointing where layers do not divide the program: groups of so many
+/// The saved set of static checkpointing where layers do not divide the program: groups of so many
 /// forward operations take their place. What one group hands to another is kept, and all that lies
 /// in the last group.
-[[nodiscard]] REPRISE_PLANNER_DECL KeepSet keep_between_groups(const Program& program,
-                                                               std::size_t size);
+[[nodiscard]] REPRISE_PLANNER_DECL SavedSet keep_between_groups(const Program& program,
+                                                                std::size_t size);
 
 /// Static checkpointing: every n-th layer's output is kept, everything between is recomputed,
 /// except what lies after the last kept output. Choose as the baseline that most frameworks offer.

@@ -42,9 +42,9 @@ template <Planner P>
     const bool had_one = i > 0 && plans.back().has_value();
     if (had_one && (!plan || plans.back()->recomputed_cost <= plan->recomputed_cost)) {
       // What was proven of a smaller budget does not hold of this one.
-      const double bound_cost = plan ? plan->bound_cost : 0;
+      const double lower_bound_cost = plan ? plan->lower_bound_cost : 0;
       plan = plans.back();
-      plan->bound_cost = bound_cost;
+      plan->lower_bound_cost = lower_bound_cost;
     }
     plans.push_back(std::move(plan));
   }

@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/core/error.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <string>
 #include <vector>
 
@@ -19,16 +19,16 @@ namespace reprise::inline v0 {
 class LayerValues {
  public:
   /// Linear in the program.
-  /// @throws InvalidArgument if the program does not say where it turns.
+  /// @throws InvalidArgument if the program has no loss operation.
   explicit LayerValues(const Program& program)
       : inside_(program.layer_count()), between_(program.layer_count()) {
-    if (!program.has_turn()) {
+    if (!program.has_loss()) {
       throw InvalidArgument("a program of " + std::to_string(program.operations().size()) +
-                            " operations that does not say where it turns has no forward pass " +
+                            " operations without a loss operation has no forward pass " +
                             "whose layers could be kept");
     }
     std::vector<std::uint8_t> crosses(program.values().size(), 0);
-    for (operation_id op = 0; op < program.turn(); ++op) {
+    for (operation_id op = 0; op < program.loss(); ++op) {
       const Operation& o = program.operations()[op];
       for (const value_id read : o.reads) {
         if (program.layer(read) != o.layer) crosses[read] = 1;
@@ -58,7 +58,7 @@ class LayerValues {
 };
 
 /// Sets the flags of some values.
-inline void mark(KeepSet& set, const std::vector<value_id>& values, bool is_kept) {
+inline void mark(SavedSet& set, const std::vector<value_id>& values, bool is_kept) {
   for (const value_id v : values) set[v] = is_kept ? 1 : 0;
 }
 

@@ -18,7 +18,7 @@
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/run_online.hpp>
 #include <reprise/program/bounds.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <string>
 #include <utility>
@@ -58,7 +58,7 @@ class Online {
       if (least.bytes > request.budget) refuse(request, least, bound);
       plan = within_less(request, least.bytes);
     }
-    plan->bound_bytes = bound;
+    plan->lower_bound_bytes = bound;
     return *std::move(plan);
   }
 
@@ -87,36 +87,37 @@ class Online {
 
   [[nodiscard]] std::optional<Plan> run(const PlanRequest& request, byte_count budget) const {
     const Program& program = request.program;
-    KeepSet pinned;
-    KeepSet forced;
-    mark_overrides(request, pinned, forced);
+    SavedSet must_save;
+    SavedSet must_recompute;
+    mark_overrides(request, must_save, must_recompute);
     double cost = 0;
     for (const Operation& op : program.operations()) cost += op.cost;
     OnlineRun run = run_online(program, policy_,
                                {.budget = budget,
                                 .most_recomputed_cost = most_recomputed_passes * cost,
-                                .pinned = pinned,
-                                .forced = forced});
+                                .must_save = must_save,
+                                .must_recompute = must_recompute});
     if (run.result != OnlineRun::Result::pass) return std::nullopt;
     const Simulation played = simulate(program, run.schedule);
     return Plan{.schedule = std::move(run.schedule),
-                .peak_bytes =
-                    peak_in_flight(played.peak_bytes, played.rest_bytes, request.passes_in_flight),
-                .rest_bytes = played.rest_bytes,
+                .peak_bytes = peak_in_flight(played.peak_bytes, played.boundary_bytes,
+                                             request.passes_in_flight),
+                .boundary_bytes = played.boundary_bytes,
                 .recomputed_cost = played.recomputed_cost};
   }
 
-  static void mark_overrides(const PlanRequest& request, KeepSet& pinned, KeepSet& forced) {
+  static void mark_overrides(const PlanRequest& request, SavedSet& must_save,
+                             SavedSet& must_recompute) {
     if (request.overrides.empty()) return;
     const LayerValues layers(request.program);
-    pinned.assign(request.program.values().size(), 0);
-    forced = pinned;
+    must_save.assign(request.program.values().size(), 0);
+    must_recompute = must_save;
     for (std::size_t layer = 0; layer < request.overrides.size(); ++layer) {
-      if (request.overrides[layer] == LayerOverride::pinned) {
-        mark(pinned, layers.inside(layer), true);
-        mark(pinned, layers.between(layer), true);
-      } else if (request.overrides[layer] == LayerOverride::forced) {
-        mark(forced, layers.inside(layer), true);
+      if (request.overrides[layer] == LayerOverride::must_save) {
+        mark(must_save, layers.inside(layer), true);
+        mark(must_save, layers.between(layer), true);
+      } else if (request.overrides[layer] == LayerOverride::must_recompute) {
+        mark(must_recompute, layers.inside(layer), true);
       }
     }
   }

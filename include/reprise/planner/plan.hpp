@@ -10,9 +10,9 @@
 #include <cstdint>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,9 +21,9 @@ namespace reprise::inline v0 {
 
 /// A user's word on a layer, whatever the planner decides.
 enum class LayerOverride : std::uint8_t {
-  none,    ///< the planner decides
-  pinned,  ///< everything that the layer makes is kept
-  forced,  ///< what the layer saved, and the outputs inside it, are recomputed
+  none,            ///< the planner decides
+  must_save,       ///< everything that the layer makes is kept
+  must_recompute,  ///< what the layer saved, and the outputs inside it, are recomputed
 };
 
 /// What a planner plans for.
@@ -36,19 +36,21 @@ struct PlanRequest {
   /// By layer; those beyond the list have none.
   std::span<const LayerOverride> overrides{};
   std::size_t passes_in_flight = 1;  ///< alive together, see `peak_in_flight`
-  Remake remake = Remake::once;      ///< how long remade values stay
+  RecomputedLifetime recomputed_lifetime =
+      RecomputedLifetime::until_last_read;  ///< how long remade values stay
 };
 
-/// Refuses a forced layer of which a part must never run again.
+/// Refuses a layer that must be recomputed of which a part must never run again.
 /// @throws InvalidArgument if there is one.
 inline void check_forced(const PlanRequest& request) {
   const auto is_forced = [&](std::uint32_t layer) {
-    return layer < request.overrides.size() && request.overrides[layer] == LayerOverride::forced;
+    return layer < request.overrides.size() &&
+           request.overrides[layer] == LayerOverride::must_recompute;
   };
-  for (operation_id op = 0; op < request.program.turn() && !request.overrides.empty(); ++op) {
+  for (operation_id op = 0; op < request.program.loss() && !request.overrides.empty(); ++op) {
     const Operation& o = request.program.operations()[op];
     if (o.repeatable || !is_forced(o.layer)) continue;
-    throw InvalidArgument("layer " + std::to_string(o.layer) + " is forced, and the " +
+    throw InvalidArgument("layer " + std::to_string(o.layer) + " must be recomputed, and the " +
                           request.program.describe_operation(op) + " in it cannot run again");
   }
 }
@@ -63,50 +65,51 @@ inline void check_overrides(const PlanRequest& request) {
   }
   for (std::size_t layer = 0; layer < request.overrides.size(); ++layer) {
     const LayerOverride word = request.overrides[layer];
-    if (word <= LayerOverride::forced) continue;
+    if (word <= LayerOverride::must_recompute) continue;
     throw InvalidArgument("an override of layer " + std::to_string(layer) + " of kind " +
                           std::to_string(static_cast<unsigned>(word)) + ", which does not exist");
   }
 }
 
 /// Refuses what no planner can be asked. Linear in the operations where there are overrides.
-/// @throws InvalidArgument for no pass in flight, for a word on a layer that is not there, for a
-///   word or a `remake` that does not exist and for a forced layer with an operation that cannot
-///   run again; where the program does not say where it turns, for several passes and for a forced
-///   layer too.
+/// @throws InvalidArgument for no pass in flight, for an override of a layer that does not exist,
+/// for a
+///   word or a `remake` that does not exist and for a layer that must be recomputed with an
+///   operation that cannot run again; where the program has no loss operation, for several passes
+///   and for a forced layer too.
 inline void check_request(const PlanRequest& request) {
   if (request.passes_in_flight == 0) {
     throw InvalidArgument("a plan for 0 passes in flight, at least 1 is due");
   }
-  if (request.remake > Remake::each_time) {
+  if (request.recomputed_lifetime > RecomputedLifetime::one_backward) {
     throw InvalidArgument("a plan that remakes by rule " +
-                          std::to_string(static_cast<unsigned>(request.remake)) +
+                          std::to_string(static_cast<unsigned>(request.recomputed_lifetime)) +
                           ", which does not exist");
   }
   check_overrides(request);
-  if (request.program.has_turn()) return check_forced(request);
+  if (request.program.has_loss()) return check_forced(request);
   if (request.passes_in_flight > 1) {
-    throw InvalidArgument("a program that does not say where it turns has no moment at which " +
+    throw InvalidArgument("a program without a loss operation has no moment at which " +
                           std::to_string(request.passes_in_flight) + " passes could be in flight");
   }
-  const auto forced = std::ranges::find(request.overrides, LayerOverride::forced);
-  if (forced != request.overrides.end()) {
-    throw InvalidArgument("layer " + std::to_string(forced - request.overrides.begin()) +
-                          " is forced in a program that does not say where it turns");
+  const auto must_recompute = std::ranges::find(request.overrides, LayerOverride::must_recompute);
+  if (must_recompute != request.overrides.end()) {
+    throw InvalidArgument("layer " + std::to_string(must_recompute - request.overrides.begin()) +
+                          " must be recomputed in a program without a loss operation");
   }
 }
 
 /// A schedule and its prediction.
 struct Plan {
-  Schedule schedule{};         ///< valid for the request's program, see `simulate`
-  byte_count peak_bytes = 0;   ///< of all passes in flight together
-  byte_count rest_bytes = 0;   ///< of one pass between forward and backward
-  byte_count bound_bytes = 0;  ///< no plan of any planner needs less
-  double recomputed_cost = 0;  ///< in the program's unit of cost
+  Schedule schedule{};               ///< valid for the request's program, see `simulate`
+  byte_count peak_bytes = 0;         ///< of all passes in flight together
+  byte_count boundary_bytes = 0;     ///< of one pass between forward and backward
+  byte_count lower_bound_bytes = 0;  ///< no plan of any planner needs less
+  double recomputed_cost = 0;        ///< in the program's unit of cost
   /// No exact plan recomputes for less that runs what cannot be repeated, and the operation at
   /// which most is live, where the program has them: before all later ones. 0 where nothing is
   /// proven.
-  double bound_cost = 0;
+  double lower_bound_cost = 0;
   std::size_t dropped = 0;  ///< what the rule would have kept and the budget took
 };
 

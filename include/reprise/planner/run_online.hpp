@@ -17,9 +17,9 @@
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/storages.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/online_event.hpp>
 #include <reprise/store/operation_feed.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -36,9 +36,9 @@ struct OnlineOptions {
   std::uint64_t most_reruns = 0;
   /// One flag for each value, or empty: never evicted once it was made, as all else that its
   /// operation makes.
-  std::span<const std::uint8_t> pinned{};
-  /// One flag for each value, or empty: evicted at the turn.
-  std::span<const std::uint8_t> forced{};
+  std::span<const std::uint8_t> must_save{};
+  /// One flag for each value, or empty: evicted at the loss.
+  std::span<const std::uint8_t> must_recompute{};
   OnlineObserver observer{};  ///< hears of each run and drop; empty: nobody does
 };
 
@@ -79,8 +79,8 @@ class Simulator {
       feed_.emplace(program_, account_, policy_);
       feed_->observe([this](const OnlineEvent& event) { note(event); });
       for (operation_id op = 0; op < program_.operations().size(); ++op) {
-        if (op == program_.turn()) evict_what_is_forced();
-        feed_->run(op, is_pinned(op));
+        if (op == program_.loss()) evict_what_is_forced();
+        feed_->run(op, must_save(op));
         if (is_thrashing()) return finish(OnlineRun::Result::thrash);
         feed_->release_after(op);
       }
@@ -106,8 +106,8 @@ class Simulator {
 
   [[nodiscard]] static const Program& checked(const Program& program,
                                               const OnlineOptions& options) {
-    check_flags(program, options.pinned, "pinned");
-    check_flags(program, options.forced, "forced");
+    check_flags(program, options.must_save, "must_save");
+    check_flags(program, options.must_recompute, "must_recompute");
     return program;
   }
   static void check_flags(const Program& program, std::span<const std::uint8_t> flags,
@@ -119,15 +119,15 @@ class Simulator {
   }
 
   void evict_what_is_forced() {
-    for (value_id v = 0; v < options_.forced.size(); ++v) {
-      if (options_.forced[v] != 0) feed_->evict(v);
+    for (value_id v = 0; v < options_.must_recompute.size(); ++v) {
+      if (options_.must_recompute[v] != 0) feed_->evict(v);
     }
   }
 
-  [[nodiscard]] bool is_pinned(operation_id op) const {
-    return !options_.pinned.empty() &&
+  [[nodiscard]] bool must_save(operation_id op) const {
+    return !options_.must_save.empty() &&
            std::ranges::any_of(program_.operations()[op].writes,
-                               [&](value_id written) { return options_.pinned[written] != 0; });
+                               [&](value_id written) { return options_.must_save[written] != 0; });
   }
 
   [[nodiscard]] double recomputed_cost() const { return feed_ ? feed_->recomputed_cost() : 0; }
@@ -202,7 +202,7 @@ class Simulator {
   std::vector<std::uint8_t> is_present_;
   std::vector<value_id> storages_;              ///< once something is consumed
   std::vector<std::vector<value_id>> sharers_;  ///< of a storage: the values that lie in it
-  std::optional<OperationFeed<NoPayload, P>> feed_;
+  std::optional<OperationFeed<SizesOnly, P>> feed_;
 };
 
 }  // namespace online

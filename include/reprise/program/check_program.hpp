@@ -35,7 +35,7 @@ inline constexpr std::size_t most_empty_layers = 65536;
 struct Parts {
   std::span<const Value> values;
   std::span<const Operation> operations;
-  operation_id turn;
+  operation_id loss;
   std::size_t layer_count;
   std::span<const value_id> results;
 };
@@ -82,10 +82,10 @@ class Walk {
   }
 
   void check_turn() const {
-    if (parts_.turn == none) return;
-    if (parts_.turn >= parts_.operations.size() ||
-        parts_.operations[parts_.turn].kind != OperationKind::turn) {
-      throw InvalidGraph("operation " + std::to_string(parts_.turn) + " is not the program's turn");
+    if (parts_.loss == none) return;
+    if (parts_.loss >= parts_.operations.size() ||
+        parts_.operations[parts_.loss].kind != OperationKind::loss) {
+      throw InvalidGraph("operation " + std::to_string(parts_.loss) + " is not the program's loss");
     }
   }
 
@@ -138,17 +138,17 @@ class Walk {
       throw InvalidGraph("operation " + std::to_string(op) + " is of kind " +
                          std::to_string(static_cast<unsigned>(kind)) + ", which does not exist");
     }
-    if (kind == OperationKind::turn) {
-      const operation_id first = parts_.turn != none ? parts_.turn : first_turn_;
+    if (kind == OperationKind::loss) {
+      const operation_id first = parts_.loss != none ? parts_.loss : first_loss_;
       if (first != none && first != op) {
-        throw InvalidGraph("operation " + std::to_string(op) + " is a turn, and so is operation " +
+        throw InvalidGraph("operation " + std::to_string(op) + " is a loss, and so is operation " +
                            std::to_string(first));
       }
-      first_turn_ = op;
+      first_loss_ = op;
     }
-    if (kind == OperationKind::backward && parts_.turn != none && op < parts_.turn) {
+    if (kind == OperationKind::backward && parts_.loss != none && op < parts_.loss) {
       throw InvalidGraph(name_of(op) + ", operation " + std::to_string(op) +
-                         ", comes before the turn, operation " + std::to_string(parts_.turn));
+                         ", comes before the loss, operation " + std::to_string(parts_.loss));
     }
   }
 
@@ -299,11 +299,11 @@ class Walk {
     return std::to_string(&value - parts_.values.data());
   }
   [[nodiscard]] std::string name_of(const Value& value) const {
-    return describe(value, parts_.turn != none);
+    return describe(value, parts_.loss != none);
   }
   [[nodiscard]] std::string name_of(operation_id op) const {
     return op == none ? "the list of results"
-                      : describe(parts_.operations[op], op, parts_.turn != none);
+                      : describe(parts_.operations[op], op, parts_.loss != none);
   }
 
   Parts parts_;
@@ -314,7 +314,7 @@ class Walk {
   std::vector<operation_id> released_by_;
   std::vector<std::uint8_t> is_result_;
   std::vector<byte_count> stored_bytes_;  ///< of each value: those of the storage that it is in
-  operation_id first_turn_ = none;
+  operation_id first_loss_ = none;
   byte_count most_during_ = 0;
   double cost_ = 0;
 };

@@ -41,20 +41,20 @@ namespace reprise::inline v0 {
     text += (text.back() == ':' ? " " : ", ") + part;
   };
   bool is_present = false;
-  bool past_turn = false;
-  bool crossed_turn = false;
+  bool past_loss = false;
+  bool crossed_loss = false;
   std::uint32_t last_run = 0;
   std::size_t made = 0;
   for (const Action& action : schedule.actions) {
     if (action.kind == ActionKind::drop) {
       if (action.index != value) continue;
-      crossed_turn = crossed_turn || (past_turn && is_present && made == 1);
+      crossed_loss = crossed_loss || (past_loss && is_present && made == 1);
       is_present = false;
       add("dropped after " + program.describe_operation(last_run));
       continue;
     }
     last_run = action.index;
-    past_turn = past_turn || action.index == program.turn();
+    past_loss = past_loss || action.index == program.loss();
     const Operation& op = program.operations()[action.index];
     for (const value_id consumed : op.consumes) {
       if (consumed != value) continue;
@@ -70,7 +70,7 @@ namespace reprise::inline v0 {
   }
   if (made > 1) {
     text += "; recomputed " + std::to_string(made - 1) + (made == 2 ? " time" : " times");
-  } else if (crossed_turn) {
+  } else if (crossed_loss) {
     text += "; kept from forward to backward";
   }
   return text;
@@ -94,7 +94,7 @@ class Account {
         last_need_(program.values().size(), 0),
         made_(program.values().size()) {
     find_needs();
-    instant_ = program.has_turn() ? program.turn() : fullest_instant();
+    instant_ = program.has_loss() ? program.loss() : fullest_instant();
     follow(schedule);
     for (value_id v = 0; v < program.values().size(); ++v) {
       if (made_[v].times > 1) {
@@ -285,10 +285,10 @@ class Lines {
   [[nodiscard]] std::string range(std::span<const value_id> values) const {
     const auto number = [&](value_id value) {
       const operation_id op = program_.maker(value);
-      return program_.has_turn() ? program_.operations()[op].node : op;
+      return program_.has_loss() ? program_.operations()[op].node : op;
     };
     const auto [first, last] = std::ranges::minmax(values, {}, number);
-    const std::string what = program_.has_turn() ? "node" : "operation";
+    const std::string what = program_.has_loss() ? "node" : "operation";
     if (number(first) == number(last)) return what + " " + std::to_string(number(first));
     return what + "s " + std::to_string(number(first)) + " to " + std::to_string(number(last));
   }
@@ -313,7 +313,7 @@ class Lines {
 
 /// What a schedule keeps and what it makes again, in lines of plain words.
 ///
-/// Kept is what the program makes before and needs after its turn, or, where it has none, the
+/// Kept is what the program makes before and needs after its loss, or, where it has none, the
 /// operation during which most would be live, and what the schedule makes but once. Few values are
 /// named one by one, many by kind and size. Linear in program and schedule, but for the sorting of
 /// what is told.
@@ -331,7 +331,7 @@ class Lines {
   const explaining::Account account(program, schedule);
   const explaining::Lines lines(program, options);
   const std::string instant =
-      program.has_turn()
+      program.has_loss()
           ? "from forward to backward"
           : "over " + program.describe_operation(account.instant()) + ", where most would be live,";
   std::string text = "Keeps " + lines.total(account.kept) + " " + instant + " and remakes ";

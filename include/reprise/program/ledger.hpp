@@ -166,7 +166,8 @@ class Ledger {
       throw InvalidSchedule("drop of what is absent: " + program_->describe(action.index));
     }
     if (program_->is_given(action.index) || value.stays) {
-      throw InvalidSchedule("drop of what is not ours: " + program_->describe(action.index));
+      throw InvalidSchedule("drop of " + program_->describe(action.index) +
+                            ", which may not be dropped");
     }
     return live_bytes_;
   }

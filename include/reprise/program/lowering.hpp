@@ -26,7 +26,7 @@ namespace reprise::inline v0 {
 struct LoweredGraph {
   static constexpr value_id no_value = 0xFFFFFFFFU;  ///< in place of what the graph does not have
 
-  Program program;  ///< its operations: the forwards, the turn, the backwards in reverse
+  Program program;  ///< its operations: the forwards, the loss, the backwards in reverse
   std::vector<value_id> inputs;                  ///< graph input -> value
   std::vector<std::vector<value_id>> outputs;    ///< node, port -> value
   std::vector<value_id> saved;                   ///< node -> value, or `no_value`
@@ -131,7 +131,7 @@ class Lowering {
     find_wanted_gradients();
     add_turn();
     for (std::size_t node = graph_.size(); node-- > 0;) add_backward(node);
-    return {.program = Program(std::move(values_), std::move(operations_), turn_,
+    return {.program = Program(std::move(values_), std::move(operations_), loss_,
                                layer_count(graph_), cost_is_flops_),
             .inputs = std::move(inputs_),
             .outputs = std::move(outputs_),
@@ -239,8 +239,8 @@ class Lowering {
   }
 
   void add_turn() {
-    turn_ = static_cast<operation_id>(operations_.size());
-    Operation op{.kind = OperationKind::turn,
+    loss_ = static_cast<operation_id>(operations_.size());
+    Operation op{.kind = OperationKind::loss,
                  .layer = operations_.empty() ? 0 : operations_.back().layer};
     for (const Source& output : graph_.outputs()) {
       op.reads.push_back(output_of(output));
@@ -321,7 +321,7 @@ class Lowering {
   const Profile& profile_;
   bool wants_input_gradients_;
   bool cost_is_flops_ = false;
-  operation_id turn_ = 0;
+  operation_id loss_ = 0;
   std::vector<Value> values_;
   std::vector<Operation> operations_;
   std::vector<value_id> inputs_;
@@ -341,7 +341,7 @@ void check_graph(const G& graph) {
   lowering::check_graph(graph);
 }
 
-/// The program of a layer graph: each node's forward, the turn, each backward that a gradient
+/// The program of a layer graph: each node's forward, the loss, each backward that a gradient
 /// reaches, in reverse. The first part of a gradient becomes it, later ones are added.
 ///
 /// Costs are FLOPs if all nodes declare them, otherwise the profile's seconds.

@@ -19,14 +19,14 @@ using operation_id = std::uint32_t;
 /// What an operation is.
 enum class OperationKind : std::uint8_t {
   forward,   ///< of a node
-  turn,      ///< between forward and backward: what makes the gradients of the graph's outputs
+  loss,      ///< between forward and backward: what makes the gradients of the graph's outputs
   backward,  ///< of a node
 };
 
 /// Something that runs.
 struct Operation {
   OperationKind kind = OperationKind::forward;  ///< which of its node's
-  std::uint32_t node = Value::no_node;          ///< its node, but for a turn
+  std::uint32_t node = Value::no_node;          ///< its node, but for a loss
   std::uint32_t layer = 0;                      ///< of its node; layers are numbered 0, 1, 2, …
   std::vector<value_id> reads{};                ///< must be present
   std::vector<value_id> writes{};               ///< made anew
@@ -42,11 +42,11 @@ struct Operation {
 
 /// "forward of node 3", for messages.
 /// @param number    its own in the program
-/// @param has_nodes false in a program that does not say where it turns: its operations are named
+/// @param has_nodes false in a program without a loss operation: its operations are named
 ///   by their numbers
 [[nodiscard]] inline std::string describe(const Operation& operation, operation_id number,
                                           bool has_nodes) {
-  if (operation.kind == OperationKind::turn) return "the turn";
+  if (operation.kind == OperationKind::loss) return "the loss";
   if (!has_nodes) return "operation " + std::to_string(number);
   return (operation.kind == OperationKind::forward ? "forward of node " : "backward of node ") +
          std::to_string(operation.node);

@@ -22,7 +22,7 @@ namespace reprise::inline v0 {
 
 /// All operations of one pass in the engine's order: immutable, checked when it is made.
 ///
-/// What each operation names is there when its turn comes, if all run once in that order:
+/// What each operation names is there when its loss comes, if all run once in that order:
 /// - A value is given (a graph input or a constant) or made by exactly one operation.
 /// - What is read, added to or a result is given, or was made before and neither consumed nor
 ///   released before. An operation does not read what it makes itself.
@@ -33,8 +33,8 @@ namespace reprise::inline v0 {
 /// - What is added to is a gradient. An operation may add to what it makes itself.
 /// - What is released was made before or by the same operation, and is released once. To release
 ///   what is given, stays or is a result has no effect.
-/// - One operation at most is a turn, the program's where one is known, and no backward comes
-///   before that. What runs after it may be a forward, as in a recorded program whose turn somebody
+/// - One operation at most is a loss, the program's where one is known, and no backward comes
+///   before that. What runs after it may be a forward, as in a recorded program whose loss somebody
 ///   chose.
 /// - Each operation is of one of the layers; 65,536 layers at most are without operations.
 /// - Costs are numbers from 0, 1e150 together at most: products and squares of them are finite.
@@ -45,20 +45,20 @@ namespace reprise::inline v0 {
 /// Nodes and ports are names for messages.
 class Program {
  public:
-  static constexpr operation_id no_operation = 0xFFFFFFFFU;  ///< no maker, or no turn
+  static constexpr operation_id no_operation = 0xFFFFFFFFU;  ///< no maker, or no loss
 
   /// Linear in all that the operations name.
-  /// @param turn the operation between forward and backward that the engine runs; `no_operation`
-  ///   for a recorded program, which does not say where it turns
+  /// @param loss the operation between forward and backward that the engine runs; `no_operation`
+  ///   for a recorded program, which has no loss operation
   /// @param layer_count layers, those without operations included
   /// @param results what must be present at the end, in the order in which the engine asks for it
   /// @throws InvalidGraph for the first rule that is broken, with the operation and the value.
-  Program(std::vector<Value> values, std::vector<Operation> operations, operation_id turn,
+  Program(std::vector<Value> values, std::vector<Operation> operations, operation_id loss,
           std::size_t layer_count, bool cost_is_flops, std::vector<value_id> results = {})
       : values_(std::move(values)),
         operations_(std::move(operations)),
         results_(std::move(results)),
-        turn_(turn),
+        loss_(loss),
         layer_count_(layer_count),
         cost_is_flops_(cost_is_flops) {
     check();
@@ -72,9 +72,9 @@ class Program {
   /// The operation that makes a value first; `no_operation` for graph inputs and constants.
   [[nodiscard]] operation_id maker(value_id value) const noexcept { return makers_[value]; }
   /// The operation between forward and backward; `no_operation` where none is known.
-  [[nodiscard]] operation_id turn() const noexcept { return turn_; }
+  [[nodiscard]] operation_id loss() const noexcept { return loss_; }
   /// False for a recorded program, which does not say where its forward ends.
-  [[nodiscard]] bool has_turn() const noexcept { return turn_ != no_operation; }
+  [[nodiscard]] bool has_loss() const noexcept { return loss_ != no_operation; }
   /// What must be present at the end, in the order in which the engine asks for it.
   [[nodiscard]] std::span<const value_id> results() const noexcept { return results_; }
   /// True for what is there from the start and is never dropped.
@@ -91,10 +91,10 @@ class Program {
     const operation_id op = makers_[value];
     return op == no_operation ? 0 : operations_[op].layer;
   }
-  /// The cost of all forwards, each once; of all operations where no turn is known.
+  /// The cost of all forwards, each once; of all operations where no loss is known.
   [[nodiscard]] double forward_cost() const noexcept {
     double cost = 0;
-    const std::size_t end = has_turn() ? turn_ : operations_.size();
+    const std::size_t end = has_loss() ? loss_ : operations_.size();
     for (std::size_t op = 0; op < end; ++op) cost += operations_[op].cost;
     return cost;
   }
@@ -109,20 +109,20 @@ class Program {
   /// @throws InvalidArgument if there is no such value
   [[nodiscard]] std::string describe(value_id value) const {
     if (value >= values_.size()) refuse_number("value", value, values_.size());
-    return reprise::describe(values_[value], has_turn());
+    return reprise::describe(values_[value], has_loss());
   }
   /// "forward of node 3", for messages.
   /// @throws InvalidArgument if there is no such operation
   [[nodiscard]] std::string describe_operation(operation_id op) const {
     if (op >= operations_.size()) refuse_number("operation", op, operations_.size());
-    return reprise::describe(operations_[op], op, has_turn());
+    return reprise::describe(operations_[op], op, has_loss());
   }
 
  private:
   void check() {
     const program_check::Walk walk({.values = values_,
                                     .operations = operations_,
-                                    .turn = turn_,
+                                    .loss = loss_,
                                     .layer_count = layer_count_,
                                     .results = results_});
     makers_ = walk.makers();
@@ -167,7 +167,7 @@ class Program {
   std::vector<value_id> results_;
   std::vector<operation_id> makers_;
   std::vector<std::uint8_t> is_sum_;
-  operation_id turn_;
+  operation_id loss_;
   std::size_t layer_count_;
   bool cost_is_flops_;
   std::uint64_t fingerprint_ = 0;

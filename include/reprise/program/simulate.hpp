@@ -18,7 +18,7 @@ namespace reprise::inline v0 {
 /// What a schedule needs and costs.
 struct Simulation {
   byte_count peak_bytes = 0;                          ///< the most that is live at any instant
-  byte_count rest_bytes = 0;                          ///< live between forward and backward
+  byte_count boundary_bytes = 0;                      ///< live between forward and backward
   double recomputed_cost = 0;                         ///< of all runs after an operation's first
   std::vector<std::uint32_t> recomputes_per_layer{};  ///< runs after an operation's first
 };
@@ -67,7 +67,7 @@ inline void check_end(const Program& program, const Ledger& ledger) {
   operation_id latest = 0;
   for (const Action& action : schedule.actions) {
     const bool is_run = action.kind == ActionKind::run;
-    if (is_run && action.index == program.turn()) result.rest_bytes = ledger.live_bytes();
+    if (is_run && action.index == program.loss()) result.boundary_bytes = ledger.live_bytes();
     const bool is_rerun =
         is_run && action.index < program.operations().size() && ledger.has_run(action.index);
     ledger.apply(action);

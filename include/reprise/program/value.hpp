@@ -37,7 +37,7 @@ struct Value {
 };
 
 /// "output 0 of node 3", for messages.
-/// @param has_nodes false in a program that does not say where it turns: its operations are named
+/// @param has_nodes false in a program without a loss operation: its operations are named
 ///   by their numbers
 [[nodiscard]] inline std::string describe(const Value& value, bool has_nodes) {
   const std::string port = std::to_string(value.port);

@@ -15,8 +15,8 @@
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/plan.hpp>
-#include <reprise/program/keep.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/run/action_event.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass.hpp>
@@ -183,13 +183,13 @@ class Checkpointed
   [[nodiscard]] static std::shared_ptr<const Plan> strategy_keeping_all(const LoweredShape& shape) {
     const Program& program = shape.lowered.program;
     return std::make_shared<const Plan>(
-        Plan{.schedule = keep(program, KeepSet(program.values().size(), 1))});
+        Plan{.schedule = schedule_from_saved(program, SavedSet(program.values().size(), 1))});
   }
 
   void note_strategy(const std::shared_ptr<const Plan>& plan) {
     RunReport& report = this->counts();
     report.predicted_peak_bytes = std::max(report.predicted_peak_bytes, plan->peak_bytes);
-    report.bound_cost += plan->bound_cost;
+    report.lower_bound_cost += plan->lower_bound_cost;
   }
 
   void forget_strategy(std::uint64_t signature) { scheduler_->forget(signature); }

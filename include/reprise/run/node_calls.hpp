@@ -136,16 +136,16 @@ class NodeCalls {
   /// @param output gives the graph's output with a number
   template <class Values, class Output>
   void check_given(std::span<const T> gradients, Values& values, Output&& output) {
-    const Operation& turn = program().operations()[program().turn()];
-    if (gradients.size() != turn.writes.size()) {
+    const Operation& loss = program().operations()[program().loss()];
+    if (gradients.size() != loss.writes.size()) {
       throw InvalidArgument("backward was given " + std::to_string(gradients.size()) +
-                            " gradients for " + std::to_string(turn.writes.size()) + " outputs");
+                            " gradients for " + std::to_string(loss.writes.size()) + " outputs");
     }
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       check_elements(gradients[i], elements_of(graph_.outputs()[i]),
                      [i] { return "the gradient of output " + std::to_string(i); });
-      check_size(gradients[i], turn.writes[i], false, values);
-      originals_.note(turn.writes[i], gradients[i]);
+      check_size(gradients[i], loss.writes[i], false, values);
+      originals_.note(loss.writes[i], gradients[i]);
     }
     overlap_.clear();
     for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -630,7 +630,7 @@ class NodeCalls {
 
   // Whether a backward adds to the gradient of a graph's output, or takes over its memory.
   [[nodiscard]] bool is_changed_in_backward(std::size_t output) const {
-    const value_id gradient = program().operations()[program().turn()].writes[output];
+    const value_id gradient = program().operations()[program().loss()].writes[output];
     return std::ranges::any_of(program().operations(), [gradient](const Operation& op) {
       return std::ranges::find(op.accumulates, gradient) != op.accumulates.end() ||
              std::ranges::find(op.consumes, gradient) != op.consumes.end();

@@ -30,7 +30,7 @@ namespace reprise::inline v0::running {
 
 /// Hands the operations of one pass to a store that runs them as they come.
 ///
-/// The turn runs at the end of forward, which makes room for the gradients that backward will be
+/// The loss runs at the end of forward, which makes room for the gradients that backward will be
 /// given; the graph's outputs stay until then.
 template <LayerGraph G, EvictionPolicy P>
 class OnlinePlayer {
@@ -66,13 +66,13 @@ class OnlinePlayer {
   /// Makes this pass one of a verified step, see `NodeCalls::note`.
   void note(StepNotes& notes, const StepNotes* follows) noexcept { calls_.note(notes, follows); }
 
-  /// Runs all forwards and the turn; releases what they leave unread.
+  /// Runs all forwards and the loss; releases what they leave unread.
   /// @throws BudgetExceeded if an operation does not fit; what the engine throws
   void play_forward() {
-    for (operation_id op = 0; op <= program().turn(); ++op) {
-      if (op == program().turn() && calls_.seen()) grow_to(*calls_.seen());
+    for (operation_id op = 0; op <= program().loss(); ++op) {
+      if (op == program().loss() && calls_.seen()) grow_to(*calls_.seen());
       feed_.run(op);
-      if (op != program().turn()) feed_.release_after(op);
+      if (op != program().loss()) feed_.release_after(op);
     }
   }
 
@@ -99,7 +99,7 @@ class OnlinePlayer {
   /// @throws BudgetExceeded if an operation does not fit; what the engine throws
   [[nodiscard]] std::vector<T> play_backward(std::span<T> gradients) {
     take_over(gradients);
-    for (operation_id op = program().turn() + 1; op < program().operations().size(); ++op) {
+    for (operation_id op = program().loss() + 1; op < program().operations().size(); ++op) {
       feed_.run(op);
       feed_.release_after(op);
     }
@@ -128,7 +128,7 @@ class OnlinePlayer {
       const ForwardRun run{.is_rerun = is_rerun};
       calls_.forward(operation, run, feed_, [](value_id) { return true; });
       note_resident(operation.node);
-    } else if (operation.kind == OperationKind::turn) {
+    } else if (operation.kind == OperationKind::loss) {
       for (const Source& output : graph_.outputs()) {
         outputs_.push_back(&feed_.at(lowered().outputs[output.node][output.port]).tensor);
       }
@@ -139,12 +139,12 @@ class OnlinePlayer {
 
   void take_over(std::span<T> gradients) {
     calls_.check_given(gradients, feed_, [this](std::size_t i) -> const T& { return output(i); });
-    const Operation& turn = program().operations()[program().turn()];
+    const Operation& loss = program().operations()[program().loss()];
     for (std::size_t i = 0; i < gradients.size(); ++i) {
-      feed_.kept(turn.writes[i]).tensor = std::move(gradients[i]);
+      feed_.kept(loss.writes[i]).tensor = std::move(gradients[i]);
     }
     outputs_.clear();
-    feed_.release_after(program().turn());
+    feed_.release_after(program().loss());
   }
 
   void hear(const OnlineEvent& event) {

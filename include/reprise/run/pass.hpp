@@ -76,7 +76,7 @@ class Player {
 
   void play_forward() {
     const auto& actions = plan_->schedule.actions;
-    while (!(actions[at_].kind == ActionKind::run && actions[at_].index == program().turn())) {
+    while (!(actions[at_].kind == ActionKind::run && actions[at_].index == program().loss())) {
       play(actions[at_++]);
     }
     if (calls_.seen()) check_plan(*calls_.seen());
@@ -136,7 +136,7 @@ class Player {
     begin(action);
     if (action.kind == ActionKind::drop) {
       drop(action);
-    } else if (action.index < program().turn()) {
+    } else if (action.index < program().loss()) {
       run_forward(action);
     } else {
       run_backward(action);
@@ -169,7 +169,7 @@ class Player {
     const Program& larger = shape.lowered.program;
     const Simulation played = simulate(larger, plan_->schedule);
     const byte_count peak =
-        peak_in_flight(played.peak_bytes, played.rest_bytes, shared_->passes_in_flight);
+        peak_in_flight(played.peak_bytes, played.boundary_bytes, shared_->passes_in_flight);
     const byte_count budget = shared_->account->budget_bytes();
     if (peak > budget) {
       throw ProfileMismatch("what the nodes made takes the plan to " + std::to_string(peak) +
@@ -198,9 +198,9 @@ class Player {
     observe(ActionEvent::Moment::before, action);
     begin(action);
     calls_.check_given(gradients, store_, [this](std::size_t i) -> const T& { return output(i); });
-    const Operation& turn = program().operations()[action.index];
+    const Operation& loss = program().operations()[action.index];
     for (std::size_t i = 0; i < gradients.size(); ++i) {
-      store_.at(turn.writes[i]).tensor = std::move(gradients[i]);
+      store_.at(loss.writes[i]).tensor = std::move(gradients[i]);
     }
     store_.commit(action);
     observe(ActionEvent::Moment::after, action);

@@ -94,7 +94,7 @@ struct SavedMark {
   std::optional<std::uint64_t> checksum{};  ///< where replay is verified
 };
 
-/// What a segment saved, in the order in which it did; runs the segment again to have it.
+/// What a checkpoint saved, in the order in which it did; runs the checkpoint again to have it.
 ///
 /// Whatever a rerun saves is matched with what was saved in its place, until the rerun ends. The
 /// first difference is remembered: no handler of the engine can make the rerun pass.
@@ -149,7 +149,7 @@ class Region : public std::enable_shared_from_this<Region<T>> {
 
   /// Makes every value present that backward may still ask for.
   void remake() {
-    if (rerun_) throw InvalidState("a segment read, while it ran again, what it saves itself");
+    if (rerun_) throw InvalidState("a checkpoint read, while it ran again, what it saves itself");
     rerun_.emplace(missing());
     try {
       run_again();
@@ -255,44 +255,44 @@ class Region : public std::enable_shared_from_this<Region<T>> {
 
   [[nodiscard]] std::string mismatch_of(std::size_t index, const SavedMark& mark) const {
     if (index >= notes_.size()) {
-      return "a segment saved " + std::to_string(notes_.size()) +
+      return "a checkpoint saved " + std::to_string(notes_.size()) +
              " values and, when it ran again, more";
     }
     const SavedMark& original = notes_[index].mark;
     const std::string difference = difference_of(original, mark);
     if (difference.empty()) return {};
-    return "value " + std::to_string(index) + " that a segment saved " + difference;
+    return "value " + std::to_string(index) + " that a checkpoint saved " + difference;
   }
 
   /// Empty if nothing tells them apart.
   [[nodiscard]] std::string difference_of(const SavedMark& original, const SavedMark& again) const {
     if (original.nested != again.nested) {
-      return "comes after a segment inside that saved something else when it ran again";
+      return "comes after a checkpoint inside that saved something else when it ran again";
     }
     if (original.signature != again.signature || original.bytes != again.bytes) {
-      return "has another shape when the segment runs again";
+      return "has another shape when the checkpoint runs again";
     }
     if (original.is_persistent != again.is_persistent) {
       return std::string(original.is_persistent ? "was a parameter and is none"
                                                 : "was no parameter and is one") +
-             " when the segment runs again";
+             " when the checkpoint runs again";
     }
     if (!is_same_input(original, again)) {
       return "was " + input_name(original.input) + " and is " + input_name(again.input) +
-             " when the segment runs again";
+             " when the checkpoint runs again";
     }
     if (original.storage == again.storage && original.version != again.version) {
       return "was changed in place since: its version was " + std::to_string(original.version) +
              " and is " + std::to_string(again.version);
     }
     if (original.checksum != again.checksum) {
-      return "differs from its original when the segment runs again";
+      return "differs from its original when the checkpoint runs again";
     }
     return {};
   }
 
-  // An input that an enclosing segment has remade lies elsewhere than it did; what the function has
-  // captured of it does not.
+  // An input that an enclosing checkpoint has remade lies elsewhere than it did; what the function
+  // has captured of it does not.
   [[nodiscard]] bool is_same_input(const SavedMark& original, const SavedMark& again) const {
     if (original.input == again.input || original.storage == again.storage) return true;
     for (std::size_t i = 0; i < inputs().size(); ++i) {
@@ -308,11 +308,12 @@ class Region : public std::enable_shared_from_this<Region<T>> {
     if (!rerun_->mismatch.empty()) throw ReplayMismatch(rerun_->mismatch);
     const std::size_t expected = rerun_->has_ended ? rerun_->missing.size() : notes_.size();
     if (rerun_->saved < expected) {
-      throw ReplayMismatch("a segment saved " + std::to_string(notes_.size()) +
+      throw ReplayMismatch("a checkpoint saved " + std::to_string(notes_.size()) +
                            " values and, when it ran again, " + std::to_string(rerun_->saved));
     }
     if (!rerun_->has_ended && rerun_->nested != nested_) {
-      throw ReplayMismatch("a segment inside a segment saved something else when that ran again");
+      throw ReplayMismatch(
+          "a checkpoint inside a checkpoint saved something else when that ran again");
     }
   }
 

@@ -22,7 +22,7 @@ struct RunReport {
   double forward_cost = 0;     ///< of first runs, in the program's unit
   double recomputed_cost = 0;  ///< of all further runs
   /// No exact plans recompute for less; 0 where the planner proves nothing.
-  double bound_cost = 0;
+  double lower_bound_cost = 0;
   bool cost_is_flops = false;   ///< the unit of all costs: FLOPs or seconds
   double plan_seconds = 0;      ///< that making plans took, by the clock
   std::uint64_t passes = 0;     ///< begun, inference apart

@@ -17,9 +17,9 @@ namespace reprise::inline v0 {
 
 /// A tensor that an operation saved for its backward; made by a `Saver`, held by the tape's entry.
 ///
-/// Saved outside any segment it is kept. Saved inside one it holds nothing until `get()` runs the
-/// segment again, which remakes all of the segment that is still wanted: what a living `SavedValue`
-/// stands for. Copies share one value; the last one's end gives it up.
+/// Saved outside any checkpoint it is kept. Saved inside one it holds nothing until `get()` runs
+/// the checkpoint again, which remakes all of the checkpoint that is still wanted: what a living
+/// `SavedValue` stands for. Copies share one value; the last one's end gives it up.
 template <SharedTensor T>
 class SavedValue {
  public:
@@ -32,14 +32,14 @@ class SavedValue {
   /// Records on the tape while it remakes, and takes the tape back after that: no iterator into it
   /// may be in use.
   /// @param what names the value in messages
-  /// @throws InvalidState if the value is empty, or backward is being recorded and a segment would
-  /// have to be differentiated twice; ReplayMismatch if the tensor was changed in place since it
-  /// was saved (by its version, or its checksum where replay is verified), or the segment does not
-  /// repeat; what the segment throws, and then nothing has changed.
+  /// @throws InvalidState if the value is empty, or backward is being recorded and a checkpoint
+  /// would have to be differentiated twice; ReplayMismatch if the tensor was changed in place since
+  /// it was saved (by its version, or its checksum where replay is verified), or the checkpoint
+  /// does not repeat; what the checkpoint throws, and then nothing has changed.
   [[nodiscard]] const T& get(std::string_view what = "a value saved for backward") const {
     // The tape's entry, and this with it, may move when the rerun records.
     const std::shared_ptr<running::Slot<T>> slot = slot_;
-    if (!slot) throw InvalidState(std::string(what) + " is empty, or of a segment's rerun");
+    if (!slot) throw InvalidState(std::string(what) + " is empty, or of a checkpoint's rerun");
     if (slot->region) {
       slot->region->refuse_higher_order();
       if (!slot->tensor) slot->region->remake();

@@ -13,8 +13,8 @@
 
 namespace reprise::inline v0 {
 
-/// A tape's member through which its operations save: keeps tensors outside segments and lets go of
-/// them inside.
+/// A tape's member through which its operations save: keeps tensors outside checkpoints and lets go
+/// of them inside.
 ///
 /// An operation saves the same tensors in the same order each time: what a rerun saves is matched
 /// with what was saved in its place.
@@ -22,7 +22,7 @@ template <SharedTensor T>
 class Saver {
  public:
   /// Saves a tensor for backward; parameters (`is_persistent`) are kept everywhere.
-  /// @throws ReplayMismatch in a segment's rerun that does not repeat; where the segment ends
+  /// @throws ReplayMismatch in a checkpoint's rerun that does not repeat; where the checkpoint ends
   /// early, an exception of no standard type that ends a complete rerun, to be let through.
   [[nodiscard]] SavedValue<T> save(const T& tensor) const {
     if (region_) return SavedValue<T>(region_->save(tensor));
@@ -32,7 +32,7 @@ class Saver {
     return SavedValue<T>(std::move(slot));
   }
 
-  /// From here on each saved value has a checksum taken, inside segments and outside, which is
+  /// From here on each saved value has a checksum taken, inside checkpoints and outside, which is
   /// compared with what backward reads and with what a rerun saves in its place.
   void verify_replay(bool verifies) noexcept requires ChecksummableTensor<T> {
     verifies_replay_ = verifies;
@@ -45,7 +45,7 @@ class Saver {
     return region_;
   }
 
-  /// Called by `segment`: from here on a region takes what is saved; null: it is kept.
+  /// Called by `checkpoint`: from here on a region takes what is saved; null: it is kept.
   [[nodiscard]] std::shared_ptr<running::Region<T>> exchange(
       std::shared_ptr<running::Region<T>> region) noexcept {
     return std::exchange(region_, std::move(region));

@@ -155,21 +155,21 @@ class Session {
   /// pass within the budget only. Afterwards the parameter gradients are those of one pass. What it
   /// recomputes is no part of the report. Of a node that may have parameters and has no
   /// `for_each_gradient`, what its backward reads is compared instead.
-  /// @param turn makes the gradients of the graph's outputs: called with a span of pointers to
+  /// @param loss makes the gradients of the graph's outputs: called with a span of pointers to
   ///   them, returns a `std::vector<tensor_type>`
   /// @param zero_gradients sets all parameter gradients to zero
   /// @returns what was compared, and the nodes of which no gradient could be
   /// @throws ReplayMismatch naming the layer and the first gradient that differs; InvalidGraph,
   ///   which says what is missing, if no parameter gradient can be compared and a node may have
   ///   one, or if nothing at all can be; and as `forward`.
-  template <class Turn, std::invocable Zero, std::same_as<tensor_type>... Inputs>
-  StepVerification verify_step(Turn&& turn, Zero&& zero_gradients, const Inputs&... inputs) {
-    return run_verified(turn, zero_gradients, pointers_to(inputs...));
+  template <class Loss, std::invocable Zero, std::same_as<tensor_type>... Inputs>
+  StepVerification verify_step(Loss&& loss, Zero&& zero_gradients, const Inputs&... inputs) {
+    return run_verified(loss, zero_gradients, pointers_to(inputs...));
   }
   /// The same for a list of inputs, or of pointers to them, in the order of the graph's.
-  template <class Turn, std::invocable Zero, TensorRange<tensor_type> R>
-  StepVerification verify_step(Turn&& turn, Zero&& zero_gradients, R&& inputs) {
-    return run_verified(turn, zero_gradients, pointers_to_all("verify_step", inputs));
+  template <class Loss, std::invocable Zero, TensorRange<tensor_type> R>
+  StepVerification verify_step(Loss&& loss, Zero&& zero_gradients, R&& inputs) {
+    return run_verified(loss, zero_gradients, pointers_to_all("verify_step", inputs));
   }
 
   /// A forward that keeps nothing for a backward: dropout and its like are off.
@@ -381,8 +381,8 @@ class Session {
     return shapes_.erase(signature);
   }
 
-  template <class Turn, class Zero>
-  [[nodiscard]] StepVerification run_verified(Turn& turn, Zero& zero_gradients,
+  template <class Loss, class Zero>
+  [[nodiscard]] StepVerification run_verified(Loss& loss, Zero& zero_gradients,
                                               const Pointers& inputs) {
     check_forward("verify_step", inputs.size());
     const auto playing = this->playing();
@@ -402,7 +402,7 @@ class Session {
       return compare_passes(
           [&] { return player(within, strategy, PassMode::training); },
           [&] { return player(apart, self().strategy_keeping_all(*shape), PassMode::profiling); },
-          turn, zero_gradients);
+          loss, zero_gradients);
     });
   }
 
@@ -527,14 +527,14 @@ class Session {
   /// the first one has made of it stays.
   /// @param within makes the player of the pass under the plan
   /// @param keeping_all makes that of the pass which keeps everything
-  template <class Within, class KeepingAll, class Turn, class Zero>
-  StepVerification compare_passes(Within&& within, KeepingAll&& keeping_all, Turn& turn,
+  template <class Within, class KeepingAll, class Loss, class Zero>
+  StepVerification compare_passes(Within&& within, KeepingAll&& keeping_all, Loss& loss,
                                   Zero& zero_gradients) {
     zero_gradients();
-    const WholePass actual = play_whole(within(), nullptr, turn);
+    const WholePass actual = play_whole(within(), nullptr, loss);
     const EngineStateGuard<G> of_one_pass(*graph_);
     zero_gradients();
-    const WholePass expected = play_whole(keeping_all(), &actual, turn);
+    const WholePass expected = play_whole(keeping_all(), &actual, loss);
     compare_gradients(expected.gradients, actual.gradients);
     compare_reads(expected.notes, actual.notes);
     return verified(expected);
@@ -551,9 +551,9 @@ class Session {
     std::vector<GradientChecksum> gradients{};
   };
 
-  template <class Turn>
+  template <class Loss>
   [[nodiscard]] WholePass play_whole(std::unique_ptr<Player> player, const WholePass* followed,
-                                     Turn& turn) {
+                                     Loss& loss) {
     WholePass pass{.notes = StepNotes(graph_->size())};
     player->note(pass.notes, followed == nullptr ? nullptr : &followed->notes);
     player->play_forward();
@@ -561,7 +561,7 @@ class Session {
     for (std::size_t i = 0; i < player->output_count(); ++i) outputs.push_back(&player->output(i));
     if (followed != nullptr) followed->at_turn->restore(*graph_);
     pass.at_turn.emplace(*graph_);
-    std::vector<tensor_type> gradients = turn(std::span<const tensor_type* const>(outputs));
+    std::vector<tensor_type> gradients = loss(std::span<const tensor_type* const>(outputs));
     const std::vector<tensor_type> of_inputs = player->play_backward(gradients);
     pass.gradients = checksums(of_inputs);
     return pass;

@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// The inputs that a segment will be called with again.
+/// The inputs that a checkpoint will be called with again.
 
 #include <cstddef>
 #include <cstdint>
@@ -106,16 +106,16 @@ template <class X>
   return hash;
 }
 
-/// "input 2 of a segment".
-[[nodiscard]] inline std::string segment_input(std::size_t index) {
-  return "input " + std::to_string(index) + " of a segment";
+/// "input 2 of a checkpoint".
+[[nodiscard]] inline std::string checkpoint_input(std::size_t index) {
+  return "input " + std::to_string(index) + " of a checkpoint";
 }
 
-/// Refuses to run a segment again with an input that is not what it was.
+/// Refuses to run a checkpoint again with an input that is not what it was.
 /// @throws ReplayMismatch always
 [[noreturn]] inline void refuse_changed_input(std::size_t index, const char* how) {
-  throw ReplayMismatch(segment_input(index) +
-                       " was changed in place since the segment ran: " + how);
+  throw ReplayMismatch(checkpoint_input(index) +
+                       " was changed in place since the checkpoint ran: " + how);
 }
 
 /// An input that a rerun will be called with: a copy of whatever is no variable. Tensors in it
@@ -147,7 +147,7 @@ class StoredInput {
   std::optional<std::uint64_t> checksums_;
 };
 
-/// A variable's tensor is saved as operations save theirs: an enclosing segment remakes it.
+/// A variable's tensor is saved as operations save theirs: an enclosing checkpoint remakes it.
 template <TapeVariable V>
 class StoredInput<V, V> {
  public:
@@ -164,7 +164,7 @@ class StoredInput<V, V> {
   /// The variable, for a rerun.
   /// @throws ReplayMismatch if its tensor was changed in place; and as `SavedValue::get`
   [[nodiscard]] V load(std::size_t index) const {
-    V variable = traits::rebind(variable_, tensor_.get(segment_input(index)));
+    V variable = traits::rebind(variable_, tensor_.get(checkpoint_input(index)));
     if (checksum_ && checksum_of(traits::tensor(variable)) != *checksum_) {
       refuse_changed_input(index, "its checksum is another one");
     }

@@ -225,7 +225,7 @@ class CheckpointScheduler {
     [[nodiscard]] static std::vector<LayerOverride> read_overrides(StateReader& reader) {
       std::vector<LayerOverride> overrides;
       for (const std::uint64_t word : reader.words()) {
-        if (word > static_cast<std::uint64_t>(LayerOverride::forced)) {
+        if (word > static_cast<std::uint64_t>(LayerOverride::must_recompute)) {
           reader.refuse("an override is " + std::to_string(word));
         }
         overrides.push_back(static_cast<LayerOverride>(word));
@@ -237,7 +237,7 @@ class CheckpointScheduler {
   static constexpr std::size_t most_layers = std::size_t{1} << 24U;
 
   static void check_override(std::size_t layer, LayerOverride word) {
-    if (word > LayerOverride::forced) {
+    if (word > LayerOverride::must_recompute) {
       throw InvalidArgument("an override of layer " + std::to_string(layer) + " of kind " +
                             std::to_string(static_cast<unsigned>(word)) + ", which does not exist");
     }

@@ -15,7 +15,7 @@
 #include <limits>
 #include <ostream>
 #include <reprise/backend/backend.hpp>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host.hpp>
 #include <reprise/core/error.hpp>
@@ -128,7 +128,7 @@ class GradientStatTracker {
   /// Registers where the loss scale lies that gradients carry. From the next `end_step` on, each
   /// step that is read reads it as well, in the backend's order of work: it must then be what this
   /// step's loss was multiplied by, so update it after `end_step`, in the same stream. A scale that
-  /// no step has (see DeferredScale) has the step ignored and counted in `skipped_steps`.
+  /// no step has (see DeviceLossScale) has the step ignored and counted in `skipped_steps`.
   ///
   /// The float stays the engine's and must be there as long as the tracker ends steps, or a graph
   /// that steps were captured in is launched: such a graph reads where it did when it was captured.
@@ -139,7 +139,7 @@ class GradientStatTracker {
   ///         memory that the backend cannot read (on a device: the host's, or another device's);
   ///         the place is then what it was.
   void read_loss_scale_from(const float* loss_scale) {
-    backend_.check(DeferredScale{loss_scale});
+    backend_.check(DeviceLossScale{loss_scale});
     loss_scale_ = loss_scale;
   }
 
@@ -197,7 +197,7 @@ class GradientStatTracker {
     const double factor = checked_factor(scale);
     if (is_due()) {
       read_what_is_left();
-      fold(factor, scale.micro_batches);
+      update_average(factor, scale.micro_batches);
       backend_.publish(statistics_, readback_);
     }
     ++steps_;
@@ -261,7 +261,8 @@ class GradientStatTracker {
   void load(std::istream& in) {
     std::array<char, magic.size()> found{};
     read_bytes(in, found.data(), found.size(), 0);
-    if (found != magic) throw CorruptState("tracker state: it does not start as one does");
+    if (found != magic)
+      throw CorruptState("tracker state: it does not begin with the magic number of one");
     const std::size_t count = word_count();
     std::vector<std::uint64_t> words(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -426,12 +427,12 @@ class GradientStatTracker {
     return scale.squared_norm_factor();
   }
 
-  void fold(double factor, std::uint64_t micro_batches) {
+  void update_average(double factor, std::uint64_t micro_batches) {
     if (loss_scale_ == nullptr) {
-      backend_.fold(smoothing_, factor, sums_, moments_, statistics_);
+      backend_.update_average(smoothing_, factor, sums_, moments_, statistics_);
     } else {
-      backend_.fold(smoothing_, DeferredScale{loss_scale_, micro_batches}, sums_, moments_,
-                    statistics_);
+      backend_.update_average(smoothing_, DeviceLossScale{loss_scale_, micro_batches}, sums_,
+                              moments_, statistics_);
     }
   }
 

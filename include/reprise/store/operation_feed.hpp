@@ -21,9 +21,9 @@
 #include <reprise/program/repeatability.hpp>
 #include <reprise/program/storages.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/online_event.hpp>
 #include <reprise/store/operation_store.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,9 +40,9 @@ namespace reprise::inline v0 {
 /// Where an operation takes over a value and another one in the same storage is needed all the same
 /// (a view that holds on to its bytes), the store is not told of the taking over: the storage stays
 /// for the other value, and nothing that reads the value that went runs again.
-/// @tparam Payload what a value is; `NoPayload` makes it a simulation
+/// @tparam Payload what a value is; `SizesOnly` makes it a simulation
 /// @tparam P       chooses what goes
-template <std::default_initializable Payload = NoPayload, EvictionPolicy P = DtrEqClass>
+template <std::default_initializable Payload = SizesOnly, EvictionPolicy P = DtrEqClass>
 class OperationFeed {
  public:
   /// Computes an operation's outputs; `at` gives its inputs and outputs meanwhile.

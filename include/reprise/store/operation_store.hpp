@@ -17,13 +17,13 @@
 #include <reprise/eviction/storage_graph.hpp>
 #include <reprise/store/eviction_pool.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/operation_output.hpp>
 #include <reprise/store/operation_request.hpp>
 #include <reprise/store/operation_runner.hpp>
 #include <reprise/store/operation_store_options.hpp>
 #include <reprise/store/references.hpp>
 #include <reprise/store/remat_stack.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <reprise/store/store_event.hpp>
 #include <reprise/store/store_records.hpp>
 #include <string>
@@ -63,9 +63,9 @@ namespace reprise::inline v0 {
 /// Not to be used from several threads at once. A function must compute the same outputs from the
 /// same inputs each time, must not hand operations to the store or make values present, and may ask
 /// `make_room` (through the engine's allocator, say), evict, and let go of handles and pins.
-/// @tparam Payload what a value is: the engine's tensor; `NoPayload` makes the store a simulator
+/// @tparam Payload what a value is: the engine's tensor; `SizesOnly` makes the store a simulator
 /// @tparam Policy  chooses what goes
-template <std::default_initializable Payload = NoPayload, EvictionPolicy Policy = DtrEqClass>
+template <std::default_initializable Payload = SizesOnly, EvictionPolicy Policy = DtrEqClass>
 requires(std::movable<Payload>) class OperationStore {
   struct Core;
 

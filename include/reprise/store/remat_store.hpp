@@ -15,8 +15,8 @@
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/no_payload.hpp>
 #include <reprise/store/scheduled.hpp>
+#include <reprise/store/sizes_only.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,10 +27,10 @@ namespace reprise::inline v0 {
 ///
 /// Each action is announced with `begin`, which refuses what the budget does not allow before
 /// anything runs, and settled with `commit`. What the store still holds goes with it.
-/// @tparam Payload what a value is; `NoPayload` makes the store a simulator
+/// @tparam Payload what a value is; `SizesOnly` makes the store a simulator
 /// @tparam Policy  what happens when room is missing: `Scheduled`, which never evicts. A store that
 ///   evicts by an `EvictionPolicy` is an `OperationStore`
-template <std::default_initializable Payload = NoPayload,
+template <std::default_initializable Payload = SizesOnly,
           std::same_as<Scheduled> Policy = Scheduled>
 requires(std::movable<Payload>) class RematStore {
  public:

@@ -13,11 +13,11 @@ struct NoReadback : private reprise::HostBackend<reprise::Serial> {
   using Base::check;
   using Base::copy_from_host;
   using Base::copy_to_host;
-  using Base::fold;
   using Base::gradient_plan;
   using Base::make_buffer;
   using Base::make_plan;
   using Base::sum_of_squares;
+  using Base::update_average;
 };
 
 template <reprise::Backend B>

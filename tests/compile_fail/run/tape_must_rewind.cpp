@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // expect: HasRewind
 
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <utility>
 #include <vector>
 
@@ -34,5 +34,6 @@ struct reprise::tape_traits<Variable> {
 int main() {
   Tape tape;
   const Variable x{&tape, Tensor(1)};
-  return static_cast<int>(reprise::segment([](const Variable& v) { return v; }, x).tensor.size());
+  return static_cast<int>(
+      reprise::checkpoint([](const Variable& v) { return v; }, x).tensor.size());
 }

@@ -24,7 +24,7 @@ namespace reprise::inline v0 {
 /// unit.
 struct ChainSegment {
   std::uint32_t first = 0;  ///< the number of its first link
-  std::uint32_t last = 0;   ///< and of its last, which may be the turn
+  std::uint32_t last = 0;   ///< and of its last, which may be the loss
   std::uint32_t room = 0;   ///< that the reversal may take
 };
 
@@ -53,7 +53,7 @@ template <ChoosesSplit F>
     ChainSegment segment;
     bool is_backward = false;  ///< of the segment's first link
   };
-  std::vector<Task> tasks{{.segment = {.first = 0, .last = chain.turn(), .room = room}}};
+  std::vector<Task> tasks{{.segment = {.first = 0, .last = chain.loss(), .room = room}}};
   while (!tasks.empty()) {
     const auto [segment, is_backward] = tasks.back();
     const std::uint32_t first = segment.first;
@@ -90,14 +90,14 @@ template <ChoosesSplit F>
 }
 
 /// What a user's overrides mean for the links of a chain. A link of several layers is pinned if one
-/// of them is, else forced if one of them is. One that cannot run again counts as pinned.
+/// of them is, else forced if one of them is. One that cannot run again counts as must_save.
 class ChainOverrides {
  public:
   /// Linear in the links, their layers and operations.
   ChainOverrides(const LayerChain& chain, std::span<const LayerOverride> overrides)
-      : is_forced_(chain.links().size(), 0), last_split_(chain.links().size(), chain.turn()) {
+      : is_forced_(chain.links().size(), 0), last_split_(chain.links().size(), chain.loss()) {
     const Repeatability repeatability(chain.program());
-    for (std::uint32_t link = chain.turn(); link-- > 0;) {
+    for (std::uint32_t link = chain.loss(); link-- > 0;) {
       const auto is_any = [&](LayerOverride override) {
         return std::ranges::any_of(chain.link(link).layers, [&](std::uint32_t layer) {
           return layer < overrides.size() && overrides[layer] == override;
@@ -106,10 +106,10 @@ class ChainOverrides {
       const bool may_run_again =
           std::ranges::all_of(chain.link(link).forward,
                               [&](operation_id op) { return repeatability.may_run_again(op); });
-      const bool is_pinned = !may_run_again || is_any(LayerOverride::pinned);
+      const bool must_save = !may_run_again || is_any(LayerOverride::must_save);
       is_forced_[link] =
-          !chain.link(link).is_free && !is_pinned && is_any(LayerOverride::forced) ? 1 : 0;
-      last_split_[link] = is_pinned ? link : last_split_[link + 1];
+          !chain.link(link).is_free && !must_save && is_any(LayerOverride::must_recompute) ? 1 : 0;
+      last_split_[link] = must_save ? link : last_split_[link + 1];
     }
   }
 
@@ -123,7 +123,7 @@ class ChainOverrides {
   /// True if the first link of a segment may save.
   [[nodiscard]] bool may_save(const LayerChain& chain, std::uint32_t first,
                               std::uint32_t last) const noexcept {
-    return last != chain.turn() || !is_forced(first);
+    return last != chain.loss() || !is_forced(first);
   }
 
  private:
@@ -136,11 +136,11 @@ class ChainOverrides {
   Schedule schedule =
       schedule_of_runs(request.program, without_idle_reruns(request.program, std::move(runs)));
   const Simulation played = simulate(request.program, schedule);
-  return {
-      .schedule = std::move(schedule),
-      .peak_bytes = peak_in_flight(played.peak_bytes, played.rest_bytes, request.passes_in_flight),
-      .rest_bytes = played.rest_bytes,
-      .recomputed_cost = played.recomputed_cost};
+  return {.schedule = std::move(schedule),
+          .peak_bytes =
+              peak_in_flight(played.peak_bytes, played.boundary_bytes, request.passes_in_flight),
+          .boundary_bytes = played.boundary_bytes,
+          .recomputed_cost = played.recomputed_cost};
 }
 
 }  // namespace reprise::inline v0

@@ -28,10 +28,10 @@ namespace reprise::inline v0 {
 /// reads. Peaks count all that is live inside the link's own operations: its input, what it makes,
 /// transients, the program's constants; backward's count all gradients that are live too.
 struct ChainLink {
-  std::vector<std::uint32_t> layers{};  ///< of the program, in order; none for the turn
+  std::vector<std::uint32_t> layers{};  ///< of the program, in order; none for the loss
   RunList forward{};                    ///< all of its forward operations
   RunList remake{};                     ///< those of them that its backward needs
-  RunList backward{};           ///< all of its backward operations; the turn's own: the turn
+  RunList backward{};           ///< all of its backward operations; the loss's own: the loss
   double forward_cost = 0;      ///< of all of `forward`, in the program's unit
   double remake_cost = 0;       ///< of all of `remake`
   double backward_cost = 0;     ///< of all of `backward`
@@ -58,9 +58,9 @@ class Layout {
  public:
   explicit Layout(const Program& program)
       : program_(program), link_of_(program.operations().size(), none) {
-    if (!program.has_turn()) {
+    if (!program.has_loss()) {
       throw NotAChain("a program of " + std::to_string(program.operations().size()) +
-                      " operations that does not say where it turns is no chain of layers");
+                      " operations without a loss operation is no chain of layers");
     }
     number_forwards();
     number_backwards();
@@ -69,7 +69,7 @@ class Layout {
     merge();
   }
 
-  /// The number of links, the turn's among them.
+  /// The number of links, the loss's among them.
   [[nodiscard]] std::size_t size() const noexcept { return layers_.size(); }
   [[nodiscard]] std::uint32_t link_of(operation_id op) const noexcept { return link_of_[op]; }
   /// The link that makes a value; `none` for one that is given.
@@ -84,7 +84,7 @@ class Layout {
  private:
   void number_forwards() {
     link_of_layer_.assign(program_.layer_count(), none);
-    for (operation_id op = 0; op < program_.turn(); ++op) {
+    for (operation_id op = 0; op < program_.loss(); ++op) {
       const std::uint32_t layer = program_.operations()[op].layer;
       if (layers_.empty() || layers_.back().front() != layer) {
         if (link_of_layer_[layer] != none) {
@@ -96,13 +96,13 @@ class Layout {
       }
       link_of_[op] = link_of_layer_[layer];
     }
-    link_of_[program_.turn()] = static_cast<std::uint32_t>(layers_.size());
+    link_of_[program_.loss()] = static_cast<std::uint32_t>(layers_.size());
     layers_.emplace_back();
   }
 
   void number_backwards() {
     auto latest = static_cast<std::uint32_t>(layers_.size() - 1);
-    for (operation_id op = program_.turn() + 1; op < program_.operations().size(); ++op) {
+    for (operation_id op = program_.loss() + 1; op < program_.operations().size(); ++op) {
       link_of_[op] = link_of_layer_[program_.operations()[op].layer];
       if (link_of_[op] > latest) refuse(op, "does not run in the layers' reverse order");
       latest = link_of_[op];
@@ -111,34 +111,34 @@ class Layout {
 
   void check_reads() const {
     for (operation_id op = 0; op < program_.operations().size(); ++op) {
-      if (op < program_.turn() && !program_.operations()[op].repeatable) {
+      if (op < program_.loss() && !program_.operations()[op].repeatable) {
         refuse(op, "cannot run again");
       }
       for (const value_id read : program_.operations()[op].reads) {
-        if (program_.is_given(read) || program_.maker(read) >= program_.turn()) continue;
+        if (program_.is_given(read) || program_.maker(read) >= program_.loss()) continue;
         const std::uint32_t maker = link_of_value(read);
         if (link_of_[op] <= maker + 1) continue;
         throw NotAChain(
             "the program is no chain of layers: " + program_.describe(read) + " of layer " +
             std::to_string(program_.layer(read)) + " is read by " +
             program_.describe_operation(op) +
-            (op == program_.turn() ? std::string() : " of layer " + std::to_string(layer_of(op))));
+            (op == program_.loss() ? std::string() : " of layer " + std::to_string(layer_of(op))));
       }
     }
   }
 
-  // What the turn takes over would join a layer with it, and what the turn makes could lie in what
+  // What the loss takes over would join a layer with it, and what the loss makes could lie in what
   // the layer makes that gets it.
   void check_backward() const {
-    const Operation& turn = program_.operations()[program_.turn()];
-    if (!turn.consumes.empty()) {
-      throw NotAChain("the program is no chain of layers: its turn takes over " +
-                      program_.describe(turn.consumes.front()));
+    const Operation& loss = program_.operations()[program_.loss()];
+    if (!loss.consumes.empty()) {
+      throw NotAChain("the program is no chain of layers: its loss takes over " +
+                      program_.describe(loss.consumes.front()));
     }
-    for (operation_id op = program_.turn(); op < program_.operations().size(); ++op) {
+    for (operation_id op = program_.loss(); op < program_.operations().size(); ++op) {
       for (const value_id written : program_.operations()[op].writes) {
         const std::optional<value_id>& source = program_.values()[written].view_of;
-        if (!source || program_.is_given(*source) || program_.maker(*source) >= program_.turn()) {
+        if (!source || program_.is_given(*source) || program_.maker(*source) >= program_.loss()) {
           continue;
         }
         throw NotAChain("the program is no chain of layers: " + program_.describe(written) +
@@ -156,7 +156,7 @@ class Layout {
       for (std::uint32_t link = first + 1; link <= last; ++link) joins[link] = 1;
     };
     const std::vector<value_id> storages = storages_of(program_);
-    for (operation_id op = 0; op <= program_.turn(); ++op) {
+    for (operation_id op = 0; op <= program_.loss(); ++op) {
       const Operation& o = program_.operations()[op];
       for (const value_id consumed : o.consumes) join(link_of_value(consumed), link_of_[op]);
       for (const value_id read : o.reads) {
@@ -230,7 +230,7 @@ class Reads {
     const std::uint32_t link = layout_.link_of(op);
     const bool is_next = link != layout_.link_of_value(value);
     uses.by_next = uses.by_next || is_next;
-    if (op >= program_.turn()) {
+    if (op >= program_.loss()) {
       uses.last_link = std::min(uses.last_link, link);
       (is_next ? uses.by_next_backward : uses.by_own_backward) = true;
     }
@@ -377,7 +377,7 @@ class LinkProgram {
 }  // namespace layer_chain
 
 /// A program's layers as a chain: each reads what the layer before it made and nothing older. The
-/// turn is the last link, which makes nothing forward.
+/// loss is the last link, which makes nothing forward.
 ///
 /// A layer that consumes its input, or hands on a view of it, is one link with the layer before it.
 ///
@@ -401,15 +401,15 @@ class LayerChain {
   /// Linear in the program, but for sorting each link's values.
   /// @param program must outlive the chain
   /// @throws NotAChain if a value is read by other layers than its own and the next one, a layer
-  ///   comes twice, backward has another order or makes a view of what forward made, the turn takes
-  ///   over what it reads, or the program does not say where it turns.
+  ///   comes twice, backward has another order or makes a view of what forward made, the loss takes
+  ///   over what it reads, or the program has no loss operation.
   explicit LayerChain(const Program& program) : program_(&program) {
     const layer_chain::Layout layout(program);
     const layer_chain::Reads reads(program, layout);
     links_.resize(layout.size());
     for (operation_id op = 0; op < program.operations().size(); ++op) {
       ChainLink& link = links_[layout.link_of(op)];
-      (op < program.turn() ? link.forward : link.backward).push_back(op);
+      (op < program.loss() ? link.forward : link.backward).push_back(op);
     }
     std::vector<std::uint32_t> wanted_by(program.values().size(), layer_chain::none);
     for (std::uint32_t i = 0; i < links_.size(); ++i) {
@@ -425,11 +425,11 @@ class LayerChain {
 
   /// What the links are of.
   [[nodiscard]] const Program& program() const noexcept { return *program_; }
-  /// The number of the turn's link: there are so many others.
-  [[nodiscard]] std::uint32_t turn() const noexcept {
+  /// The number of the loss's link: there are so many others.
+  [[nodiscard]] std::uint32_t loss() const noexcept {
     return static_cast<std::uint32_t>(links_.size() - 1);
   }
-  /// All links, the turn's the last.
+  /// All links, the loss's the last.
   [[nodiscard]] std::span<const ChainLink> links() const noexcept { return links_; }
   /// A link by its number, in the order of their forwards.
   [[nodiscard]] const ChainLink& link(std::size_t i) const noexcept { return links_[i]; }
@@ -438,7 +438,7 @@ class LayerChain {
     return i == 0 ? 0 : links_[i - 1].output_bytes;
   }
 
-  /// The first link from there on that is not free; the turn is none that is.
+  /// The first link from there on that is not free; the loss is none that is.
   [[nodiscard]] std::uint32_t first_bound(std::uint32_t from) const noexcept {
     return first_bound_[from];
   }
@@ -525,13 +525,13 @@ class LayerChain {
   }
 
   void find_free() {
-    first_bound_.assign(links_.size(), turn());
-    for (std::uint32_t i = turn(); i-- > 0;) {
+    first_bound_.assign(links_.size(), loss());
+    for (std::uint32_t i = loss(); i-- > 0;) {
       ChainLink& link = links_[i];
       const auto reads_forward = [&](operation_id op) {
         return std::ranges::any_of(program_->operations()[op].reads, [&](value_id read) {
           const operation_id maker = program_->maker(read);
-          return maker != Program::no_operation && maker < program_->turn();
+          return maker != Program::no_operation && maker < program_->loss();
         });
       };
       link.is_free = std::ranges::none_of(link.backward, reads_forward);

@@ -59,7 +59,7 @@ Plan Balanced::operator()(const PlanRequest& request) {
       search(staged, effort, begin, is_known ? placements_ : std::vector<Placement>{});
   key_ = key;
   step_ = request.step;
-  bound_ = choice.plan.bound_cost;
+  bound_ = choice.plan.lower_bound_cost;
   placements_ = std::move(choice.placements);
   planned_at_ = clock_->now();
   return std::move(choice.plan);
@@ -128,8 +128,8 @@ double Balanced::next_seconds() const {
 
 Plan Balanced::replay(StagedRequest& staged) const {
   Plan plan = staged.play(StagedPlan(staged.program(), staged.limits(), placements_));
-  plan.bound_bytes = lower_bound_bytes(staged.request().program);
-  plan.bound_cost = bound_;
+  plan.lower_bound_bytes = lower_bound_bytes(staged.request().program);
+  plan.lower_bound_cost = bound_;
   return plan;
 }
 

@@ -29,11 +29,11 @@ namespace binomial {
                                         const ChainSegment& segment) {
   const auto [first, last, states] = segment;
   if (chain.link(last).is_free) return {.split = last + 1, .room_before = states};
-  const bool is_first_pass = last == chain.turn();
+  const bool is_first_pass = last == chain.loss();
   const bool is_last = is_first_pass && first + 1 == last;
-  const bool is_pinned = is_first_pass && overrides.last_split(first) == first;
+  const bool must_save = is_first_pass && overrides.last_split(first) == first;
   const bool saves =
-      is_pinned || chain.link(first).is_free || (is_last && overrides.may_save(chain, first, last));
+      must_save || chain.link(first).is_free || (is_last && overrides.may_save(chain, first, last));
   if (saves) return {.split = first, .room_after = states};
   const std::uint32_t length = last - first + (is_first_pass ? 0 : 1);
   const auto next = static_cast<std::uint32_t>(BinomialSteps(length, states).next());
@@ -56,13 +56,13 @@ namespace binomial {
 [[nodiscard]] inline double least_cost(const LayerChain& chain, std::size_t states) {
   double cheapest = std::numeric_limits<double>::infinity();
   double left_out = 0;
-  for (std::uint32_t i = 0; i < chain.turn(); ++i) {
+  for (std::uint32_t i = 0; i < chain.loss(); ++i) {
     const ChainLink& link = chain.link(i);
     if (link.is_free) return 0;
     cheapest = std::min(cheapest, link.forward_cost);
     left_out += link.forward_cost - link.remake_cost;
   }
-  const auto steps = static_cast<double>(BinomialSteps(chain.turn(), states).count());
+  const auto steps = static_cast<double>(BinomialSteps(chain.loss(), states).count());
   return steps * cheapest - left_out;
 }
 
@@ -76,7 +76,7 @@ Plan Binomial::operator()(const PlanRequest& request) const {
   const LayerValues layers(request.program);
   const std::string name = checkpoints ? "binomial-" + std::to_string(*checkpoints) : "binomial";
   CandidateSearch search(request, layers, name);
-  const std::size_t most = std::max<std::size_t>(chain.turn(), 1);
+  const std::size_t most = std::max<std::size_t>(chain.loss(), 1);
   const auto consider = [&](std::size_t states) {
     search.consider(plan_of_runs(request, binomial::runs(chain, overrides, states)));
   };

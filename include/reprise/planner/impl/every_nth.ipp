@@ -20,7 +20,7 @@ namespace every_nth {
 
 // 0 where layers divide the program.
 [[nodiscard]] inline std::size_t operations_a_group(const Program& program, std::size_t n) {
-  const std::span<const Operation> forwards = program.operations().first(program.turn());
+  const std::span<const Operation> forwards = program.operations().first(program.loss());
   const bool is_one_layer = std::ranges::adjacent_find(forwards, std::ranges::not_equal_to{},
                                                        &Operation::layer) == forwards.end();
   if (n > 1) return is_one_layer ? n : 0;
@@ -35,8 +35,8 @@ namespace every_nth {
 
 }  // namespace every_nth
 
-KeepSet keep_every_nth(const Program& program, const LayerValues& layers, std::size_t n) {
-  KeepSet set(program.values().size(), 0);
+SavedSet keep_every_nth(const Program& program, const LayerValues& layers, std::size_t n) {
+  SavedSet set(program.values().size(), 0);
   const std::size_t count = layers.layer_count();
   const std::size_t last_group = count == 0 ? 0 : (count - 1) / n * n;
   for (std::size_t layer = 0; layer < count; ++layer) {
@@ -50,9 +50,9 @@ KeepSet keep_every_nth(const Program& program, const LayerValues& layers, std::s
   return set;
 }
 
-KeepSet keep_between_groups(const Program& program, std::size_t size) {
-  KeepSet set(program.values().size(), 0);
-  const std::size_t count = program.turn();
+SavedSet keep_between_groups(const Program& program, std::size_t size) {
+  SavedSet set(program.values().size(), 0);
+  const std::size_t count = program.loss();
   const std::size_t last_group = count == 0 ? 0 : (count - 1) / size;
   for (operation_id op = 0; op < count; ++op) {
     const Operation& o = program.operations()[op];

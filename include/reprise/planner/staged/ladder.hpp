@@ -45,8 +45,8 @@ class Ladder {
  public:
   explicit Ladder(StagedRequest& staged) : staged_(staged), base_(staged.base()) {
     const auto& program = staged.program().program();
-    instant_ = staged.request().passes_in_flight > 1 && program.has_turn()
-                   ? program.turn()
+    instant_ = staged.request().passes_in_flight > 1 && program.has_loss()
+                   ? program.loss()
                    : static_cast<stage_id>(base_.profile().highest());
     staged.anchor(instant_);
   }
@@ -63,7 +63,7 @@ class Ladder {
   /// False if its watch ended the climb.
   [[nodiscard]] bool is_complete() const noexcept { return is_complete_; }
   /// No plan costs less, by what was proven so far; 0 where nothing is.
-  [[nodiscard]] double bound_cost() const { return can_prove() ? bound_ : 0; }
+  [[nodiscard]] double lower_bound_cost() const { return can_prove() ? bound_ : 0; }
 
   /// Looks for the cheapest plan, once.
   /// @param watch ends it early, with what was found before
@@ -90,8 +90,8 @@ class Ladder {
   [[nodiscard]] Choice choice() const {
     const StagedPlan staged(staged_.program(), staged_.limits(), best_->placements);
     Choice choice{.plan = staged_.play(staged), .placements = best_->placements};
-    choice.plan.bound_bytes = lower_bound_bytes(staged_.request().program);
-    choice.plan.bound_cost = std::min(bound_cost(), choice.plan.recomputed_cost);
+    choice.plan.lower_bound_bytes = lower_bound_bytes(staged_.request().program);
+    choice.plan.lower_bound_cost = std::min(lower_bound_cost(), choice.plan.recomputed_cost);
     return choice;
   }
 

@@ -58,7 +58,7 @@ struct Found {
   double cost = std::numeric_limits<double>::infinity();
   double violation = std::numeric_limits<double>::infinity();
   double price = 0;
-  byte_count rest_bytes = 0;  ///< of what was played
+  byte_count boundary_bytes = 0;  ///< of what was played
 
   [[nodiscard]] bool is_plan() const noexcept {
     return cost < std::numeric_limits<double>::infinity();
@@ -89,7 +89,7 @@ struct Best {
   }
 };
 
-/// Searches side by side, in turns: from several starts, then on from the best.
+/// Searches side by side, in rounds: from several starts, then on from the best.
 ///
 /// A search that runs beside others is a function of what it is given when it begins, and returns
 /// what it found: only the one that climbs the ladder changes anything, and of it there is one.
@@ -108,7 +108,7 @@ class Searcher {
         effort_(effort),
         clock_(clock),
         begin_(begin),
-        bound_bytes_(lower_bound_bytes(staged.request().program)),
+        lower_bound_bytes_(lower_bound_bytes(staged.request().program)),
         ladder_(staged),
         goal_{.budget = staged.request().budget, .tries = effort.tries, .seed = effort.seed} {
     if (!(effort.seconds >= 0 && effort.seconds <= most_seconds)) {
@@ -190,7 +190,7 @@ class Searcher {
   [[nodiscard]] bool counts() const noexcept { return goal_.tries > 0; }
   // No plan of any planner fits.
   [[nodiscard]] bool is_hopeless() const noexcept {
-    return staged_.request().budget < bound_bytes_;
+    return staged_.request().budget < lower_bound_bytes_;
   }
 
   // One pass may have what the others, which are at rest, leave it.
@@ -215,7 +215,7 @@ class Searcher {
     const Simulation played =
         simulate(staged_.request().program,
                  schedule_of(StagedPlan(staged_.program(), staged_.limits(), known)));
-    const StagedPlan plan(staged_.program(), limits_at_rest(played.rest_bytes), known);
+    const StagedPlan plan(staged_.program(), limits_at_rest(played.boundary_bytes), known);
     if (!plan.fits()) return;
     best_.take(Found{.placements = {known.begin(), known.end()},
                      .limits = plan.limits(),
@@ -282,16 +282,16 @@ class Searcher {
     if (!ladder_.climb(watch_of_proof(), watch_until(first_share + later_share))) return;
     if (is_timed() && staged_.request().passes_in_flight == 1) {
       // Nothing but to play it would tell more, which takes long.
-      climbed_->bound = std::min(ladder_.bound_cost(), ladder_.cost());
+      climbed_->bound = std::min(ladder_.lower_bound_cost(), ladder_.cost());
       return climbed_->take(Found{.placements = ladder_.placements(),
                                   .limits = limits_at_rest(0),
                                   .cost = ladder_.cost(),
                                   .price = typical_price()});
     }
     min_cut::Choice choice = ladder_.choice();
-    climbed_->bound = choice.plan.bound_cost;
+    climbed_->bound = choice.plan.lower_bound_cost;
     climbed_->take(Found{.placements = std::move(choice.placements),
-                         .limits = limits_at_rest(choice.plan.rest_bytes),
+                         .limits = limits_at_rest(choice.plan.boundary_bytes),
                          .cost = choice.plan.recomputed_cost,
                          .price = typical_price()});
   }
@@ -304,7 +304,7 @@ class Searcher {
   }
 
   [[nodiscard]] std::vector<Task> later_searches() const {
-    // From what was best when the turn began, whichever of its searches ends first.
+    // From what was best when the round began, whichever of its searches ends first.
     const auto go_on = [this](const Found& from, double temperature) {
       return [this, start = on_from(from, temperature, best_.bound)](const Effort& own) {
         Best best;
@@ -405,12 +405,14 @@ class Searcher {
     while (tasks.size() < wanted) tasks.push_back(repeatable[tasks.size() % repeatable.size()]);
     const auto tries =
         static_cast<std::uint64_t>((until - from) * static_cast<double>(goal_.tries));
-    const std::size_t turns = (tasks.size() + threads - 1) / threads;
-    for (std::size_t turn = 0; turn < turns; ++turn) {
+    const std::size_t rounds = (tasks.size() + threads - 1) / threads;
+    for (std::size_t round = 0; round < rounds; ++round) {
       const SearchWatch all = watch_until(until);
-      const SearchWatch watch = counts() ? all : all.part(1.0 / static_cast<double>(turns - turn));
+      const SearchWatch watch =
+          counts() ? all : all.part(1.0 / static_cast<double>(rounds - round));
       std::vector<std::future<Best>> running;
-      for (std::size_t i = turn * threads; i < std::min(tasks.size(), (turn + 1) * threads); ++i) {
+      for (std::size_t i = round * threads; i < std::min(tasks.size(), (round + 1) * threads);
+           ++i) {
         const Effort effort{.watch = watch,
                             .tries = tries / different,
                             .seed = goal_.seed + ++searches_,
@@ -500,14 +502,14 @@ class Searcher {
       least_ = {};
       if (is_least_final_ || is_hopeless()) refuse();
     }
-    least_.limits = limits_at_rest(least_.rest_bytes);
+    least_.limits = limits_at_rest(least_.boundary_bytes);
   }
 
   // Ends as soon as the budget that was asked for is met.
   void look_below(byte_count enough) {
     constexpr byte_count precision = 1000;
     const byte_count grain = byte_grain(staged_.request().program);
-    const byte_count first = std::max<byte_count>((bound_bytes_ + grain - 1) / grain, 1);
+    const byte_count first = std::max<byte_count>((lower_bound_bytes_ + grain - 1) / grain, 1);
     byte_count fails = first - 1;
     for (byte_count next = first; next * grain < least_bytes_ && least_bytes_ > enough;) {
       if (!is_met(next * grain)) fails = next;
@@ -540,7 +542,7 @@ class Searcher {
         staged_.play(StagedPlan(staged_.program(), least_.limits, least_.placements));
     least_placements_ = least_.placements;
     least_.cost = played.recomputed_cost;
-    least_.rest_bytes = played.rest_bytes;
+    least_.boundary_bytes = played.boundary_bytes;
     least_bytes_ = played.peak_bytes;
     return true;
   }
@@ -563,7 +565,7 @@ class Searcher {
                              .budget = staged_.request().budget,
                              .smallest = least_bytes_,
                              .how = how,
-                             .bound = bound_bytes_});
+                             .bound = lower_bound_bytes_});
   }
 
   [[nodiscard]] min_cut::Choice finish() {
@@ -571,8 +573,8 @@ class Searcher {
     min_cut::Choice choice;
     choice.plan =
         staged_.play(StagedPlan(staged_.program(), best_.plan.limits, best_.plan.placements));
-    choice.plan.bound_bytes = bound_bytes_;
-    choice.plan.bound_cost = std::min(best_.bound, choice.plan.recomputed_cost);
+    choice.plan.lower_bound_bytes = lower_bound_bytes_;
+    choice.plan.lower_bound_cost = std::min(best_.bound, choice.plan.recomputed_cost);
     choice.placements = std::move(best_.plan.placements);
     return choice;
   }
@@ -582,7 +584,7 @@ class Searcher {
   SearchEffort effort_;
   const SearchClock& clock_;
   time_point begin_;
-  byte_count bound_bytes_;
+  byte_count lower_bound_bytes_;
   double seconds_ = 0;  ///< of the effort, without what the end takes
   min_cut::Ladder ladder_;
   std::vector<Placement> base_;  ///< what the user forces

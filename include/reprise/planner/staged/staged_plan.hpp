@@ -43,7 +43,7 @@ class StagedPlan {
   /// What a plan has to keep to.
   struct Limits {
     double budget = 0;  ///< bytes that may be live at any stage
-    /// Bytes that may be live just before the turn; no more than the budget.
+    /// Bytes that may be live just before the loss; no more than the budget.
     double rest = std::numeric_limits<double>::infinity();
   };
 
@@ -338,16 +338,16 @@ class StagedPlan {
   void raise_profile() {
     std::vector<double> heights(program_->stage_count() + 1, 0);
     heights[0] = program_->constant_bytes() - limits_.budget;
-    const stage_id turn = program_->program().turn();
+    const stage_id loss = program_->program().loss();
     for (value_id storage = 0; storage < program_->value_count(); ++storage) {
       watch_.spend(16);
       fresh_.clear();
       for (const value_id member : program_->members(storage)) bind(member, storage);
       spans_[storage] = fresh_;
       for (const Span& span : fresh_) {
-        if (is_forced_across_turn(storage, span)) {
-          heights[turn] += forced_bytes_;
-          heights[turn + 1] -= forced_bytes_;
+        if (must_recompute_across_loss(storage, span)) {
+          heights[loss] += forced_bytes_;
+          heights[loss + 1] -= forced_bytes_;
         }
         if (span.end <= span.begin + 1) continue;
         heights[span.begin + 1] += program_->storage_bytes(storage);
@@ -544,15 +544,15 @@ class StagedPlan {
 
   // Stages inside a span hold its bytes throughout; those at its ends see to it themselves.
   void add_bytes(value_id storage, const Span& span, double sign) {
-    const stage_id turn = program_->program().turn();
-    if (is_forced_across_turn(storage, span)) profile_.add(turn, sign * forced_bytes_);
+    const stage_id loss = program_->program().loss();
+    if (must_recompute_across_loss(storage, span)) profile_.add(loss, sign * forced_bytes_);
     if (span.end <= span.begin + 1) return;
     profile_.add(span.begin + 1, span.end, sign * program_->storage_bytes(storage));
   }
-  [[nodiscard]] bool is_forced_across_turn(value_id storage, const Span& span) const noexcept {
-    const stage_id turn = program_->program().turn();
-    // What reruns at the turn's stage does so before the turn.
-    return program_->is_forced(storage) && span.begin <= turn && turn < span.end;
+  [[nodiscard]] bool must_recompute_across_loss(value_id storage, const Span& span) const noexcept {
+    const stage_id loss = program_->program().loss();
+    // What reruns at the loss's stage does so before the loss.
+    return program_->is_forced(storage) && span.begin <= loss && loss < span.end;
   }
 
   // The most that is live at any moment of a stage, without what is there throughout.
@@ -570,7 +570,7 @@ class StagedPlan {
     double most = 0;
     for (std::uint32_t i = 0; i < operations.size(); ++i) {
       const operation_id op = operations[i];
-      if (op == program_->program().turn()) {
+      if (op == program_->program().loss()) {
         most = std::max(most, live + limits_.budget - limits_.rest);
       }
       const double during = live + bytes_of_run(op, stage, i);

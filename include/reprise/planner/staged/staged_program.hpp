@@ -43,7 +43,7 @@ class FlatLists {
 /// What a planner by stages asks of a program, in flat arrays. Values that are given are left out.
 ///
 /// Values that share bytes are one *storage*, named after the value that owns them; a view of what
-/// is given is a storage of no bytes. What a pinned layer makes is made once.
+/// is given is a storage of no bytes. What a layer that must be saved makes is made once.
 class StagedProgram {
  public:
   /// What one operation needs and makes.
@@ -52,7 +52,7 @@ class StagedProgram {
     double written_bytes = 0;      ///< of all that it makes
     double skippable_bytes = 0;    ///< of these, what a rerun for its saved state leaves out
     double extra_bytes = 0;        ///< parts of gradients, and the transient
-    bool is_repeatable = false;    ///< see `Repeatability`; false in a pinned layer
+    bool is_repeatable = false;    ///< see `Repeatability`; false in a layer that must be saved
     bool can_skip_output = false;  ///< a rerun may make saved state only
   };
 
@@ -140,9 +140,10 @@ class StagedProgram {
   }
   /// True if it must be there at the end.
   [[nodiscard]] bool is_needed_at_end(value_id value) const noexcept { return at_end_[value] != 0; }
-  /// True if a forced layer's statistics say that it may not live from forward to backward.
+  /// True if a layer that must be recomputed's statistics say that it may not live from forward to
+  /// backward.
   [[nodiscard]] bool is_forced(value_id value) const noexcept { return is_forced_[value] != 0; }
-  /// True if any layer is forced. Linear in the values.
+  /// True if any layer is must_recompute. Linear in the values.
   [[nodiscard]] bool has_forced() const noexcept {
     return std::ranges::find(is_forced_, 1) != is_forced_.end();
   }
@@ -245,7 +246,7 @@ class StagedProgram {
     if (overrides.empty()) return;
     for (operation_id op = 0; op < operation_count(); ++op) {
       const std::uint32_t layer = program_->operations()[op].layer;
-      if (layer < overrides.size() && overrides[layer] == LayerOverride::pinned)
+      if (layer < overrides.size() && overrides[layer] == LayerOverride::must_save)
         steps_[op].is_repeatable = false;
       // What it reads and somebody takes over would have to be made again for it.
       for (const value_id read : reads(op)) {
@@ -254,10 +255,10 @@ class StagedProgram {
         }
       }
     }
-    if (std::ranges::find(overrides, LayerOverride::forced) == overrides.end()) return;
+    if (std::ranges::find(overrides, LayerOverride::must_recompute) == overrides.end()) return;
     const LayerValues layers(*program_);
     for (std::size_t layer = 0; layer < overrides.size(); ++layer) {
-      if (overrides[layer] != LayerOverride::forced) continue;
+      if (overrides[layer] != LayerOverride::must_recompute) continue;
       for (const value_id v : layers.inside(layer)) is_forced_[v] = 1;
     }
   }

@@ -43,9 +43,9 @@ class StagedRequest {
   /// The plan that reruns nothing but what the user forces. Two cuts.
   [[nodiscard]] StagedPlan base() const {
     StagedPlan plan(program_, limits());
-    const stage_id turn = program_.program().turn();
+    const stage_id loss = program_.program().loss();
     if (!program_.has_forced()) return plan;
-    InstantCut cut(plan, turn);
+    InstantCut cut(plan, loss);
     cut.solve_forced();
     return with_reruns(plan, cut.reruns());
   }
@@ -55,9 +55,9 @@ class StagedRequest {
     Schedule schedule = schedule_of(staged);
     const Simulation played = simulate(request_->program, schedule);
     return {.schedule = std::move(schedule),
-            .peak_bytes =
-                peak_in_flight(played.peak_bytes, played.rest_bytes, request_->passes_in_flight),
-            .rest_bytes = played.rest_bytes,
+            .peak_bytes = peak_in_flight(played.peak_bytes, played.boundary_bytes,
+                                         request_->passes_in_flight),
+            .boundary_bytes = played.boundary_bytes,
             .recomputed_cost = played.recomputed_cost};
   }
 

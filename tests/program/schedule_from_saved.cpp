@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <random>
 #include <reprise/program/bounds.hpp>
-#include <reprise/program/keep.hpp>
+#include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>
 #include <vector>
 
@@ -16,9 +16,9 @@
 
 namespace {
 
-using reprise::KeepSet;
 using reprise::Program;
-using reprise::Remake;
+using reprise::RecomputedLifetime;
+using reprise::SavedSet;
 using reprise_test::chain_program;
 using reprise_test::random_program;
 
@@ -34,13 +34,14 @@ std::vector<reprise::operation_id> runs_of(const reprise::Schedule& schedule) {
 
 TEST_CASE("a value that is not kept is remade once, or each time that a backward needs it") {
   const auto program = chain_program(3);
-  const KeepSet none(program.values().size(), 0);
-  const auto once = reprise::simulate(program, reprise::keep(program, none));
+  const SavedSet none(program.values().size(), 0);
+  const auto once = reprise::simulate(program, reprise::schedule_from_saved(program, none));
   CHECK(once.peak_bytes == 36);
-  CHECK(once.rest_bytes == 8);
+  CHECK(once.boundary_bytes == 8);
   CHECK(once.recomputed_cost == 3);
   CHECK(once.recomputes_per_layer == std::vector<std::uint32_t>{1, 1, 1});
-  const auto each = reprise::simulate(program, reprise::keep(program, none, Remake::each_time));
+  const auto each = reprise::simulate(
+      program, reprise::schedule_from_saved(program, none, RecomputedLifetime::one_backward));
   CHECK(each.peak_bytes == 28);
   CHECK(each.recomputed_cost == 6);
   CHECK(each.recomputes_per_layer == std::vector<std::uint32_t>{3, 2, 1});
@@ -48,7 +49,7 @@ TEST_CASE("a value that is not kept is remade once, or each time that a backward
 
 TEST_CASE("a rerun for saved state alone skips outputs where the node can") {
   const auto program = chain_program(1, true);
-  const auto schedule = reprise::keep(program, KeepSet(program.values().size(), 0));
+  const auto schedule = reprise::schedule_from_saved(program, SavedSet(program.values().size(), 0));
   using reprise::Action;
   const std::vector<Action> expected{Action::run(0),  Action::drop(2),      Action::run(1),
                                      Action::drop(1), Action::run(0, true), Action::run(2),
@@ -60,15 +61,15 @@ TEST_CASE("a rerun for saved state alone skips an output of which there is a cop
   const auto chain = chain_program(1, true);
   std::vector<reprise::Operation> operations(chain.operations().begin(), chain.operations().end());
   operations.back().reads.push_back(1);  // backward reads the output, which is kept
-  const Program program({chain.values().begin(), chain.values().end()}, operations, chain.turn(),
+  const Program program({chain.values().begin(), chain.values().end()}, operations, chain.loss(),
                         chain.layer_count(), true);
-  KeepSet kept(program.values().size(), 0);
+  SavedSet kept(program.values().size(), 0);
   kept[1] = 1;
   using reprise::Action;
   const std::vector<Action> expected{Action::run(0),       Action::drop(2), Action::run(1),
                                      Action::run(0, true), Action::run(2),  Action::drop(1),
                                      Action::drop(2),      Action::drop(3)};
-  CHECK(reprise::keep(program, kept).actions == expected);
+  CHECK(reprise::schedule_from_saved(program, kept).actions == expected);
 }
 
 TEST_CASE("skipping outputs never raises a peak and changes no run") {
@@ -82,12 +83,13 @@ TEST_CASE("skipping outputs never raises a peak and changes no run") {
                                                program.operations().end());
     for (reprise::Operation& op : operations) op.can_skip_output = false;
     const Program cannot({program.values().begin(), program.values().end()}, operations,
-                         program.turn(), program.layer_count(), program.cost_is_flops());
-    KeepSet kept(program.values().size());
+                         program.loss(), program.layer_count(), program.cost_is_flops());
+    SavedSet kept(program.values().size());
     for (auto& flag : kept) flag = random() % 2 == 0 ? 1 : 0;
-    const auto remake = random() % 2 == 0 ? Remake::once : Remake::each_time;
-    const auto skipping = reprise::keep(program, kept, remake);
-    const auto whole = reprise::keep(cannot, kept, remake);
+    const auto remake =
+        random() % 2 == 0 ? RecomputedLifetime::until_last_read : RecomputedLifetime::one_backward;
+    const auto skipping = reprise::schedule_from_saved(program, kept, remake);
+    const auto whole = reprise::schedule_from_saved(cannot, kept, remake);
     REQUIRE(runs_of(skipping) == runs_of(whole));
     const auto peak = reprise::simulate(program, skipping).peak_bytes;
     const auto whole_peak = reprise::simulate(cannot, whole).peak_bytes;
@@ -97,9 +99,10 @@ TEST_CASE("skipping outputs never raises a peak and changes no run") {
   CHECK(lower > 0);
 }
 
-TEST_CASE("a keep set of another program is refused") {
+TEST_CASE("a saved set of another program is refused") {
   const auto program = chain_program(2);
-  CHECK_THROWS_AS(static_cast<void>(reprise::keep(program, KeepSet(3))), reprise::InvalidArgument);
+  CHECK_THROWS_AS(static_cast<void>(reprise::schedule_from_saved(program, SavedSet(3))),
+                  reprise::InvalidArgument);
 }
 
 TEST_CASE("no plan needs less than the lower bound") {
@@ -109,10 +112,13 @@ TEST_CASE("no plan needs less than the lower bound") {
     const auto bound = reprise::lower_bound_bytes(program);
     std::mt19937 random(seed);
     for (int plan = 0; plan < 20; ++plan) {
-      KeepSet set(program.values().size());
+      SavedSet set(program.values().size());
       for (auto& flag : set) flag = random() % 2 == 0 ? 1 : 0;
-      const auto remake = plan % 2 == 0 ? Remake::once : Remake::each_time;
-      REQUIRE(bound <= reprise::simulate(program, reprise::keep(program, set, remake)).peak_bytes);
+      const auto remake =
+          plan % 2 == 0 ? RecomputedLifetime::until_last_read : RecomputedLifetime::one_backward;
+      REQUIRE(bound <=
+              reprise::simulate(program, reprise::schedule_from_saved(program, set, remake))
+                  .peak_bytes);
     }
   }
 }
@@ -120,10 +126,10 @@ TEST_CASE("no plan needs less than the lower bound") {
 TEST_CASE("depth is no limit") {
   constexpr std::uint32_t depth = 100'000;
   const auto program = chain_program(depth);
-  const auto played =
-      reprise::simulate(program, reprise::keep(program, KeepSet(program.values().size(), 0)));
+  const auto played = reprise::simulate(
+      program, reprise::schedule_from_saved(program, SavedSet(program.values().size(), 0)));
   CHECK(played.recomputed_cost == depth);
-  CHECK(played.rest_bytes == 8);
+  CHECK(played.boundary_bytes == 8);
 }
 
 TEST_CASE("what stays is made once, though its operation runs again for something else") {
@@ -132,10 +138,10 @@ TEST_CASE("what stays is made once, though its operation runs again for somethin
                                             {.kind = reprise::ValueKind::gradient, .bytes = 8}};
   std::vector<reprise::Operation> operations{
       {.writes = {0, 1}, .cost = 1, .repeatable = true},
-      {.kind = reprise::OperationKind::turn, .reads = {0}, .writes = {2}},
+      {.kind = reprise::OperationKind::loss, .reads = {0}, .writes = {2}},
       {.kind = reprise::OperationKind::backward, .reads = {0, 1, 2}}};
   const Program program(std::move(values), std::move(operations), 1, 1, true, {1});
-  const auto schedule = reprise::keep(program, KeepSet(3, 0));
+  const auto schedule = reprise::schedule_from_saved(program, SavedSet(3, 0));
   using reprise::Action;
   CHECK(schedule.actions == std::vector<Action>{Action::run(0), Action::run(1), Action::drop(0),
                                                 Action::run(0), Action::run(2), Action::drop(0),
@@ -151,13 +157,14 @@ TEST_CASE("what cannot be made again is kept, and a result is there at the end")
       {.writes = {0}, .cost = 1},
       {.reads = {0}, .writes = {1}, .consumes = {0}, .cost = 1, .repeatable = true},
       {.reads = {1}, .writes = {2}, .cost = 1, .repeatable = true},
-      {.kind = reprise::OperationKind::turn, .reads = {2}, .writes = {3}},
+      {.kind = reprise::OperationKind::loss, .reads = {2}, .writes = {3}},
       {.kind = reprise::OperationKind::backward, .reads = {1, 3}}};
   const Program program(std::move(values), std::move(operations), 3, 1, true, {2});
-  for (const auto remake : {Remake::once, Remake::each_time}) {
-    const auto nothing = reprise::keep(program, KeepSet(4, 0), remake);
+  for (const auto remake :
+       {RecomputedLifetime::until_last_read, RecomputedLifetime::one_backward}) {
+    const auto nothing = reprise::schedule_from_saved(program, SavedSet(4, 0), remake);
     CHECK(reprise::simulate(program, nothing).recomputed_cost == 1);  // 2, for the result
-    const auto all = reprise::keep(program, KeepSet(4, 1), remake);
+    const auto all = reprise::schedule_from_saved(program, SavedSet(4, 1), remake);
     CHECK(reprise::simulate(program, all).recomputed_cost == 0);
   }
 }

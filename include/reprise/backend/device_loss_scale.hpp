@@ -17,7 +17,7 @@ namespace reprise::inline v0 {
 /// scale that the backend reads where it lies and in its own order of work, when it folds the step:
 /// a mixed-precision trainer keeps it on the device, and a graph that is launched again must see
 /// what it is by then.
-struct DeferredScale {
+struct DeviceLossScale {
   /// What the loss was multiplied by before backward: one float in the backend's memory, borrowed.
   const float* loss_scale = nullptr;
   /// How many micro-batches were *added* into the gradients and not averaged; at least 1.
@@ -43,14 +43,14 @@ struct DeferredScale {
 /// Refuses the place of a loss scale when it is registered.
 /// @throws InvalidArgument always
 [[noreturn]] inline void refuse_scale(const std::string& why) {
-  throw InvalidArgument("DeferredScale: " + why);
+  throw InvalidArgument("DeviceLossScale: " + why);
 }
 
 /// Checks what can be known of a scale without reading it; backends call it when its place is
 /// registered, so that no step has to. Constant.
 /// @throws InvalidArgument for a null pointer, one that is not aligned to a float, and for no
 ///         micro-batch.
-inline void check_scale(const DeferredScale& scale) {
+inline void check_scale(const DeviceLossScale& scale) {
   if (scale.loss_scale == nullptr) refuse_scale("the pointer to the loss scale is null");
   if (reinterpret_cast<std::uintptr_t>(scale.loss_scale) % alignof(float) != 0) {
     refuse_scale("the address of the loss scale is not a multiple of a float's " +

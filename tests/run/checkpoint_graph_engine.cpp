@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <utility>
 #include <vector>
 
@@ -83,24 +83,25 @@ struct reprise::tape_traits<Scalar> {
   static void rewind(Engine&, int) {}
 };
 
-TEST_CASE("variables that own their graph are segmented as a list of entries is") {
+TEST_CASE("variables that own their graph are checkpointed as a list of entries is") {
   struct Result {
     float x;
     float w;
     std::uint64_t at_rest;
     std::uint64_t left;
   };
-  const auto run = [](bool uses_segments) {
+  const auto run = [](bool uses_checkpoints) {
     Engine engine;
     Result result{};
     const Scalar x = scalar(engine, 1.25F);
     const Scalar w = scalar(engine, 0.75F);
     const auto pair = [&w](const Scalar& v) { return v * w * w; };
     const auto four = [&](const Scalar& v) {
-      return uses_segments ? reprise::segment(pair, reprise::segment(pair, v)) : pair(pair(v));
+      return uses_checkpoints ? reprise::checkpoint(pair, reprise::checkpoint(pair, v))
+                              : pair(pair(v));
     };
     {
-      Scalar y = uses_segments ? reprise::segment(four, x) : four(x);
+      Scalar y = uses_checkpoints ? reprise::checkpoint(four, x) : four(x);
       result.at_rest = engine.memory.live;
       differentiate(y.node, 1.0F);
     }
@@ -110,11 +111,11 @@ TEST_CASE("variables that own their graph are segmented as a list of entries is"
     return result;
   };
   const Result plain = run(false);
-  const Result segmented = run(true);
-  CHECK(segmented.x == plain.x);
-  CHECK(segmented.w == plain.w);
+  const Result checkpointed = run(true);
+  CHECK(checkpointed.x == plain.x);
+  CHECK(checkpointed.w == plain.w);
   CHECK(plain.at_rest == 6 * sizeof(float));
-  CHECK(segmented.at_rest == 3 * sizeof(float));
-  CHECK(segmented.left == 2 * sizeof(float));
+  CHECK(checkpointed.at_rest == 3 * sizeof(float));
+  CHECK(checkpointed.left == 2 * sizeof(float));
   CHECK(plain.left == 2 * sizeof(float));
 }

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
-// expect: SegmentFunction|invocable
+// expect: CheckpointInputs|checkpoint_variable
 
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <utility>
 #include <vector>
 
@@ -33,9 +33,8 @@ int main() {
   Tape tape;
   const Variable x{&tape, Tensor(1)};
 #ifdef REPRISE_POSITIVE
-  const auto f = [](const Variable& v) { return v; };
+  return reprise::checkpoint([](int n, const Variable&) { return n; }, 1, x);
 #else
-  const auto f = [calls = 0](const Variable& v) mutable { return ++calls > 1 ? Variable{} : v; };
+  return reprise::checkpoint([](int n) { return n; }, 1);
 #endif
-  return static_cast<int>(reprise::segment(f, x).tensor.size());
 }

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a segment keeps, when it runs again and how far, and what it leaves behind when it cannot.
+// What a checkpoint keeps, when it runs again and how far, and what it leaves behind when it
+// cannot.
 
 #include <doctest/doctest.h>
 
@@ -11,7 +12,7 @@
 #include <memory>
 #include <new>
 #include <reprise/core/error.hpp>
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -22,7 +23,7 @@
 
 namespace {
 
-using reprise::segment;
+using reprise::checkpoint;
 using reprise_test::ComputationFailed;
 using reprise_test::leaf;
 using reprise_test::Saved;
@@ -62,19 +63,19 @@ struct Plain {
     return f(inputs...);
   }
 };
-struct Segmented {
+struct InCheckpoints {
   template <class F, class... Inputs>
   auto operator()(const F& f, const Inputs&... inputs) const {
-    return segment(f, inputs...);
+    return checkpoint(f, inputs...);
   }
 };
 
 }  // namespace
 
-TEST_CASE("a segment keeps its inputs and outputs and nothing else") {
+TEST_CASE("a checkpoint keeps its inputs and outputs and nothing else") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
-  const Variable y = segment(block, x);
+  const Variable y = checkpoint(block, x);
   CHECK(tape.memory.live == 2 * tensor_bytes);
   CHECK(gradients_of(tape, y).front() != Numbers(width, 0.0));
 }
@@ -90,7 +91,7 @@ TEST_CASE("what is recomputed has the random streams, the state and the mode of 
                       tape.pass.node(), tape.pass.is_recompute(), tape.records);
   };
   const auto plain = run(Plain{});
-  CHECK(run(Segmented{}) == plain);
+  CHECK(run(InCheckpoints{}) == plain);
   CHECK(std::get<3>(plain) != 0.0);
 }
 
@@ -110,15 +111,15 @@ TEST_CASE("several inputs, other arguments and several outputs pass through") {
     return gradients_of(tape, multiply(y, z), 3);
   };
   const std::vector<Numbers> plain = run(Plain{});
-  CHECK(run(Segmented{}) == plain);
+  CHECK(run(InCheckpoints{}) == plain);
   for (const Numbers& gradient : plain) CHECK(gradient != Numbers(width, 0.0));
 }
 
-TEST_CASE("a segment without a result writes what it captured") {
+TEST_CASE("a checkpoint without a result writes what it captured") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   std::vector<Variable> results;
-  segment([&results](const Variable& v) { results.push_back(square(tanh(v))); }, x);
+  checkpoint([&results](const Variable& v) { results.push_back(square(tanh(v))); }, x);
   const std::vector<Numbers> gradients = gradients_of(tape, results.at(0));
   Tape plain;
   const Variable same = leaf(plain, width, 0.1);
@@ -129,7 +130,7 @@ TEST_CASE("a recompute runs to its end") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   const auto rerun_of = [&](auto f) {
-    const Variable y = segment(f, x);
+    const Variable y = checkpoint(f, x);
     const std::uint64_t before = tape.computations;
     static_cast<void>(gradients_of(tape, y));
     return tape.computations - before;
@@ -151,9 +152,9 @@ TEST_CASE("a recompute runs to its end") {
   SUBCASE("unless nothing is wanted") {
     CHECK(rerun_of([](const Variable& v) { return add(v, v); }) == 0);
   }
-  SUBCASE("with the segments inside") {
+  SUBCASE("with the checkpoints inside") {
     const auto inner = [](const Variable& v) { return square(tanh(tanh(v))); };
-    CHECK(rerun_of([inner](const Variable& v) { return segment(inner, tanh(v)); }) == 4 + 3);
+    CHECK(rerun_of([inner](const Variable& v) { return checkpoint(inner, tanh(v)); }) == 4 + 3);
   }
 }
 
@@ -161,7 +162,7 @@ TEST_CASE("a recompute that ends early ends with the last value that backward ne
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   const auto rerun_of = [&](auto f) {
-    const Variable y = segment({.ends_early = true}, f, x);
+    const Variable y = checkpoint({.ends_early = true}, f, x);
     const std::uint64_t before = tape.computations;
     static_cast<void>(gradients_of(tape, y));
     return tape.computations - before;
@@ -185,10 +186,10 @@ TEST_CASE("a recompute that ends early ends with the last value that backward ne
   SUBCASE("a function that lets no exception out runs to its end") {
     CHECK(rerun_of([](const Variable& v) noexcept { return square(tanh(tanh(v))); }) == 3);
   }
-  SUBCASE("an enclosing segment does not run what follows its last own value") {
+  SUBCASE("an enclosing checkpoint does not run what follows its last own value") {
     const auto inner = [](const Variable& v) { return square(tanh(tanh(v))); };
     CHECK(rerun_of([inner](const Variable& v) {
-            return segment({.ends_early = true}, inner, tanh(v));
+            return checkpoint({.ends_early = true}, inner, tanh(v));
           }) == 1 + 2);
   }
   SUBCASE("a function that holds back exceptions is not asked for more") {
@@ -229,7 +230,7 @@ TEST_CASE("a recompute that ends early holds back no exception of the engine's")
     }
     return square(y);
   };
-  const Variable y = segment({.ends_early = true}, f, x);
+  const Variable y = checkpoint({.ends_early = true}, f, x);
   CHECK_THROWS_AS(static_cast<void>(gradients_of(tape, y)), ComputationFailed);
   struct SavesAtItsEnd {
     const Variable& y;
@@ -243,7 +244,7 @@ TEST_CASE("a recompute that ends early holds back no exception of the engine's")
     if (other.pass.is_recompute()) throw ComputationFailed("the engine's own");
     return square(t);
   };
-  const Variable w = segment({.ends_early = true}, unwinds, z);
+  const Variable w = checkpoint({.ends_early = true}, unwinds, z);
   CHECK_THROWS_AS(static_cast<void>(gradients_of(other, w)), ComputationFailed);
 }
 
@@ -255,7 +256,7 @@ TEST_CASE("what the tape has given up is not remade") {
     const Variable first = square(y);
     return std::pair(first, square(tanh(tanh(y))));
   };
-  const auto [y, unused] = segment({.ends_early = true}, f, x);
+  const auto [y, unused] = checkpoint({.ends_early = true}, f, x);
   tape.entries.resize(tape.entries.size() - 3);  // an engine that prunes what leads to no loss
   const std::uint64_t before = tape.computations;
   static_cast<void>(gradients_of(tape, y));
@@ -271,7 +272,7 @@ TEST_CASE("parameters are kept, and nothing is recomputed to have them") {
     const Variable first = square(v);
     return add(first, multiply(w, w));
   };
-  const Variable y = segment({.ends_early = true}, f, x);
+  const Variable y = checkpoint({.ends_early = true}, f, x);
   const std::uint64_t before = tape.computations;
   static_cast<void>(gradients_of(tape, y));
   CHECK(tape.computations == before);
@@ -289,7 +290,7 @@ TEST_CASE("a rerun remakes what is missing, all of it or nothing") {
       if (!tape.pass.is_recompute()) s = std::move(value);
     }
   };
-  segment(f, x);
+  checkpoint(f, x);
   const std::uint64_t at_rest = tape.memory.live;
   tape.fails_at = tape.computations + 2;
   CHECK_THROWS_AS(static_cast<void>(saved[0].get()), ComputationFailed);
@@ -304,11 +305,11 @@ TEST_CASE("a rerun remakes what is missing, all of it or nothing") {
   CHECK(tape.computations - before == 3);
 }
 
-TEST_CASE("a segment inside a segment is remade from what the outer one saved") {
+TEST_CASE("a checkpoint inside a checkpoint is remade from what the outer one saved") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
-  const auto inner = [](const Variable& v) { return segment(block, segment(block, v)); };
-  const Variable y = segment([&](const Variable& v) { return segment(inner, inner(v)); }, x);
+  const auto inner = [](const Variable& v) { return checkpoint(block, checkpoint(block, v)); };
+  const Variable y = checkpoint([&](const Variable& v) { return checkpoint(inner, inner(v)); }, x);
   CHECK(tape.memory.live == 2 * tensor_bytes);
   const std::vector<Numbers> gradients = gradients_of(tape, y);
   Tape plain;
@@ -316,12 +317,12 @@ TEST_CASE("a segment inside a segment is remade from what the outer one saved") 
   CHECK(gradients == gradients_of(plain, block(block(block(block(same))))));
 }
 
-TEST_CASE("a thousand segments in one another") {
+TEST_CASE("a thousand checkpoints in one another") {
   struct Nest {
     static Variable call(const Variable& x, std::size_t depth) {
       if (depth == 0) return tanh(x);
       const auto inner = [depth](const Variable& v) { return call(v, depth - 1); };
-      return tanh(multiply(segment(inner, tanh(x)), x));
+      return tanh(multiply(checkpoint(inner, tanh(x)), x));
     }
     static Variable plain(const Variable& x, std::size_t depth) {
       return depth == 0 ? tanh(x) : tanh(multiply(plain(tanh(x), depth - 1), x));
@@ -336,7 +337,7 @@ TEST_CASE("a thousand segments in one another") {
   CHECK(gradients == gradients_of(plain, Nest::plain(same, depth)));
 }
 
-TEST_CASE("segments bring the peak down") {
+TEST_CASE("checkpoints bring the peak down") {
   const auto peak_of = [](auto&& call) {
     Tape tape;
     {
@@ -351,13 +352,13 @@ TEST_CASE("segments bring the peak down") {
     CHECK(tape.memory.live == 0);
     return tape.memory.peak;
   };
-  CHECK(peak_of(Segmented{}) < peak_of(Plain{}) / 3);
+  CHECK(peak_of(InCheckpoints{}) < peak_of(Plain{}) / 3);
 }
 
 TEST_CASE("an exception in forward leaves the tape as it was") {
   const auto net = [](const Variable& x) {
     const auto inner = [](const Variable& v) { return moody(block(v)); };
-    return segment([&](const Variable& v) { return block(segment(inner, dropout(v))); }, x);
+    return checkpoint([&](const Variable& v) { return block(checkpoint(inner, dropout(v))); }, x);
   };
   const auto gradients_after = [&](std::uint64_t n, bool& has_thrown) {
     Tape tape;
@@ -402,8 +403,8 @@ TEST_CASE("a recompute that throws can be tried again") {
     Tape tape;
     const Variable x = leaf(tape, width, 0.1);
     const auto inner = [](const Variable& v) { return moody(block(v)); };
-    const Variable y =
-        segment([&](const Variable& v) { return block(segment(inner, dropout(block(v)))); }, x);
+    const Variable y = checkpoint(
+        [&](const Variable& v) { return block(checkpoint(inner, dropout(block(v)))); }, x);
     seed_gradient(y);
     const std::uint32_t node = tape.pass.node();
     const std::uint64_t generator = tape.generator;
@@ -442,11 +443,11 @@ TEST_CASE("no allocation that fails leaves anything behind") {
     {
       const Variable x = leaf(tape, width, 0.1);
       const auto inner = [](const Variable& v) { return moody(block(v)); };
-      const auto outer = [&](const Variable& v) { return block(segment(inner, block(v))); };
+      const auto outer = [&](const Variable& v) { return block(checkpoint(inner, block(v))); };
       tape.memory.fails_at = tape.memory.allocations + n;
       has_thrown = false;
       try {
-        static_cast<void>(gradients_of(tape, segment(outer, x)));
+        static_cast<void>(gradients_of(tape, checkpoint(outer, x)));
       } catch (const std::bad_alloc&) {
         has_thrown = true;
       }
@@ -475,22 +476,24 @@ TEST_CASE("an input that was changed in place before backward is refused") {
     }
     return "";
   };
-  SUBCASE("after the segment") {
-    const Variable y = segment([](const Variable&, const Variable& v) { return block(v); }, x, x);
+  SUBCASE("after the checkpoint") {
+    const Variable y =
+        checkpoint([](const Variable&, const Variable& v) { return block(v); }, x, x);
     change(x);
-    CHECK(message_of(y) ==
-          "input 0 of a segment was changed in place since it was saved: its version was 0 and is "
-          "1");
+    CHECK(
+        message_of(y) ==
+        "input 0 of a checkpoint was changed in place since it was saved: its version was 0 and is "
+        "1");
   }
-  SUBCASE("by the segment") {
+  SUBCASE("by the checkpoint") {
     const auto f = [&](const Variable& v) {
       const Variable y = block(v);
       change(v);
       return y;
     };
-    CHECK(!message_of(segment(f, x)).empty());
+    CHECK(!message_of(checkpoint(f, x)).empty());
   }
-  SUBCASE("what is saved outside a segment too") {
+  SUBCASE("what is saved outside a checkpoint too") {
     const Variable y = square(x);
     change(x);
     CHECK(message_of(y).starts_with("a value saved for backward was changed in place"));
@@ -499,16 +502,16 @@ TEST_CASE("an input that was changed in place before backward is refused") {
     const auto f = [&](const Variable& v) {
       const Variable y = add(v, v);
       change(y);
-      return segment(block, y);
+      return checkpoint(block, y);
     };
-    CHECK(message_of(segment(f, x)).empty());
+    CHECK(message_of(checkpoint(f, x)).empty());
   }
 }
 
-TEST_CASE("gradients of gradients through a segment are refused") {
+TEST_CASE("gradients of gradients through a checkpoint are refused") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
-  seed_gradient(segment(block, x));
+  seed_gradient(checkpoint(block, x));
   tape.records_backward = true;
   CHECK_THROWS_AS(tape.backward(), reprise::InvalidState);
   tape.records_backward = false;
@@ -521,7 +524,7 @@ TEST_CASE("variables of different tapes are refused") {
   Tape other;
   const Variable x = leaf(tape, width, 0.1);
   const Variable y = leaf(other, width, 0.1);
-  CHECK_THROWS_AS(segment([](const Variable& a, const Variable&) { return a; }, x, y),
+  CHECK_THROWS_AS(checkpoint([](const Variable& a, const Variable&) { return a; }, x, y),
                   reprise::InvalidArgument);
 }
 
@@ -529,7 +532,8 @@ TEST_CASE("a tape that keeps its entries goes backward again") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   const auto inner = [](const Variable& v) { return moody(block(v)); };
-  const Variable y = segment([&](const Variable& v) { return block(segment(inner, tanh(v))); }, x);
+  const Variable y =
+      checkpoint([&](const Variable& v) { return block(checkpoint(inner, tanh(v))); }, x);
   const std::vector<Tape::Backward> entries = tape.entries;
   const std::uint64_t at_rest = tape.memory.live;
   const std::vector<Numbers> first = gradients_of(tape, y);
@@ -539,12 +543,12 @@ TEST_CASE("a tape that keeps its entries goes backward again") {
   CHECK(gradients_of(tape, y) == first);
 }
 
-TEST_CASE("without a tape that records a segment is a call") {
+TEST_CASE("without a tape that records a checkpoint is a call") {
   Tape tape;
   tape.records = false;
   const Variable x = leaf(tape, width, 0.1);
   const auto count = std::make_shared<int>(0);
-  static_cast<void>(segment([count](const Variable& v) { return block(v); }, x));
+  static_cast<void>(checkpoint([count](const Variable& v) { return block(v); }, x));
   CHECK(tape.entries.empty());
   CHECK(count.use_count() == 1);
 }

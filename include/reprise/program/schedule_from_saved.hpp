@@ -20,34 +20,35 @@
 namespace reprise::inline v0 {
 
 /// The values that survive the forward pass: one flag for each value of a program.
-using KeepSet = std::vector<std::uint8_t>;
+using SavedSet = std::vector<std::uint8_t>;
 
-/// How long remade values stay.
-enum class Remake : std::uint8_t {
-  once,       ///< to their last reader: an operation runs at most twice
-  each_time,  ///< to the end of the backward they were remade for: less memory, more recomputation
+/// How long recomputed values stay.
+enum class RecomputedLifetime : std::uint8_t {
+  until_last_read,  ///< to their last reader: an operation runs at most twice
+  one_backward,     ///< to the end of the backward they were remade for: less memory, more
+                    ///< recomputation
 };
 
-namespace keeping {
+namespace saving {
 
 /// Builds the list of runs, and for each run what goes right after it.
 class Scheduler {
  public:
-  Scheduler(const Program& program, const KeepSet& kept, Remake remake)
+  Scheduler(const Program& program, const SavedSet& kept, RecomputedLifetime lifetime)
       : program_(program),
         kept_(kept),
-        remake_(remake),
+        lifetime_(lifetime),
         repeatability_(program),
         last_use_(program.values().size(), absent),
         has_run_(program.operations().size(), 0) {}
 
   [[nodiscard]] Schedule schedule() {
-    for (operation_id op = 0; op <= program_.turn(); ++op) run(op);
+    for (operation_id op = 0; op <= program_.loss(); ++op) run(op);
     forget_what_is_not_kept();
-    for (operation_id op = program_.turn() + 1; op < program_.operations().size(); ++op) {
+    for (operation_id op = program_.loss() + 1; op < program_.operations().size(); ++op) {
       for (const value_id read : program_.operations()[op].reads) demand(read);
       run(op);
-      if (remake_ == Remake::each_time) forget_remade();
+      if (lifetime_ == RecomputedLifetime::one_backward) forget_remade();
     }
     for (const value_id result : program_.results()) demand(result);
     for (const value_id result : program_.results()) last_use_[result] = absent;
@@ -198,8 +199,8 @@ class Scheduler {
   }
 
   const Program& program_;
-  const KeepSet& kept_;
-  Remake remake_;
+  const SavedSet& kept_;
+  RecomputedLifetime lifetime_;
   Repeatability repeatability_;
   std::vector<std::uint32_t> last_use_;
   std::vector<std::uint8_t> has_run_;
@@ -212,29 +213,30 @@ class Scheduler {
   std::vector<std::uint8_t> is_live_;
 };
 
-}  // namespace keeping
+}  // namespace saving
 
 /// The schedule in which exactly the kept values (and gradients) survive the forward pass and every
 /// other one is remade when backward first needs it.
 ///
 /// Deterministic on any DAG. A value goes right after its last reader, a by-product that nobody
-/// needs at once. Iterative, so that depth is no limit; linear in the program for `Remake::once`.
-/// Gradients, values that stay and what cannot be made again are always kept and values that are
-/// consumed cannot be, whatever the set says.
+/// needs at once. Iterative, so that depth is no limit; linear in the program for
+/// `RecomputedLifetime::until_last_read`. Gradients, values that stay and what cannot be made again
+/// are always kept and values that are consumed cannot be, whatever the set says.
 /// @throws InvalidArgument if the set has another size than the program has values, or the program
-///   does not say where it turns.
-[[nodiscard]] inline Schedule keep(const Program& program, const KeepSet& kept,
-                                   Remake remake = Remake::once) {
+///   has no loss operation.
+[[nodiscard]] inline Schedule schedule_from_saved(
+    const Program& program, const SavedSet& kept,
+    RecomputedLifetime lifetime = RecomputedLifetime::until_last_read) {
   if (kept.size() != program.values().size()) {
-    throw InvalidArgument("a keep set of " + std::to_string(kept.size()) +
+    throw InvalidArgument("a saved set of " + std::to_string(kept.size()) +
                           " flags for a program of " + std::to_string(program.values().size()) +
                           " values");
   }
-  if (!program.has_turn()) {
-    throw InvalidArgument("a program that does not say where it turns has no forward pass for " +
+  if (!program.has_loss()) {
+    throw InvalidArgument("a program without a loss operation has no forward pass for " +
                           std::to_string(kept.size()) + " values to survive");
   }
-  return keeping::Scheduler(program, kept, remake).schedule();
+  return saving::Scheduler(program, kept, lifetime).schedule();
 }
 
 }  // namespace reprise::inline v0

@@ -10,9 +10,9 @@
 struct FoldsByFactor : reprise::HostBackend<reprise::Serial> {
 #ifndef REPRISE_POSITIVE
   template <class Smoothing>
-  void fold(const Smoothing& smoothing, double factor, const buffer_type& sums,
-            buffer_type& moments, buffer_type& statistics) const {
-    HostBackend::fold(smoothing, factor, sums, moments, statistics);
+  void update_average(const Smoothing& smoothing, double factor, const buffer_type& sums,
+                      buffer_type& moments, buffer_type& statistics) const {
+    HostBackend::update_average(smoothing, factor, sums, moments, statistics);
   }
 #endif
 };

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
-// expect: SegmentInputs|segment_variable
+// expect: CheckpointFunction|invocable
 
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <utility>
 #include <vector>
 
@@ -33,8 +33,9 @@ int main() {
   Tape tape;
   const Variable x{&tape, Tensor(1)};
 #ifdef REPRISE_POSITIVE
-  return reprise::segment([](int n, const Variable&) { return n; }, 1, x);
+  const auto f = [](const Variable& v) { return v; };
 #else
-  return reprise::segment([](int n) { return n; }, 1);
+  const auto f = [calls = 0](const Variable& v) mutable { return ++calls > 1 ? Variable{} : v; };
 #endif
+  return static_cast<int>(reprise::checkpoint(f, x).tensor.size());
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // long: REPRISE_CASES=20000
 
-// A segment whose rerun does something else is refused, whatever handlers its function has.
+// A checkpoint whose rerun does something else is refused, whatever handlers its function has.
 
 #include <doctest/doctest.h>
 
@@ -14,7 +14,7 @@
 #include <optional>
 #include <random>
 #include <reprise/core/error.hpp>
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,8 +24,8 @@
 
 namespace {
 
-using reprise::segment;
-using reprise::SegmentOptions;
+using reprise::checkpoint;
+using reprise::CheckpointOptions;
 using reprise_test::leaf;
 using reprise_test::Tape;
 using reprise_test::TapeTensor;
@@ -78,27 +78,27 @@ struct WeightCache {
   }
 };
 
-constexpr std::array all_options{SegmentOptions{}, SegmentOptions{.ends_early = true},
-                                 SegmentOptions{.verify_replay = true},
-                                 SegmentOptions{.ends_early = true, .verify_replay = true}};
+constexpr std::array all_options{CheckpointOptions{}, CheckpointOptions{.ends_early = true},
+                                 CheckpointOptions{.verify_replay = true},
+                                 CheckpointOptions{.ends_early = true, .verify_replay = true}};
 
 }  // namespace
 
 TEST_CASE("a cache that is warm in one run and cold in the other is refused") {
-  for (const SegmentOptions options : all_options) {
+  for (const CheckpointOptions options : all_options) {
     for (const bool is_first_plain : {false, true}) {
       for (const bool ends_with_forward : {false, true}) {
         CAPTURE(options.ends_early);
         CAPTURE(is_first_plain);
         CAPTURE(ends_with_forward);
-        const auto gradient = [&](bool uses_segments) -> std::optional<double> {
+        const auto gradient = [&](bool uses_checkpoints) -> std::optional<double> {
           Tape tape;
           WeightCache cast;
           const Variable x = leaf(tape, width, 0.9);
           const Variable w = leaf(tape, width, 0.3);
           const auto f = [&](const Variable& v) { return tanh(multiply(v, cast(w))); };
-          const Variable a = uses_segments && !is_first_plain ? segment(options, f, x) : f(x);
-          const Variable b = uses_segments ? segment(options, f, a) : f(a);
+          const Variable a = uses_checkpoints && !is_first_plain ? checkpoint(options, f, x) : f(x);
+          const Variable b = uses_checkpoints ? checkpoint(options, f, a) : f(a);
           if (ends_with_forward) cast.rounded.reset();
           if (!refusal(tape, b).empty()) return std::nullopt;
           return tape.gradient(0)[0];
@@ -118,9 +118,9 @@ TEST_CASE("another number of values is refused") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   bool is_first = true;
-  const auto run = [&](SegmentOptions options, auto f) {
+  const auto run = [&](CheckpointOptions options, auto f) {
     is_first = true;
-    const Variable y = segment(options, f, x);
+    const Variable y = checkpoint(options, f, x);
     is_first = false;
     const std::string message = refusal(tape, y);
     tape.entries.clear();
@@ -132,10 +132,10 @@ TEST_CASE("another number of values is refused") {
     const Variable y = tanh(v);
     return is_first ? y : tanh(tanh(y));
   };
-  for (const SegmentOptions options : all_options) {
-    CHECK(run(options, fewer) == "a segment saved 3 values and, when it ran again, 1");
+  for (const CheckpointOptions options : all_options) {
+    CHECK(run(options, fewer) == "a checkpoint saved 3 values and, when it ran again, 1");
   }
-  CHECK(run({}, more) == "a segment saved 1 values and, when it ran again, more");
+  CHECK(run({}, more) == "a checkpoint saved 1 values and, when it ran again, more");
   SUBCASE("by a function that lets no exception out too") {
     CHECK(!run({}, [&](const Variable& v) noexcept { return fewer(v); }).empty());
     CHECK(!run({}, [&](const Variable& v) noexcept { return more(v); }).empty());
@@ -159,7 +159,7 @@ TEST_CASE("another shape is refused, and no handler of the engine's lets it pass
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   const Variable shorter = leaf(tape, width - 1, 0.1);
-  for (const SegmentOptions options : all_options) {
+  for (const CheckpointOptions options : all_options) {
     for (const bool holds_back : {false, true}) {
       bool is_first = true;
       const auto f = [&](const Variable& v) {
@@ -170,10 +170,10 @@ TEST_CASE("another shape is refused, and no handler of the engine's lets it pass
         }
         return tanh(v);
       };
-      const Variable y = segment(options, f, x);
+      const Variable y = checkpoint(options, f, x);
       is_first = false;
       CHECK(refusal(tape, y) ==
-            "value 0 that a segment saved has another shape when the segment runs again");
+            "value 0 that a checkpoint saved has another shape when the checkpoint runs again");
       tape.entries.clear();
       tape.gradients.clear();
     }
@@ -193,7 +193,7 @@ TEST_CASE("a mismatch that a function meets by trying for ever ends") {
       }
     }
   };
-  const Variable y = segment(f, x);
+  const Variable y = checkpoint(f, x);
   is_first = false;
   CHECK(contains(refusal(tape, y), "another shape"));
 }
@@ -210,21 +210,21 @@ TEST_CASE("another order is refused") {
         return is_first ? multiply(v, w) : multiply(w, v);
       };
       const auto outer = [&](const Variable& v, const Variable& w) {
-        return segment(f, tanh(v), tanh(w));
+        return checkpoint(f, tanh(v), tanh(w));
       };
-      const Variable y = in_another ? segment(outer, a, b) : segment(f, a, b);
+      const Variable y = in_another ? checkpoint(outer, a, b) : checkpoint(f, a, b);
       is_first = false;
       const std::string message = refusal(tape, y);
       CHECK(contains(message, in_another
-                                  ? "segment"
-                                  : "value 0 that a segment saved was input 0 and is input 1"));
+                                  ? "checkpoint"
+                                  : "value 0 that a checkpoint saved was input 0 and is input 1"));
       tape.entries.clear();
       tape.gradients.clear();
     }
   }
   SUBCASE("of an input and something else") {
     const auto f = [&](const Variable& v) { return is_first ? multiply(v, b) : multiply(b, v); };
-    const Variable y = segment({.ends_early = true}, f, a);
+    const Variable y = checkpoint({.ends_early = true}, f, a);
     is_first = false;
     CHECK(contains(refusal(tape, y), "was input 0 and is no input of its own"));
   }
@@ -234,7 +234,7 @@ TEST_CASE("another order is refused") {
       const Variable y = add(v, v);
       return is_first ? multiply(y, b) : multiply(b, y);
     };
-    const Variable y = segment(f, a);
+    const Variable y = checkpoint(f, a);
     is_first = false;
     CHECK(contains(refusal(tape, y), "was no parameter and is one"));
   }
@@ -246,11 +246,11 @@ TEST_CASE("another order is refused") {
         const Variable z = add(y, y);
         return is_first ? multiply(y, z) : multiply(z, y);
       };
-      const Variable y = segment({.verify_replay = verifies}, f, a);
+      const Variable y = checkpoint({.verify_replay = verifies}, f, a);
       is_first = false;
       const std::string message = refusal(tape, y);
-      CHECK(message == (verifies ? "value 0 that a segment saved differs from its original when "
-                                   "the segment runs again"
+      CHECK(message == (verifies ? "value 0 that a checkpoint saved differs from its original when "
+                                   "the checkpoint runs again"
                                  : ""));
       tape.entries.clear();
       tape.gradients.clear();
@@ -275,22 +275,22 @@ TEST_CASE("another content is refused where replay is verified") {
     tape.gradients.clear();
     return message;
   };
-  const auto nested = [&](const Variable& v) { return segment(f, tanh(v)); };
-  CHECK(message_of([&] { return segment(f, x); }).empty());
-  CHECK(contains(message_of([&] { return segment({.verify_replay = true}, f, x); }),
-                 "value 0 that a segment saved differs from its original"));
+  const auto nested = [&](const Variable& v) { return checkpoint(f, tanh(v)); };
+  CHECK(message_of([&] { return checkpoint(f, x); }).empty());
+  CHECK(contains(message_of([&] { return checkpoint({.verify_replay = true}, f, x); }),
+                 "value 0 that a checkpoint saved differs from its original"));
   CHECK(contains(
-      message_of([&] { return segment({.ends_early = true, .verify_replay = true}, f, x); }),
-      "value 0 that a segment saved differs from its original"));
-  CHECK(!message_of([&] { return segment({.verify_replay = true}, nested, x); }).empty());
+      message_of([&] { return checkpoint({.ends_early = true, .verify_replay = true}, f, x); }),
+      "value 0 that a checkpoint saved differs from its original"));
+  CHECK(!message_of([&] { return checkpoint({.verify_replay = true}, nested, x); }).empty());
   tape.saver.verify_replay(true);
-  CHECK(!message_of([&] { return segment(f, x); }).empty());
-  CHECK(!message_of([&] { return segment(nested, x); }).empty());
+  CHECK(!message_of([&] { return checkpoint(f, x); }).empty());
+  CHECK(!message_of([&] { return checkpoint(nested, x); }).empty());
   tape.saver.verify_replay(false);
-  CHECK(message_of([&] { return segment(f, x); }).empty());
+  CHECK(message_of([&] { return checkpoint(f, x); }).empty());
 }
 
-TEST_CASE("a segment inside that saves something else when the outer one runs again is seen") {
+TEST_CASE("a checkpoint inside that saves something else when the outer one runs again is seen") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   int calls = 0;
@@ -299,9 +299,9 @@ TEST_CASE("a segment inside that saves something else when the outer one runs ag
     const Variable y = tanh(v);
     return ++calls == 2 ? tanh(tanh(y)) : y;
   };
-  const auto outer = [&](const Variable& v) { return square(segment(inner, add(v, v))); };
-  const Variable y = segment(outer, x);
-  CHECK(contains(refusal(tape, y), "segment inside"));
+  const auto outer = [&](const Variable& v) { return square(checkpoint(inner, add(v, v))); };
+  const Variable y = checkpoint(outer, x);
+  CHECK(contains(refusal(tape, y), "checkpoint inside"));
 }
 
 TEST_CASE("what a rerun reads and was changed in place since is refused by name") {
@@ -311,15 +311,15 @@ TEST_CASE("what a rerun reads and was changed in place since is refused by name"
   const auto change_silently = [](const Variable& v) { v.tensor[0] += 1.0; };
   SUBCASE("a captured variable") {
     const auto f = [captured](const Variable& v) { return tanh(multiply(tanh(v), captured)); };
-    const Variable y = segment(f, x);
+    const Variable y = checkpoint(f, x);
     change(captured);
     CHECK(refusal(tape, y) ==
-          "value 2 that a segment saved was changed in place since: its version was 0 and is 1");
+          "value 2 that a checkpoint saved was changed in place since: its version was 0 and is 1");
   }
   SUBCASE("a captured parameter, before anything is computed from it") {
     captured.tensor.persist();
     const auto f = [captured](const Variable& v) { return tanh(multiply(tanh(v), captured)); };
-    const Variable y = segment(f, x);
+    const Variable y = checkpoint(f, x);
     change(captured);
     const std::uint64_t before = tape.computations;
     CHECK(contains(refusal(tape, y), "was changed in place since"));
@@ -327,52 +327,53 @@ TEST_CASE("what a rerun reads and was changed in place since is refused by name"
   }
   SUBCASE("a captured variable that is not saved, by what comes of it") {
     const auto f = [captured](const Variable& v) { return tanh(add(tanh(v), captured)); };
-    const Variable y = segment({.verify_replay = true}, f, x);
+    const Variable y = checkpoint({.verify_replay = true}, f, x);
     change(captured);
-    CHECK(contains(refusal(tape, y), "value 1 that a segment saved differs from its original"));
+    CHECK(contains(refusal(tape, y), "value 1 that a checkpoint saved differs from its original"));
   }
   SUBCASE("an input that is no variable") {
     const auto f = [](const Variable& v, const TapeTensor& factors) {
       return reprise_test::operations::scale(tanh(v), factors);
     };
-    const Variable y = segment(f, x, captured.tensor);
+    const Variable y = checkpoint(f, x, captured.tensor);
     change(captured);
-    CHECK(refusal(tape, y) ==
-          "input 1 of a segment was changed in place since the segment ran: a tensor in it has "
-          "another version");
+    CHECK(
+        refusal(tape, y) ==
+        "input 1 of a checkpoint was changed in place since the checkpoint ran: a tensor in it has "
+        "another version");
   }
   SUBCASE("inputs inside of others") {
     using Tensors = std::vector<std::pair<int, std::optional<TapeTensor>>>;
     const auto f = [](const Variable& v, const Tensors& all) {
       return reprise_test::operations::scale(tanh(v), *all.at(0).second);
     };
-    const Variable y = segment(f, x, Tensors{{1, captured.tensor}});
+    const Variable y = checkpoint(f, x, Tensors{{1, captured.tensor}});
     change(captured);
-    CHECK(contains(refusal(tape, y), "input 1 of a segment was changed in place since"));
+    CHECK(contains(refusal(tape, y), "input 1 of a checkpoint was changed in place since"));
   }
   SUBCASE("variables inside of others") {
     const auto f = [](const Variable& v, const std::vector<Variable>& all) {
       return multiply(tanh(v), all.at(0));
     };
-    const Variable y = segment(f, x, std::vector<Variable>{captured});
+    const Variable y = checkpoint(f, x, std::vector<Variable>{captured});
     change(captured);
-    CHECK(contains(refusal(tape, y), "input 1 of a segment was changed in place since"));
+    CHECK(contains(refusal(tape, y), "input 1 of a checkpoint was changed in place since"));
   }
   SUBCASE("inputs without a version that advances, by their checksum") {
     const auto f = [](const Variable& v, const TapeTensor& factors) {
       return reprise_test::operations::scale(tanh(v), factors);
     };
-    const Variable y = segment({.verify_replay = true}, f, x, captured.tensor);
+    const Variable y = checkpoint({.verify_replay = true}, f, x, captured.tensor);
     change_silently(captured);
     CHECK(contains(refusal(tape, y), "a tensor in it has another checksum"));
     tape.entries.clear();
     tape.gradients.clear();
-    const Variable z = segment(
+    const Variable z = checkpoint(
         {.verify_replay = true}, [](const Variable& v) { return tanh(tanh(v)); }, x);
     change_silently(x);
-    CHECK(contains(refusal(tape, z), "input 0 of a segment was changed in place since"));
+    CHECK(contains(refusal(tape, z), "input 0 of a checkpoint was changed in place since"));
   }
-  SUBCASE("what is kept outside of segments, by its checksum") {
+  SUBCASE("what is kept outside of checkpoints, by its checksum") {
     tape.saver.verify_replay(true);
     const Variable y = square(x);
     change_silently(x);
@@ -384,7 +385,7 @@ TEST_CASE("what a rerun reads and was changed in place since is refused by name"
       auto value = tape.saver.save(v.tensor);
       if (!saved) saved = std::move(value);
     };
-    segment({.verify_replay = true}, f, x);
+    checkpoint({.verify_replay = true}, f, x);
     saved->get()[0] += 1.0;
     CHECK_THROWS_AS(static_cast<void>(saved->get()), reprise::ReplayMismatch);
   }
@@ -392,7 +393,7 @@ TEST_CASE("what a rerun reads and was changed in place since is refused by name"
 
 namespace {
 
-/// Straight-line code over two registers and a captured weight, some of it in segments.
+/// Straight-line code over two registers and a captured weight, some of it in checkpoints.
 class RandomCode {
  public:
   struct Step {
@@ -455,17 +456,17 @@ TEST_CASE("a rerun that does anything else gives no wrong gradient in silence") 
     change.other = {static_cast<unsigned>(random() % 4), random() % 2, random() % 2};
     const bool is_nested = random() % 2 == 0;
     const bool ends_early = random() % 3 == 0;
-    const auto gradients = [&](bool uses_segments) -> std::optional<Numbers> {
+    const auto gradients = [&](bool uses_checkpoints) -> std::optional<Numbers> {
       Tape tape;
       const Variable x = leaf(tape, width, 0.1);
       const Variable w = leaf(tape, width, 0.4);
       std::optional<RandomCode::Change> now;
-      const SegmentOptions options{.ends_early = ends_early, .verify_replay = true};
+      const CheckpointOptions options{.ends_early = ends_early, .verify_replay = true};
       const auto run = [&](std::size_t piece, const Variable& a, const Variable& b) {
         const auto f = [&, piece](const Variable& p, const Variable& q) {
           return code.run(piece, p, q, w, now);
         };
-        return uses_segments ? segment(options, f, a, b) : f(a, b);
+        return uses_checkpoints ? checkpoint(options, f, a, b) : f(a, b);
       };
       const auto all = [&](const Variable& a, const Variable& b) {
         std::pair<Variable, Variable> r{a, b};
@@ -474,7 +475,7 @@ TEST_CASE("a rerun that does anything else gives no wrong gradient in silence") 
         }
         return r;
       };
-      const auto y = uses_segments && is_nested ? segment(options, all, x, x) : all(x, x);
+      const auto y = uses_checkpoints && is_nested ? checkpoint(options, all, x, x) : all(x, x);
       now = change;
       if (!refusal(tape, multiply(y.first, y.second)).empty()) return std::nullopt;
       Numbers numbers;

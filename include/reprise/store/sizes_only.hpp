@@ -8,6 +8,6 @@
 namespace reprise::inline v0 {
 
 /// The payload of a store that only counts: it makes the store a simulator.
-struct NoPayload {};
+struct SizesOnly {};
 
 }  // namespace reprise::inline v0

@@ -3,12 +3,12 @@
 #pragma once
 
 /// @file
-/// How a segment runs again.
+/// How a checkpoint runs again.
 
 namespace reprise::inline v0 {
 
-/// How a segment runs again: `segment({.verify_replay = true}, f, x)`.
-struct SegmentOptions {
+/// How a checkpoint runs again: `checkpoint({.verify_replay = true}, f, x)`.
+struct CheckpointOptions {
   /// A rerun ends as soon as the last value that backward still wants is saved; what comes after is
   /// not computed. What was saved up to there is matched with the original, what comes after is not
   /// seen. Whoever sets it answers for the function, which must
@@ -23,7 +23,7 @@ struct SegmentOptions {
   ///   runs to its end.
   bool ends_early = false;
 
-  /// Each value that is saved inside, in nested segments too, has a checksum taken, which what a
+  /// Each value that is saved inside, in nested checkpoints too, has a checksum taken, which what a
   /// rerun saves in its place is compared with, as is what backward reads and what inputs hold when
   /// the function runs again. Costs one pass over all of them, and needs
   /// `tensor_traits::checksum`.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // long: REPRISE_CASES=20000
 
-// Random nets with segments in segments: the bits of the same net without, in less memory.
+// Random nets with checkpoints in checkpoints: the bits of the same net without, in less memory.
 
 #include <doctest/doctest.h>
 
@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <memory>
 #include <random>
-#include <reprise/run/segment.hpp>
+#include <reprise/run/checkpoint.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,12 +45,12 @@ struct Piece {
   };
 
   std::vector<Step> steps{};
-  bool is_segment = false;
+  bool is_checkpoint = false;
 };
 
 Piece random_piece(std::mt19937_64& random, int depth) {
   const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
-  Piece piece{.is_segment = below(4) > 0};
+  Piece piece{.is_checkpoint = below(4) > 0};
   for (std::size_t n = 1 + below(6); n > 0; --n) {
     Piece::Step step{.operation = static_cast<unsigned>(below(8)),
                      .from = below(registers),
@@ -66,7 +66,8 @@ Piece random_piece(std::mt19937_64& random, int depth) {
 
 class Net {
  public:
-  Net(const Piece& piece, bool uses_segments) : piece_(piece), uses_segments_(uses_segments) {
+  Net(const Piece& piece, bool uses_checkpoints)
+      : piece_(piece), uses_checkpoints_(uses_checkpoints) {
     for (std::size_t i = 0; i < parameters; ++i) {
       weights_.push_back(leaf(tape_, width, 0.2 - 0.3 * static_cast<double>(i)));
     }
@@ -106,8 +107,8 @@ class Net {
 
   // NOLINTNEXTLINE(misc-no-recursion)
   Registers run(const Piece& piece, const Registers& in) {
-    if (!uses_segments_ || !piece.is_segment) return run_steps(piece, in);
-    return reprise::segment(
+    if (!uses_checkpoints_ || !piece.is_checkpoint) return run_steps(piece, in);
+    return reprise::checkpoint(
         [this, &piece](const Variable& a, const Variable& b, const Variable& c) {
           return run_steps(piece, {a, b, c});
         },
@@ -149,7 +150,7 @@ class Net {
   }
 
   const Piece& piece_;
-  bool uses_segments_;
+  bool uses_checkpoints_;
   Tape tape_{};
   std::vector<Variable> weights_{};
   Registers inputs_{};
@@ -168,20 +169,20 @@ std::size_t cases() {
 
 }  // namespace
 
-TEST_CASE("random nets with segments have the bits of the same nets without") {
+TEST_CASE("random nets with checkpoints have the bits of the same nets without") {
   REPRISE_SEEDED(random);
   std::size_t smaller = 0;
   for (std::size_t i = 0; i < cases(); ++i) {
     CAPTURE(i);
     Piece piece = random_piece(random, 4);
-    piece.is_segment = false;
+    piece.is_checkpoint = false;
     Net plain(piece, false);
-    Net segmented(piece, true);
+    Net checkpointed(piece, true);
     const std::vector<double> expected = plain.step();
-    const std::vector<double> found = segmented.step();
+    const std::vector<double> found = checkpointed.step();
     REQUIRE(same_bits(found, expected));
-    REQUIRE(segmented.live() == plain.live());
-    if (segmented.peak() < plain.peak()) ++smaller;
+    REQUIRE(checkpointed.live() == plain.live());
+    if (checkpointed.peak() < plain.peak()) ++smaller;
   }
   CHECK(smaller > 0);
 }

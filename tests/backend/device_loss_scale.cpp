@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
-#include <reprise/backend/deferred_scale.hpp>
+#include <reprise/backend/device_loss_scale.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/stats/gradient_scale.hpp>
 #include <string>
@@ -17,7 +17,7 @@
 
 namespace {
 
-using reprise::DeferredScale;
+using reprise::DeviceLossScale;
 using reprise::GradientScale;
 using reprise::InvalidArgument;
 using Floats = std::numeric_limits<float>;
@@ -26,7 +26,7 @@ constexpr std::uint64_t most_micro_batches = std::numeric_limits<std::uint64_t>:
 
 // The factors of a loss scale that is read and of one that the host knows, which must be the same.
 void check_same_bits(float loss_scale, std::uint64_t micro_batches) {
-  const DeferredScale deferred{&loss_scale, micro_batches};
+  const DeviceLossScale deferred{&loss_scale, micro_batches};
   const GradientScale known{.loss_scale = loss_scale, .micro_batches = micro_batches};
   CAPTURE(loss_scale);
   CAPTURE(micro_batches);
@@ -35,7 +35,7 @@ void check_same_bits(float loss_scale, std::uint64_t micro_batches) {
   REQUIRE(std::bit_cast<std::uint64_t>(deferred.squared_norm_factor(loss_scale)) == expected);
 }
 
-std::string refusal(const DeferredScale& scale) {
+std::string refusal(const DeviceLossScale& scale) {
   try {
     reprise::check_scale(scale);
   } catch (const InvalidArgument& error) {
@@ -65,7 +65,7 @@ TEST_CASE("no square of a normal float and a number of micro-batches leaves a do
 
 TEST_CASE("a loss scale is read when it is asked for, not before") {
   float loss_scale = 0;
-  const DeferredScale scale{&loss_scale, 2};
+  const DeviceLossScale scale{&loss_scale, 2};
   loss_scale = 512;
   CHECK(scale() == 0x1p-20);
   loss_scale = 1024;
@@ -78,25 +78,25 @@ TEST_CASE("a loss scale that no step has gives no finite factor") {
                                  -Floats::infinity(), Floats::quiet_NaN(), Floats::denorm_min(),
                                  subnormal, std::nextafter(Floats::min(), 0.0F)}) {
     CAPTURE(loss_scale);
-    CHECK(std::isnan(DeferredScale{&loss_scale}()));
+    CHECK(std::isnan(DeviceLossScale{&loss_scale}()));
   }
   const float one = 1;
-  CHECK(std::isnan(DeferredScale{&one, 0}()));
+  CHECK(std::isnan(DeviceLossScale{&one, 0}()));
 }
 
 TEST_CASE("the factor is known at compile time, so that devices can compute it") {
-  static_assert(DeferredScale{}.squared_norm_factor(1024) == 0x1p-20);
-  static_assert(DeferredScale{nullptr, 4}.squared_norm_factor(0.5F) == 0.25);
-  static_assert(std::bit_cast<std::uint64_t>(DeferredScale{}.squared_norm_factor(0)) ==
+  static_assert(DeviceLossScale{}.squared_norm_factor(1024) == 0x1p-20);
+  static_assert(DeviceLossScale{nullptr, 4}.squared_norm_factor(0.5F) == 0.25);
+  static_assert(std::bit_cast<std::uint64_t>(DeviceLossScale{}.squared_norm_factor(0)) ==
                 std::bit_cast<std::uint64_t>(std::numeric_limits<double>::quiet_NaN()));
 }
 
 TEST_CASE("a place that holds no loss scale is refused, by what is wrong with it") {
   const float loss_scales[2] = {1, 1};
   CHECK(refusal({loss_scales}).empty());
-  CHECK(refusal({nullptr}) == "DeferredScale: the pointer to the loss scale is null");
-  CHECK(refusal({loss_scales, 0}) == "DeferredScale: 0 micro-batches, at least 1 is due");
+  CHECK(refusal({nullptr}) == "DeviceLossScale: the pointer to the loss scale is null");
+  CHECK(refusal({loss_scales, 0}) == "DeviceLossScale: 0 micro-batches, at least 1 is due");
   const auto address = reinterpret_cast<std::uintptr_t>(loss_scales) + 2;
   CHECK(refusal({reinterpret_cast<const float*>(address)}) ==
-        "DeferredScale: the address of the loss scale is not a multiple of a float's 4 bytes");
+        "DeviceLossScale: the address of the loss scale is not a multiple of a float's 4 bytes");
 }

@@ -14,9 +14,9 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/tensor.hpp>
+#include <reprise/run/checkpoint_options.hpp>
 #include <reprise/run/region.hpp>
 #include <reprise/run/saver.hpp>
-#include <reprise/run/segment_options.hpp>
 #include <reprise/run/stored_input.hpp>
 #include <reprise/run/tape_traits.hpp>
 #include <span>
@@ -128,7 +128,7 @@ class AsItWas {
   decltype(tape_traits<V>::mark(std::declval<const tape_type<V>&>())) mark_;
 };
 
-/// The memory of a segment's input that is a variable or a tensor of its kind; null for others.
+/// The memory of a checkpoint's input that is a variable or a tensor of its kind; null for others.
 template <TapeVariable V, class Input>
 [[nodiscard]] const void* storage_of([[maybe_unused]] const Input& input) {
   using T = typename tape_traits<V>::tensor_type;
@@ -157,11 +157,11 @@ class TellsEnclosing {
   int exceptions_ = std::uncaught_exceptions();
 };
 
-/// A region that is remade by calling the segment's function again.
+/// A region that is remade by calling the checkpoint's function again.
 template <TapeVariable V, class F, class... Inputs>
-class SegmentRegion final : public Region<typename tape_traits<V>::tensor_type> {
+class CheckpointRegion final : public Region<typename tape_traits<V>::tensor_type> {
  public:
-  SegmentRegion(tape_type<V>& tape, RegionManner manner, F f, const Inputs&... inputs)
+  CheckpointRegion(tape_type<V>& tape, RegionManner manner, F f, const Inputs&... inputs)
       : Region<typename tape_traits<V>::tensor_type>(manner),
         tape_(tape),
         f_(std::move(f)),
@@ -175,7 +175,8 @@ class SegmentRegion final : public Region<typename tape_traits<V>::tensor_type> 
     if constexpr (requires(const tape_type<V>& tape) { tape_traits<V>::records_backward(tape); }) {
       if (!tape_traits<V>::records_backward(std::as_const(tape_))) return;
       throw InvalidState(
-          "gradients of gradients through a segment: what it saved is remade without a tape of its "
+          "gradients of gradients through a checkpoint: what it saved is remade without a tape of "
+          "its "
           "own; call the function plainly");
     }
   }
@@ -185,7 +186,7 @@ class SegmentRegion final : public Region<typename tape_traits<V>::tensor_type> 
 
   template <std::size_t... index>
   void run_again(std::index_sequence<index...>) {
-    // Before the tape changes: the inputs may ask an enclosing segment to run again.
+    // Before the tape changes: the inputs may ask an enclosing checkpoint to run again.
     const std::tuple<decltype(std::get<index>(inputs_).load(index))...> inputs{
         std::get<index>(inputs_).load(index)...};
     const std::array<const void*, sizeof...(Inputs)> storages{
@@ -211,47 +212,47 @@ class SegmentRegion final : public Region<typename tape_traits<V>::tensor_type> 
 
 }  // namespace running
 
-/// The variable type among a segment's inputs.
+/// The variable type among a checkpoint's inputs.
 template <class... Inputs>
-using segment_variable = typename running::FirstVariable<Inputs...>::type;
+using checkpoint_variable = typename running::FirstVariable<Inputs...>::type;
 
 /// At least one input is a `TapeVariable`, and all that are variables are of that type.
 template <class... Inputs>
-concept SegmentInputs = requires {
-  typename segment_variable<Inputs...>;
+concept CheckpointInputs = requires {
+  typename checkpoint_variable<Inputs...>;
 }
-&&TapeVariable<segment_variable<Inputs...>> &&
-    ((!HasTapeTraits<Inputs> || std::same_as<Inputs, segment_variable<Inputs...>>)&&...);
+&&TapeVariable<checkpoint_variable<Inputs...>> &&
+    ((!HasTapeTraits<Inputs> || std::same_as<Inputs, checkpoint_variable<Inputs...>>)&&...);
 
-/// What `segment` can run twice: callable as `const`, since a function that changes its captures
+/// What `checkpoint` can run twice: callable as `const`, since a function that changes its captures
 /// would not do the same again.
 template <class F, class... Inputs>
-concept SegmentFunction = SegmentInputs<Inputs...> && std::move_constructible<F> &&
-                          (std::copy_constructible<Inputs>&&...) &&
-                          std::invocable<const F&, const Inputs&...>;
+concept CheckpointFunction = CheckpointInputs<Inputs...> && std::move_constructible<F> &&
+                             (std::copy_constructible<Inputs>&&...) &&
+                             std::invocable<const F&, const Inputs&...>;
 
 /// Calls `f(inputs…)` without keeping what the operations inside save for backward; when backward
 /// first asks for some of it, `f` runs again and remakes what is still wanted.
 ///
-/// `auto y = reprise::segment([&](const Variable& x) { return block(x); }, x);`
+/// `auto y = reprise::checkpoint([&](const Variable& x) { return block(x); }, x);`
 ///
 /// The rerun finds the tape's `PassContext` (random streams, `is_recompute()`) and its captured
-/// state as the original did, and runs to its end; `SegmentOptions::ends_early` ends it with the
+/// state as the original did, and runs to its end; `CheckpointOptions::ends_early` ends it with the
 /// last wanted value. So all gradients have the bits of a plain call.
 ///
 /// An `f` must do the same again. What it saves is matched with what it saved first: how many
 /// values, each one's shape and bytes, which of them lie in the memory of an input, which are
-/// parameters, versions, and what nested segments saved. Two values of one shape that are no inputs
-/// are told apart by their contents alone: `SegmentOptions::verify_replay` compares them, for
-/// engines whose tensors have a checksum, and with them what versions cannot show: a captured
+/// parameters, versions, and what nested checkpoints saved. Two values of one shape that are no
+/// inputs are told apart by their contents alone: `CheckpointOptions::verify_replay` compares them,
+/// for engines whose tensors have a checksum, and with them what versions cannot show: a captured
 /// variable that was changed in place and is not itself saved, a generator that the tape's state
 /// does not hold, a loop counter captured by reference.
 ///
-/// Segments nest: the inputs of one inside another are saved in the outer one, so that backward
+/// Checkpoints nest: the inputs of one inside another are saved in the outer one, so that backward
 /// runs the outer one again when it comes to the inner one. What `f` captures stays as long as
 /// backward may need it; gradients reach captured variables as they do in a plain call. A number of
-/// segments nested purely costs one recomputation of each within its enclosing ones: quadratic in
-/// depth.
+/// checkpoints nested purely costs one recomputation of each within its enclosing ones: quadratic
+/// in depth.
 ///
 /// Costs one allocation a saved value, a copy of `f` and of inputs that are no variables; inputs
 /// that are variables are kept, tensors shared.
@@ -266,22 +267,22 @@ concept SegmentFunction = SegmentInputs<Inputs...> && std::move_constructible<F>
 /// handlers it has; InvalidState for gradients of gradients where `tape_traits` has
 /// `records_backward`. Source: Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory
 /// cost", 2016.
-template <class... Inputs, SegmentFunction<Inputs...> F>
-decltype(auto) segment(SegmentOptions options, F f, const Inputs&... inputs) {
-  using V = segment_variable<Inputs...>;
+template <class... Inputs, CheckpointFunction<Inputs...> F>
+decltype(auto) checkpoint(CheckpointOptions options, F f, const Inputs&... inputs) {
+  using V = checkpoint_variable<Inputs...>;
   using T = typename tape_traits<V>::tensor_type;
   tape_type<V>* tape = nullptr;
   const auto agree = [&]<class Input>(const Input& input) {
     if constexpr (std::same_as<Input, V>) {
       if (tape != nullptr && tape != &tape_traits<V>::tape(input)) {
-        throw InvalidArgument("the inputs of a segment are variables of different tapes");
+        throw InvalidArgument("the inputs of a checkpoint are variables of different tapes");
       }
       tape = &tape_traits<V>::tape(input);
     }
   };
   (agree(inputs), ...);
   if (options.verify_replay && !ChecksummableTensor<T>) {
-    throw InvalidArgument("verify_replay of a segment whose tensor_traits have no checksum");
+    throw InvalidArgument("verify_replay of a checkpoint whose tensor_traits have no checksum");
   }
   const Saver<T>& saver = tape_traits<V>::saver(*tape);
   const std::shared_ptr<running::Region<T>> enclosing = saver.region();
@@ -290,7 +291,7 @@ decltype(auto) segment(SegmentOptions options, F f, const Inputs&... inputs) {
                                      .throws_inside = lets_through,
                                      .verifies = options.verify_replay || saver.verifies_replay() ||
                                                  (enclosing && enclosing->verifies())};
-  const auto region = std::make_shared<running::SegmentRegion<V, F, Inputs...>>(
+  const auto region = std::make_shared<running::CheckpointRegion<V, F, Inputs...>>(
       *tape, manner, std::move(f), inputs...);
   const running::TellsEnclosing<T> tells(*region, enclosing);
   const running::RewindOnThrow<V> rewind(*tape);
@@ -298,11 +299,11 @@ decltype(auto) segment(SegmentOptions options, F f, const Inputs&... inputs) {
   return std::invoke(region->function(), inputs...);
 }
 
-/// `segment` with the default options: a rerun runs to its end, and contents are not compared
-/// unless the tape's `Saver` or an enclosing segment verifies replay.
-template <class... Inputs, SegmentFunction<Inputs...> F>
-decltype(auto) segment(F f, const Inputs&... inputs) {
-  return segment(SegmentOptions{}, std::move(f), inputs...);
+/// `checkpoint` with the default options: a rerun runs to its end, and contents are not compared
+/// unless the tape's `Saver` or an enclosing checkpoint verifies replay.
+template <class... Inputs, CheckpointFunction<Inputs...> F>
+decltype(auto) checkpoint(F f, const Inputs&... inputs) {
+  return checkpoint(CheckpointOptions{}, std::move(f), inputs...);
 }
 
 }  // namespace reprise::inline v0
