@@ -1,4 +1,3 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-
