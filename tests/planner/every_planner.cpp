@@ -348,7 +348,7 @@ TEST_CASE("a program without a loss operation is planned, or refused for that") 
       } catch (const reprise::NotAChain&) {
         CHECK(exceptions.is_for_chains);
       } catch (const reprise::InvalidArgument& refused) {
-        CHECK(std::string(refused.what()).find("has no loss operation") != std::string::npos);
+        CHECK(std::string(refused.what()).find("without a loss operation") != std::string::npos);
       }
     });
     CHECK(planned == 5);  // those by operations: two online, MinCut and the searches
