@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <reprise/planner/binomial.hpp>
+#include <reprise/planner/chain/chain_reversal.hpp>
+#include <reprise/planner/chain/chain_table.hpp>
 #include <reprise/planner/chain/layer_chain.hpp>
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/store_all.hpp>
