@@ -49,6 +49,15 @@ void operator delete(void* memory) noexcept {
   std::free(block);
 }
 void operator delete(void* memory, std::size_t /*size*/) noexcept { operator delete(memory); }
+// A sanitizer's own would not come here, and what it gives has no header.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(size);
+  } catch (...) {
+    return nullptr;
+  }
+}
+void operator delete(void* pointer, const std::nothrow_t&) noexcept { operator delete(pointer); }
 
 namespace {
 
