@@ -1,6 +1,5 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
-// optimise: always
 
 // The GPT with tensors of 16 bits and weights of 32: how an element rounds, what stays a float, and
 // that training keeps its bits under every policy, as it does in floats. On the CPU, and on a GPU
