@@ -84,6 +84,7 @@
 #include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/grown_bytes.hpp>
+#include <reprise/program/last_uses.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/lowering.hpp>

@@ -22,7 +22,7 @@ namespace reprise::inline v0 {
 
 /// All operations of one pass in the engine's order: immutable, checked when it is made.
 ///
-/// What each operation names is there when its loss comes, if all run once in that order:
+/// What each operation names is there when it runs, if all run once in that order:
 /// - A value is given (a graph input or a constant) or made by exactly one operation.
 /// - What is read, added to or a result is given, or was made before and neither consumed nor
 ///   released before. An operation does not read what it makes itself.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <reprise/program/last_uses.hpp>
 #include <reprise/program/program.hpp>
 #include <span>
 #include <vector>
@@ -35,12 +36,7 @@ namespace reprise::inline v0 {
     }
     return points;
   }
-  std::vector<operation_id> last_use(program.values().size(), Program::no_operation);
-  for (operation_id op = 0; op < operations.size(); ++op) {
-    for (const value_id value : operations[op].writes) last_use[value] = op;
-    for (const value_id value : operations[op].reads) last_use[value] = op;
-    for (const value_id value : operations[op].accumulates) last_use[value] = op;
-  }
+  const std::vector<operation_id> last_use = last_uses(program);
   for (value_id value = 0; value < program.values().size(); ++value) {
     if (is_left[value] != 0 || last_use[value] == Program::no_operation) continue;
     points[last_use[value]].push_back(value);

@@ -176,8 +176,7 @@ class CheckpointRegion final : public Region<typename tape_traits<V>::tensor_typ
       if (!tape_traits<V>::records_backward(std::as_const(tape_))) return;
       throw InvalidState(
           "gradients of gradients through a checkpoint: what it saved is remade without a tape of "
-          "its "
-          "own; call the function plainly");
+          "its own; call the function plainly");
     }
   }
 

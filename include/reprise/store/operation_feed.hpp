@@ -16,6 +16,7 @@
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
 #include <reprise/program/grown_bytes.hpp>
+#include <reprise/program/last_uses.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/release_points.hpp>
 #include <reprise/program/repeatability.hpp>
@@ -234,7 +235,7 @@ class OperationFeed {
                             &Operation::consumes)) {
       return leaves;
     }
-    const std::vector<std::uint64_t> last_uses = last_uses_of(program);
+    const std::vector<operation_id> last_use = uses_to_the_end(program);
     const std::vector<value_id> storages = storages_of(program);
     std::vector<std::vector<value_id>> sharers(storages.size());
     for (value_id v = 0; v < storages.size(); ++v) {
@@ -244,7 +245,7 @@ class OperationFeed {
       for (const value_id consumed : program.operations()[op].consumes) {
         const value_id storage = storages[consumed];
         const auto is_needed = [&](value_id other) {
-          return other != consumed && program.maker(other) < op && last_uses[other] >= op;
+          return other != consumed && program.maker(other) < op && last_use[other] >= op;
         };
         const bool is_given = program.values()[storage].view_of.has_value();
         if (is_given || std::ranges::any_of(sharers[storage], is_needed)) leaves[consumed] = 1;
@@ -253,17 +254,13 @@ class OperationFeed {
     return leaves;
   }
 
-  // The last operation that reads a value; past all of them for what is there at the end.
-  [[nodiscard]] static std::vector<std::uint64_t> last_uses_of(const Program& program) {
-    std::vector<std::uint64_t> last(program.values().size(), 0);
-    for (operation_id op = 0; op < program.operations().size(); ++op) {
-      for (const value_id read : program.operations()[op].reads) last[read] = op;
-      for (const value_id part : program.operations()[op].accumulates) last[part] = op;
-    }
+  // The last operation that uses a value; past all of them for what is there at the end.
+  [[nodiscard]] static std::vector<operation_id> uses_to_the_end(const Program& program) {
+    std::vector<operation_id> last = last_uses(program);
     for (value_id v = 0; v < last.size(); ++v) {
-      if (program.values()[v].stays) last[v] = program.operations().size();
+      if (program.values()[v].stays) last[v] = Program::no_operation;
     }
-    for (const value_id result : program.results()) last[result] = program.operations().size();
+    for (const value_id result : program.results()) last[result] = Program::no_operation;
     return last;
   }
 
