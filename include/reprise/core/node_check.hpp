@@ -134,43 +134,28 @@ template <class N>
 concept ShowsNames = std::is_class_v<N> && !std::is_final_v<N>;
 
 template <class N>
-inline constexpr bool names_gradients = false;
-template <ShowsNames N>
-inline constexpr bool names_gradients<N> = !requires {
+concept NamesGradients = ShowsNames<N> && !requires {
   &WithNames<N>::for_each_gradient;
 };
 template <class N>
-inline constexpr bool names_costs = false;
-template <ShowsNames N>
-inline constexpr bool names_costs<N> = !requires {
+concept NamesCosts = ShowsNames<N> && !requires {
   &WithNames<N>::costs;
 };
 template <class N>
-inline constexpr bool names_recompute = false;
-template <ShowsNames N>
-inline constexpr bool names_recompute<N> = !requires {
+concept NamesRecompute = ShowsNames<N> && !requires {
   &WithNames<N>::recompute;
 };
 template <class N>
-inline constexpr bool names_frozen = false;
-template <ShowsNames N>
-inline constexpr bool names_frozen<N> = !requires {
+concept NamesFrozen = ShowsNames<N> && !requires {
   &WithNames<N>::is_frozen;
 };
+// Of two names each on its own: either is a mistake without the other.
 template <class N>
-inline constexpr bool names_state = false;
-template <ShowsNames N>
-inline constexpr bool names_state<N> = !requires {
-  &WithNames<N>::capture_state;
-}
-|| !requires { &WithNames<N>::restore_state; };
+concept NamesState = ShowsNames<N> &&(
+    !requires { &WithNames<N>::capture_state; } || !requires { &WithNames<N>::restore_state; });
 template <class N>
-inline constexpr bool names_resident = false;
-template <ShowsNames N>
-inline constexpr bool names_resident<N> = !requires {
-  &WithNames<N>::resident_bytes;
-}
-|| !requires { &WithNames<N>::release_resident; };
+concept NamesResident = ShowsNames<N> &&(
+    !requires { &WithNames<N>::resident_bytes; } || !requires { &WithNames<N>::release_resident; });
 
 template <class N, class Signature>
 inline constexpr bool takes_costs = false;
@@ -214,14 +199,14 @@ struct CostsSignatureOf<N, any_arity> {
 
 template <class N, class Signature>
 constexpr bool check_costs() {
-  static_assert(!names_costs<N> || takes_costs<N, Signature>,
+  static_assert(!NamesCosts<N> || takes_costs<N, Signature>,
                 "costs cannot be called with the signature that is named here: each input as "
                 "const T& (a span of const T* for any number), to reprise::NodeCosts");
   return true;
 }
 template <class N, class Signature>
 constexpr bool check_recompute() {
-  static_assert(!names_recompute<N> || takes_recompute<N, Signature>,
+  static_assert(!NamesRecompute<N> || takes_recompute<N, Signature>,
                 "recompute cannot be called with the signature that is named here, which is that "
                 "of forward");
   return true;
@@ -230,15 +215,15 @@ constexpr bool check_recompute() {
 /// What a node names and nothing would call is a mistake, not an option.
 template <class N, std::size_t arity>
 constexpr bool check_optional() {
-  static_assert(!names_gradients<N> || shows_gradients<N>,
+  static_assert(!NamesGradients<N> || shows_gradients<N>,
                 "for_each_gradient takes one function f, and calls it with a span of each "
                 "parameter gradient");
-  static_assert(!names_frozen<N> || says_frozen<N>,
+  static_assert(!NamesFrozen<N> || says_frozen<N>,
                 "is_frozen cannot be called with the signature bool is_frozen() const");
-  static_assert(!names_state<N> || captures_state<N>,
+  static_assert(!NamesState<N> || captures_state<N>,
                 "capture_state and restore_state cannot be called with the signatures State "
                 "capture_state() const and void restore_state(const State&)");
-  static_assert(!names_resident<N> || releases_resident<N>,
+  static_assert(!NamesResident<N> || releases_resident<N>,
                 "resident_bytes and release_resident cannot be called with the signatures "
                 "byte_count resident_bytes() const and void release_resident()");
   return check_costs<N, typename CostsSignatureOf<N, arity>::type>() &&
