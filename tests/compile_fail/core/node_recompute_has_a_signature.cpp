@@ -4,14 +4,11 @@
 
 #include <reprise/core/chain.hpp>
 #include <reprise/core/graph.hpp>
-#include <span>
 #include <vector>
 
-struct Block {
-  using tensor_type = std::vector<float>;
-  tensor_type dw;
-  tensor_type forward(const tensor_type& x, reprise::PassContext&) { return x; }
-  tensor_type backward(const tensor_type& dy, reprise::PassContext&) { return dy; }
+#include "support/plain_block.hpp"
+
+struct Block : reprise_test::PlainBlock {
 #ifdef REPRISE_POSITIVE
   tensor_type recompute(const tensor_type& x, reprise::PassContext&) { return x; }
 #else

@@ -3,35 +3,18 @@
 // expect: CheckpointInputs|checkpoint_variable
 
 #include <reprise/run/checkpoint.hpp>
-#include <utility>
-#include <vector>
 
-using Tensor = std::vector<float>;
+#include "support/plain_tape.hpp"
 
-struct Tape {
-  reprise::Saver<Tensor> saver{};
-  reprise::PassContext pass{};
-};
-struct Variable {
-  Tape* tape;
-  Tensor tensor;
-};
+using Tape = reprise_test::PlainTape;
+using Variable = reprise_test::PlainVariable;
 
 template <>
-struct reprise::tape_traits<Variable> {
-  using tensor_type = Tensor;
-  static const Tensor& tensor(const Variable& v) { return v.tensor; }
-  static Variable rebind(const Variable& v, Tensor tensor) { return {v.tape, std::move(tensor)}; }
-  static Tape& tape(const Variable& v) { return *v.tape; }
-  static Saver<Tensor>& saver(Tape& tape) { return tape.saver; }
-  static PassContext& pass(Tape& tape) { return tape.pass; }
-  static int mark(const Tape&) { return 0; }
-  static void rewind(Tape&, int) {}
-};
+struct reprise::tape_traits<Variable> : reprise_test::PlainTapeTraits {};
 
 int main() {
   Tape tape;
-  const Variable x{&tape, Tensor(1)};
+  const Variable x{&tape, reprise_test::PlainTensor(1)};
 #ifdef REPRISE_POSITIVE
   return reprise::checkpoint([](int n, const Variable&) { return n; }, 1, x);
 #else

@@ -3,21 +3,15 @@
 // expect: deleted
 
 #include <reprise/core/chain.hpp>
-#include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
-#include <reprise/threshold/median_threshold.hpp>
 #include <utility>
 #include <vector>
 
-using Tensor = std::vector<float>;
+#include "support/plain_block.hpp"
 
-struct Block {
-  using tensor_type = Tensor;
-  Tensor forward(const Tensor& x, reprise::PassContext&) { return x; }
-  Tensor backward(const Tensor& dy, reprise::PassContext&) { return dy; }
-};
+using Block = reprise_test::PlainBlock;
 
 int main() {
   std::vector<Block> nodes(2);

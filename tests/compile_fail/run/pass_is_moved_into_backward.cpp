@@ -9,13 +9,10 @@
 #include <utility>
 #include <vector>
 
-using Tensor = std::vector<float>;
+#include "support/plain_block.hpp"
 
-struct Block {
-  using tensor_type = Tensor;
-  Tensor forward(const Tensor& x, reprise::PassContext&) { return x; }
-  Tensor backward(const Tensor& dy, reprise::PassContext&) { return dy; }
-};
+using Tensor = reprise_test::PlainTensor;
+using Block = reprise_test::PlainBlock;
 
 int main() {
   std::vector<Block> nodes(2);

@@ -8,16 +8,11 @@
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/threshold/median_threshold.hpp>
-#include <utility>
 #include <vector>
 
-using Tensor = std::vector<float>;
+#include "support/plain_block.hpp"
 
-struct Block {
-  using tensor_type = Tensor;
-  Tensor forward(const Tensor& x, reprise::PassContext&) { return x; }
-  Tensor backward(const Tensor& dy, reprise::PassContext&) { return dy; }
-};
+using Block = reprise_test::PlainBlock;
 
 int main() {
   std::vector<Block> nodes(2);

@@ -3,29 +3,14 @@
 // expect: HasRewind
 
 #include <reprise/run/checkpoint.hpp>
-#include <utility>
-#include <vector>
 
-using Tensor = std::vector<float>;
+#include "support/plain_tape.hpp"
 
-struct Tape {
-  reprise::Saver<Tensor> saver{};
-  reprise::PassContext pass{};
-};
-struct Variable {
-  Tape* tape;
-  Tensor tensor;
-};
+using Tape = reprise_test::PlainTape;
+using Variable = reprise_test::PlainVariable;
 
 template <>
-struct reprise::tape_traits<Variable> {
-  using tensor_type = Tensor;
-  static const Tensor& tensor(const Variable& v) { return v.tensor; }
-  static Variable rebind(const Variable& v, Tensor tensor) { return {v.tape, std::move(tensor)}; }
-  static Tape& tape(const Variable& v) { return *v.tape; }
-  static Saver<Tensor>& saver(Tape& tape) { return tape.saver; }
-  static PassContext& pass(Tape& tape) { return tape.pass; }
-  static int mark(const Tape&) { return 0; }
+struct reprise::tape_traits<Variable> : reprise_test::PlainTapeAccess {
 #ifdef REPRISE_POSITIVE
   static void rewind(Tape&, int) {}
 #endif
@@ -33,7 +18,7 @@ struct reprise::tape_traits<Variable> {
 
 int main() {
   Tape tape;
-  const Variable x{&tape, Tensor(1)};
+  const Variable x{&tape, reprise_test::PlainTensor(1)};
   return static_cast<int>(
       reprise::checkpoint([](const Variable& v) { return v; }, x).tensor.size());
 }
