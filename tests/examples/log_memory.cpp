@@ -6,11 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdlib>
 #include <functional>
-#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,47 +16,11 @@
 #include "log_source.hpp"
 #include "malformed_program.hpp"
 #include "recorded_program.hpp"
+#include "support/counted_heap.hpp"
 
 namespace {
 
-// Of this program's heap. Each block is preceded by its size.
-struct Heap {
-  std::size_t live = 0;
-  std::size_t peak = 0;
-  std::size_t taken = 0;  ///< in all
-};
-Heap heap;
-constexpr std::size_t header = alignof(std::max_align_t);
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  void* const block = std::malloc(header + size);
-  if (block == nullptr) throw std::bad_alloc();
-  *static_cast<std::size_t*>(block) = size;
-  heap.live += size;
-  heap.taken += size;
-  heap.peak = std::max(heap.peak, heap.live);
-  return static_cast<char*>(block) + header;
-}
-void operator delete(void* memory) noexcept {
-  if (memory == nullptr) return;
-  void* const block = static_cast<char*>(memory) - header;
-  heap.live -= *static_cast<std::size_t*>(block);
-  std::free(block);
-}
-void operator delete(void* memory, std::size_t /*size*/) noexcept { operator delete(memory); }
-// A sanitizer's own would not come here, and what it gives has no header.
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  try {
-    return operator new(size);
-  } catch (...) {
-    return nullptr;
-  }
-}
-void operator delete(void* pointer, const std::nothrow_t&) noexcept { operator delete(pointer); }
-
-namespace {
+using reprise_test::heap;
 
 const std::string start = R"({"INSTRUCTION":"ANNOTATE","ANNOTATION":"START"})"
                           "\n";

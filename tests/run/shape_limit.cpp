@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <random>
 #include <reprise/reprise.hpp>
 #include <sstream>
@@ -17,40 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "support/counted_heap.hpp"
 #include "support/random_step.hpp"
 #include "support/seed.hpp"
-
-namespace {
-
-std::int64_t allocated_bytes = 0;
-
-}  // namespace
-
-// Each block holds its size, so that what is live is known without the allocator's help.
-void* operator new(std::size_t size) {
-  constexpr std::size_t header = alignof(std::max_align_t);
-  auto* const block = static_cast<std::byte*>(std::malloc(size + header));
-  if (block == nullptr) throw std::bad_alloc();
-  *reinterpret_cast<std::size_t*>(block) = size;
-  allocated_bytes += static_cast<std::int64_t>(size);
-  return block + header;
-}
-void operator delete(void* pointer) noexcept {
-  if (pointer == nullptr) return;
-  auto* const block = static_cast<std::byte*>(pointer) - alignof(std::max_align_t);
-  allocated_bytes -= static_cast<std::int64_t>(*reinterpret_cast<std::size_t*>(block));
-  std::free(block);
-}
-void operator delete(void* pointer, std::size_t) noexcept { operator delete(pointer); }
-// A sanitizer's own would not come here, and what it gives has no header.
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  try {
-    return operator new(size);
-  } catch (...) {
-    return nullptr;
-  }
-}
-void operator delete(void* pointer, const std::nothrow_t&) noexcept { operator delete(pointer); }
 
 namespace {
 
@@ -155,9 +122,9 @@ class Model {
 template <class F>
 std::int64_t growth(F&& run) {
   run(std::size_t{1}, std::size_t{200});
-  const std::int64_t before = allocated_bytes;
+  const std::size_t before = reprise_test::heap.live;
   run(std::size_t{200}, std::size_t{1000});
-  return allocated_bytes - before;
+  return static_cast<std::int64_t>(reprise_test::heap.live - before);
 }
 
 }  // namespace
