@@ -33,6 +33,7 @@ class Chain {
 
   /// @throws InvalidGraph if there is no node, or a node has other than one output.
   explicit Chain(std::span<N> nodes) : nodes_(nodes), outputs_(1) {
+    static_assert(node::check<N, 1>());
     static_assert(node::output_count<N, 1> == 1, "a node of a chain has one output");
     if (nodes.empty()) throw InvalidGraph("a chain needs at least one node");
     sources_.resize(nodes.size());

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/core/node.hpp>
+#include <reprise/core/optional_names.hpp>
 #include <reprise/core/units.hpp>
 #include <tuple>
 #include <type_traits>
@@ -115,48 +116,6 @@ constexpr bool check_backward() {
   return true;
 }
 
-/// The optional members of a node.
-struct OptionalNames {
-  int for_each_gradient;
-  int costs;
-  int recompute;
-  int is_frozen;
-  int capture_state;
-  int restore_state;
-  int resident_bytes;
-  int release_resident;
-};
-template <class N>
-struct WithNames : N, OptionalNames {};
-
-/// A class in which it can be asked what a node names: lookup finds two where the node has one.
-template <class N>
-concept ShowsNames = std::is_class_v<N> && !std::is_final_v<N>;
-
-template <class N>
-concept NamesGradients = ShowsNames<N> && !requires {
-  &WithNames<N>::for_each_gradient;
-};
-template <class N>
-concept NamesCosts = ShowsNames<N> && !requires {
-  &WithNames<N>::costs;
-};
-template <class N>
-concept NamesRecompute = ShowsNames<N> && !requires {
-  &WithNames<N>::recompute;
-};
-template <class N>
-concept NamesFrozen = ShowsNames<N> && !requires {
-  &WithNames<N>::is_frozen;
-};
-// Of two names each on its own: either is a mistake without the other.
-template <class N>
-concept NamesState = ShowsNames<N> &&(
-    !requires { &WithNames<N>::capture_state; } || !requires { &WithNames<N>::restore_state; });
-template <class N>
-concept NamesResident = ShowsNames<N> &&(
-    !requires { &WithNames<N>::resident_bytes; } || !requires { &WithNames<N>::release_resident; });
-
 template <class N, class Signature>
 inline constexpr bool takes_costs = false;
 template <class N, class... A>
@@ -199,33 +158,35 @@ struct CostsSignatureOf<N, any_arity> {
 
 template <class N, class Signature>
 constexpr bool check_costs() {
-  static_assert(!NamesCosts<N> || takes_costs<N, Signature>,
+  static_assert(!naming::NamesCosts<N> || takes_costs<N, Signature>,
                 "costs cannot be called with the signature that is named here: each input as "
                 "const T& (a span of const T* for any number), to reprise::NodeCosts");
   return true;
 }
 template <class N, class Signature>
 constexpr bool check_recompute() {
-  static_assert(!NamesRecompute<N> || takes_recompute<N, Signature>,
+  static_assert(!naming::NamesRecompute<N> || takes_recompute<N, Signature>,
                 "recompute cannot be called with the signature that is named here, which is that "
                 "of forward");
   return true;
 }
 
-/// What a node names and nothing would call is a mistake, not an option.
+/// What a node names and nothing would call is a mistake, not an option. Of two names that belong
+/// together, either is a mistake without the other.
 template <class N, std::size_t arity>
 constexpr bool check_optional() {
-  static_assert(!NamesGradients<N> || shows_gradients<N>,
+  static_assert(!naming::NamesGradients<N> || shows_gradients<N>,
                 "for_each_gradient takes one function f, and calls it with a span of each "
                 "parameter gradient");
-  static_assert(!NamesFrozen<N> || says_frozen<N>,
+  static_assert(!naming::NamesFrozen<N> || says_frozen<N>,
                 "is_frozen cannot be called with the signature bool is_frozen() const");
-  static_assert(!NamesState<N> || captures_state<N>,
+  static_assert(!(naming::NamesCapture<N> || naming::NamesRestore<N>) || captures_state<N>,
                 "capture_state and restore_state cannot be called with the signatures State "
                 "capture_state() const and void restore_state(const State&)");
-  static_assert(!NamesResident<N> || releases_resident<N>,
-                "resident_bytes and release_resident cannot be called with the signatures "
-                "byte_count resident_bytes() const and void release_resident()");
+  static_assert(
+      !(naming::NamesResidentBytes<N> || naming::NamesReleaseResident<N>) || releases_resident<N>,
+      "resident_bytes and release_resident cannot be called with the signatures "
+      "byte_count resident_bytes() const and void release_resident()");
   return check_costs<N, typename CostsSignatureOf<N, arity>::type>() &&
          check_recompute<N, forward_signature_t<N, arity>>();
 }

@@ -68,6 +68,10 @@ class Rule {
 /// It tries at most four times `DropWalk::most_candidates` sets.
 template <ThresholdPolicy P>
 class GradientThreshold {
+  static_assert(StatefulThresholdPolicy<P> || !NamesThresholdState<P>,
+                "the policy's state and restore cannot be called with the signatures "
+                "std::vector<bool> state() const and void restore(const std::vector<bool>&)");
+
  public:
   /// The policy turns the statistics into a τ for each layer.
   explicit GradientThreshold(P policy) : policy_(std::move(policy)) {}

@@ -61,4 +61,11 @@ concept StatefulPlanner = Planner<P> &&
   planner.restore(state);
 };
 
+/// A planner with a `state` or a `restore`, of whatever signature.
+template <class P>
+concept NamesPlannerState = requires(P& planner) {
+  planner.state();
+}
+|| requires(P& planner, const std::vector<std::uint64_t>& state) { planner.restore(state); };
+
 }  // namespace reprise::inline v0

@@ -338,6 +338,7 @@ class Lowering {
 /// @throws InvalidGraph if it breaks a rule of `LayerGraph` or of consumption.
 template <LayerGraph G>
 void check_graph(const G& graph) {
+  static_assert(profiling::check_optional<G>());
   lowering::check_graph(graph);
 }
 

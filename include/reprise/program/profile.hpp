@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,9 +16,12 @@
 #include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
+#include <reprise/core/layer_graph_check.hpp>
+#include <reprise/core/optional_names.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
+#include <reprise/core/tensor_check.hpp>
 #include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/sweep_forward.hpp>
 #include <span>
@@ -137,6 +141,13 @@ inline void grow(Profile& profile, const Profile& seen) {
 
 namespace profiling {
 
+/// Whether the graph knows its sizes and costs itself.
+template <LayerGraph G>
+inline constexpr bool gives_profile = requires(G& graph,
+                                               Arguments<typename G::tensor_type> inputs) {
+  { graph.profile(inputs) } -> std::convertible_to<Profile>;
+};
+
 /// Notes bytes and costs of each node while a forward sweeps over them.
 template <LayerGraph G>
 class Measurement {
@@ -208,6 +219,17 @@ class Measurement {
   std::vector<byte_count> held_outputs_;  ///< of it, by node
 };
 
+/// Compiles unless the graph, or its tensors' traits, name something optional that nothing could
+/// call.
+template <LayerGraph G>
+constexpr bool check_optional() {
+  static_assert(!naming::NamesProfile<G> || profiling::gives_profile<G>,
+                "the graph's profile cannot be called with the signature reprise::Profile "
+                "profile(reprise::Arguments<T> inputs)");
+  return layer_graph_check::check_optional<G>() &&
+         tensor_check::check_optional<typename G::tensor_type>();
+}
+
 }  // namespace profiling
 
 /// The profile of a graph for the inputs at hand: the engine's own where the graph has
@@ -217,7 +239,8 @@ template <LayerGraph G>
 [[nodiscard]] Profile make_profile(G& graph, std::span<typename G::tensor_type* const> inputs,
                                    PassContext::Identity identity) {
   using T = typename G::tensor_type;
-  if constexpr (requires { graph.profile(Arguments<T>(inputs)); }) {
+  static_assert(profiling::check_optional<G>());
+  if constexpr (profiling::gives_profile<G>) {
     return graph.profile(Arguments<T>(inputs));
   } else {
     profiling::Measurement<G> measurement(graph);

@@ -270,6 +270,7 @@ template <class... Inputs, CheckpointFunction<Inputs...> F>
 decltype(auto) checkpoint(CheckpointOptions options, F f, const Inputs&... inputs) {
   using V = checkpoint_variable<Inputs...>;
   using T = typename tape_traits<V>::tensor_type;
+  static_assert(tape_check::check_optional<V>());
   tape_type<V>* tape = nullptr;
   const auto agree = [&]<class Input>(const Input& input) {
     if constexpr (std::same_as<Input, V>) {

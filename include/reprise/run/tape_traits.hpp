@@ -7,8 +7,10 @@
 /// back.
 
 #include <concepts>
+#include <reprise/core/optional_names.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/tensor.hpp>
+#include <reprise/core/tensor_check.hpp>
 #include <reprise/run/saver.hpp>
 #include <type_traits>
 #include <utility>
@@ -97,5 +99,30 @@ concept RestoresWhatItCaptures = HasTapeState<V> || !requires(const tape_type<V>
 template <class V>
 concept TapeVariable = std::copyable<V> && HasTapeTensor<V> && HasTape<V> && HasSaver<V> &&
     HasPass<V> && HasRewind<V> && RestoresWhatItCaptures<V>;
+
+namespace tape_check {
+
+template <class V>
+inline constexpr bool says_whether_it_records = requires(const tape_type<V>& tape) {
+  { tape_traits<V>::records_backward(tape) } -> std::convertible_to<bool>;
+};
+
+/// Compiles unless the traits name something optional that nothing could call: state that is never
+/// captured would give a rerun other numbers.
+template <TapeVariable V>
+constexpr bool check_optional() {
+  using traits = tape_traits<V>;
+  using namespace naming;
+  static_assert(!(TraitsNameCapture<traits> || TraitsNameRestore<traits>) || HasTapeState<V>,
+                "the tape_traits' capture_state and restore_state cannot be called with the "
+                "signatures static State capture_state(const Tape&) and static void "
+                "restore_state(Tape&, const State&)");
+  static_assert(!TraitsNameRecordsBackward<traits> || says_whether_it_records<V>,
+                "the tape_traits' records_backward cannot be called with the signature static bool "
+                "records_backward(const Tape&)");
+  return tensor_check::check_optional<typename traits::tensor_type>();
+}
+
+}  // namespace tape_check
 
 }  // namespace reprise::inline v0

@@ -40,6 +40,12 @@ namespace reprise::inline v0 {
 /// @tparam R when plans are due
 template <Planner P, ReplanPolicy R = ReplanEvery>
 class CheckpointScheduler {
+  // What is named and not saved would let training resume with other decisions.
+  static_assert(StatefulPlanner<P> || !NamesPlannerState<P>,
+                "the planner's state and restore cannot be called with the signatures "
+                "std::vector<std::uint64_t> state() const and void restore(const "
+                "std::vector<std::uint64_t>&)");
+
  public:
   /// Whether plans may depend on statistics: false for a StatisticsFreePlanner.
   static constexpr bool reads_statistics = !StatisticsFreePlanner<P>;

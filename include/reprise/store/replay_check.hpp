@@ -9,6 +9,7 @@
 #include <optional>
 #include <reprise/core/hash.hpp>
 #include <reprise/core/tensor.hpp>
+#include <reprise/core/tensor_check.hpp>
 #include <string>
 
 namespace reprise::inline v0::storing {
@@ -16,6 +17,8 @@ namespace reprise::inline v0::storing {
 /// What a store can tell of a payload that is no tensor: nothing, so that nothing is ever refused.
 template <class Payload>
 class ReplayCheck {
+  static_assert(tensor_check::check_payload<Payload>());
+
  public:
   /// Of a value, when an operation made it.
   struct Made {};
@@ -47,6 +50,8 @@ class ReplayCheck {
 /// Notes shape and bytes of tensors, versions where the traits have them, and content on request.
 template <TensorLike T>
 class ReplayCheck<T> {
+  static_assert(tensor_check::check_payload<T>());
+
  public:
   /// Of a value, when an operation made it.
   struct Made {
@@ -102,9 +107,7 @@ class ReplayCheck<T> {
   }
 
  private:
-  static constexpr bool has_version = requires(const T& tensor) {
-    tensor_traits<T>::version(tensor);
-  };
+  static constexpr bool has_version = VersionedTensor<T>;
 
   [[nodiscard]] std::uint64_t checksum([[maybe_unused]] const T& tensor) const {
     if constexpr (ChecksummableTensor<T>) {

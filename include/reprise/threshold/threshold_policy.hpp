@@ -54,6 +54,13 @@ concept StatefulThresholdPolicy = ThresholdPolicy<P> &&
   policy.restore(state);
 };
 
+/// A policy with a `state` or a `restore`, of whatever signature.
+template <class P>
+concept NamesThresholdState = requires(P& policy) {
+  policy.state();
+}
+|| requires(P& policy, const std::vector<bool>& state) { policy.restore(state); };
+
 /// Calls a policy in the way in which it can be called, and gives a τ for each layer.
 /// Linear in the layers, beyond the policy's own cost.
 /// @throws InvalidArgument if there are no statistics or one is not finite, if the policy returns
