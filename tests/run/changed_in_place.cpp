@@ -221,6 +221,29 @@ void check_refilled_input(bool verifies) {
 }
 
 template <class T>
+void check_replaced_input(bool leaves_nothing) {
+  Calls calls;
+  for (const Way way : ways) {
+    CAPTURE(static_cast<int>(way));
+    auto nodes = nodes_of<ReadsInput, T>(calls, 4);
+    auto graph = reprise::chain(nodes);
+    T x = Floats<T>::make(calls.memory, 0.5F);
+    const auto replace = [&](const T&, auto&) {
+      x = leaves_nothing ? T{} : Floats<T>::make(calls.memory, 3.0F);
+    };
+    const T first = x;  // so that no tensor after it lies where it did
+    const reprise::byte_count bytes = width * sizeof(float);
+    const std::string message = refusal(graph, calls, way, x, false, replace, 4 * bytes);
+    CHECK(message.starts_with("graph input 0 was replaced since the pass began"));
+    CHECK(contains(message, "of node 0 reads it"));
+    for (const std::string& call : calls.made) {
+      CHECK(call != "f0");
+      CHECK(call != "b0");
+    }
+  }
+}
+
+template <class T>
 void check_changed_output(bool verifies) {
   Calls calls;
   const auto change_output = [](const T&, auto& pass) { Floats<T>::change(pass.output()); };
@@ -246,6 +269,12 @@ void check_changed_output(bool verifies) {
 TEST_CASE("an input buffer that was filled anew is refused before anything reads it") {
   SUBCASE("by its version") { check_refilled_input<Tensor>(false); }
   SUBCASE("by its checksum") { check_refilled_input<Plain>(true); }
+}
+
+TEST_CASE("an input variable that was given another tensor is refused before anything reads it") {
+  SUBCASE("with versions, which are equal") { check_replaced_input<Tensor>(false); }
+  SUBCASE("without versions") { check_replaced_input<Plain>(false); }
+  SUBCASE("moved from, as into the gradient") { check_replaced_input<Plain>(true); }
 }
 
 TEST_CASE("an output that was changed since is refused where backward reads it") {

@@ -43,9 +43,9 @@ class Originals {
   /// Borrows the graph, its lowering and the inputs, as they are now.
   Originals(const G& graph, const LoweredGraph& lowered, std::span<T* const> inputs, bool verifies)
       : graph_(graph), lowered_(lowered), verifies_(verifies) {
-    if constexpr (VersionedTensor<T>) {
-      input_versions_.reserve(inputs.size());
-      for (const T* input : inputs) input_versions_.push_back(version_of(*input));
+    inputs_.reserve(inputs.size());
+    for (const T* input : inputs) {
+      inputs_.push_back({tensor_traits<T>::storage(*input), version_of(*input)});
     }
     if (!verifies) return;
     checksums_.resize(program().values().size());
@@ -84,13 +84,16 @@ class Originals {
 
   /// Checks a graph input that an operation is about to read.
   /// @param looks_inside whether its content is compared too, if this verifies
-  /// @throws ReplayMismatch if it was changed in place since the pass began.
+  /// @throws ReplayMismatch if it was changed in place since the pass began, or is another tensor.
   void check_input(std::size_t input, const T& tensor, const Operation& reader,
                    bool looks_inside) const {
-    if constexpr (VersionedTensor<T>) {
-      if (const std::uint64_t now = version_of(tensor); now != input_versions_[input]) {
-        refuse_change(lowered_.inputs[input], reader, versions(input_versions_[input], now));
-      }
+    const Input& original = inputs_[input];
+    if (tensor_traits<T>::storage(tensor) != original.storage) {
+      refuse(program().describe(lowered_.inputs[input]) + " was replaced since the pass began",
+             reader, "it lies in other memory");
+    }
+    if (const std::uint64_t now = version_of(tensor); now != original.version) {
+      refuse_change(lowered_.inputs[input], reader, versions(original.version, now));
     }
     if (looks_inside) check_content(lowered_.inputs[input], tensor, reader);
   }
@@ -132,6 +135,11 @@ class Originals {
   }
 
  private:
+  struct Input {
+    const void* storage;
+    std::uint64_t version;
+  };
+
   [[nodiscard]] const Program& program() const { return lowered_.program; }
 
   [[nodiscard]] static std::uint64_t checksum_of(const T& tensor) {
@@ -181,7 +189,7 @@ class Originals {
   const G& graph_;
   const LoweredGraph& lowered_;
   bool verifies_;
-  std::vector<std::uint64_t> input_versions_;
+  std::vector<Input> inputs_;                                      ///< when the pass began
   std::vector<std::optional<std::uint64_t>> checksums_;            ///< by value
   std::vector<std::optional<std::uint64_t>> uncounted_checksums_;  ///< by node: saved, of no value
 };
