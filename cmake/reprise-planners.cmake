@@ -10,7 +10,8 @@
 # REPRISE_PLANNER_SOURCES says where its sources lie.
 
 if(NOT TARGET reprise_planners)
-  add_library(reprise_planners STATIC EXCLUDE_FROM_ALL "${REPRISE_PLANNER_SOURCES}/layers.cpp"
+  add_library(reprise_planners STATIC EXCLUDE_FROM_ALL "${REPRISE_PLANNER_SOURCES}/by_name.cpp"
+                                                       "${REPRISE_PLANNER_SOURCES}/layers.cpp"
                                                        "${REPRISE_PLANNER_SOURCES}/searches.cpp")
   add_library(reprise::planners ALIAS reprise_planners)
   target_link_libraries(reprise_planners PUBLIC reprise::reprise)

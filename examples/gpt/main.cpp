@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "corpus.hpp"
@@ -42,13 +43,11 @@ reprise::byte_count budget_of(const gpt::Training& training, const gpt::Options&
 /// Store-all comes first, as the reference; only policies that adapt are held to the budget.
 std::vector<gpt::Result> compare(const gpt::Training& training, const gpt::Options& options,
                                  const gpt::Corpus& corpus, reprise::byte_count budget) {
-  for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
-    const auto policy = static_cast<gpt::Policy>(i);
+  for (const std::string_view policy : gpt::policy_names) {
     if (gpt::adapts_to_budget(policy)) training.check_feasible(options, corpus, policy, budget);
   }
   std::vector<gpt::Result> results;
-  for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
-    const auto policy = static_cast<gpt::Policy>(i);
+  for (const std::string_view policy : gpt::policy_names) {
     results.push_back(
         training.train(options, corpus, policy,
                        gpt::adapts_to_budget(policy) ? budget : reprise::unlimited_bytes));
@@ -72,7 +71,7 @@ void run(const gpt::Options& options) {
     results = compare(*training, options, corpus, budget);
   } else {
     results.push_back(training->train(options, corpus, options.policy, budget));
-    if (options.policy == gpt::Policy::store_all) results.back().exact = true;
+    if (options.policy == "store-all") results.back().exact = true;
   }
   gpt::print_table(results, budget);
   example::flush_stdout();

@@ -20,7 +20,7 @@ namespace {
 
 /// Options as they are written, before they are looked at as a whole.
 struct Written {
-  std::string policy = std::string(name_of(Policy::gradient));
+  std::string policy = "gradient";
   std::string budget;
   std::string device = "cpu";
   std::string precision = "fp32";

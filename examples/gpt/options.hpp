@@ -34,7 +34,7 @@ struct Options {
   DeviceKind device = DeviceKind::cpu;
   Precision precision = Precision::fp32;
   int threads = 1;
-  Policy policy = Policy::gradient;
+  std::string_view policy = "gradient";  ///< of `policy_names`
   bool compare = false;
   double alpha = 1;
   double plan_seconds = 1;

@@ -30,7 +30,7 @@ std::string device_peak_of(const Result& result) {
 }
 
 void print_line(const Result& result, bool with_device) {
-  std::printf("%-13s %11s%c %12s ", std::string(name_of(result.policy)).c_str(),
+  std::printf("%-13s %11s%c %12s ", std::string(result.policy).c_str(),
               reprise::format_bytes(result.peak_activation_bytes).c_str(),
               result.is_within_budget ? ' ' : '*',
               reprise::format_bytes(result.predicted_peak_bytes).c_str());
@@ -42,7 +42,7 @@ void print_line(const Result& result, bool with_device) {
 
 nlohmann::json json_of(const Result& result, const Options& options) {
   nlohmann::json object{
-      {"policy", name_of(result.policy)},
+      {"policy", result.policy},
       {"peak_activation_bytes", result.peak_activation_bytes},
       {"predicted_peak_bytes", result.predicted_peak_bytes},
       {"reserved_bytes", result.reserved_bytes},
@@ -104,7 +104,7 @@ void write_pareto(const std::string& path, const std::vector<Result>& results) {
   const Result& reference = results.front();
   std::vector<reprise::ParetoSeries> series;
   for (const Result& result : results) {
-    series.push_back({.name = std::string(name_of(result.policy)),
+    series.push_back({.name = std::string(result.policy),
                       .points = {{result.peak_activation_bytes,
                                   result.seconds_per_step / reference.seconds_per_step}}});
   }

@@ -8,15 +8,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
-
-#include "policy.hpp"
 
 namespace gpt {
 
 /// One line of the table.
 struct Result {
-  Policy policy = Policy::store_all;
+  std::string_view policy = "store-all";
   std::uint64_t peak_activation_bytes = 0;  ///< counted by the allocator
   std::uint64_t predicted_peak_bytes = 0;
   std::uint64_t reserved_bytes = 0;             ///< with the allocator's pool

@@ -8,6 +8,7 @@
 #include <memory>
 #include <reprise/core/units.hpp>
 #include <string>
+#include <string_view>
 
 #include "corpus.hpp"
 #include "options.hpp"
@@ -33,13 +34,14 @@ class Training {
   /// The peak that the policy foretells within the budget before it has statistics.
   /// @throws reprise::BudgetInfeasible if it cannot meet the budget.
   virtual reprise::byte_count check_feasible(const Options& options, const Corpus& corpus,
-                                             Policy policy, reprise::byte_count budget) const = 0;
+                                             std::string_view policy,
+                                             reprise::byte_count budget) const = 0;
 
   /// Trains, resuming and saving as the options say.
   /// @param budget  what the policy must keep
   /// @throws reprise::BudgetInfeasible if it cannot; reprise::CorruptState for a bad checkpoint.
-  [[nodiscard]] virtual Result train(const Options& options, const Corpus& corpus, Policy policy,
-                                     reprise::byte_count budget) const = 0;
+  [[nodiscard]] virtual Result train(const Options& options, const Corpus& corpus,
+                                     std::string_view policy, reprise::byte_count budget) const = 0;
 };
 
 /// Training on the CPU, which has no tf32.

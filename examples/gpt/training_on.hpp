@@ -9,13 +9,13 @@
 #include <cmath>
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
-#include <reprise/planner/online.hpp>
 #include <reprise/planner/plan.hpp>
-#include <reprise/planner/planner.hpp>
+#include <reprise/planner/planner_by_name.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -42,18 +42,20 @@ class TrainingOn final : public Training {
     return reprise::StoreAll{}(reprise::PlanRequest{.program = program}).peak_bytes;
   }
 
-  reprise::byte_count check_feasible(const Options& options, const Corpus& corpus, Policy policy,
+  reprise::byte_count check_feasible(const Options& options, const Corpus& corpus,
+                                     std::string_view policy,
                                      reprise::byte_count budget) const override {
     const reprise::Program program = program_of(options, corpus);
-    return with_planner(policy, planner_options(options), [&](auto planner) {
-      return planner(reprise::PlanRequest{.program = program, .budget = budget}).peak_bytes;
-    });
+    return planner_of(policy, planner_options(options, policy))(
+               reprise::PlanRequest{.program = program, .budget = budget})
+        .peak_bytes;
   }
 
-  [[nodiscard]] Result train(const Options& options, const Corpus& corpus, Policy policy,
+  [[nodiscard]] Result train(const Options& options, const Corpus& corpus, std::string_view policy,
                              reprise::byte_count budget) const override {
-    return with_planner(policy, planner_options(options), [&](auto planner) {
-      return train_with(std::move(planner), options, corpus, policy, budget);
+    if (!is_online(policy)) return train_planned(options, corpus, policy, budget);
+    return with_online_policy(policy, [&](auto eviction) {
+      return train_online(std::move(eviction), options, corpus, policy, budget);
     });
   }
 
@@ -66,11 +68,12 @@ class TrainingOn final : public Training {
     return reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
   }
 
-  static PlannerOptions planner_options(const Options& options) {
-    return {.alpha = options.alpha,
-            .plan_seconds = options.plan_seconds,
-            .plan_tries = options.plan_tries,
-            .threads = options.threads};
+  // Balanced has a share of the training's time, on one thread.
+  static reprise::PlannerOptions planner_options(const Options& options, std::string_view policy) {
+    reprise::PlannerOptions planning{
+        .alpha = options.alpha, .seconds = options.plan_seconds, .tries = options.plan_tries};
+    planning.threads = policy == "search" ? static_cast<unsigned>(options.threads) : 1;
+    return planning;
   }
 
   static double median(std::vector<double> numbers) {
@@ -80,9 +83,9 @@ class TrainingOn final : public Training {
   }
 
   template <class Trainer>
-  static Result run_steps(Trainer& trainer, const Options& options, Policy policy) {
+  static Result run_steps(Trainer& trainer, const Options& options, std::string_view policy) {
     Result result{.policy = policy};
-    Progress progress(name_of(policy), options.steps,
+    Progress progress(policy, options.steps,
                       options.batch * options.accumulate * options.shape.context);
     std::vector<double> seconds;
     double plan_seconds = 0;
@@ -115,7 +118,7 @@ class TrainingOn final : public Training {
   }
 
   template <class Trainer>
-  static Result run_all(Trainer&& trainer, const Options& options, Policy policy,
+  static Result run_all(Trainer&& trainer, const Options& options, std::string_view policy,
                         reprise::byte_count budget) {
     if (!options.resume.empty()) {
       const auto& model = trainer.model();
@@ -128,21 +131,21 @@ class TrainingOn final : public Training {
     return result;
   }
 
-  template <reprise::Planner P>
-  static Result train_with(P planner, const Options& options, const Corpus& corpus, Policy policy,
-                           reprise::byte_count budget) {
-    return run_all(Trainer<PlannedNet<Device, P>>(options, corpus, MakeDevice{}(options),
-                                                  std::move(planner), budget),
+  static Result train_planned(const Options& options, const Corpus& corpus, std::string_view policy,
+                              reprise::byte_count budget) {
+    using Net = PlannedNet<Device, reprise::AnyPlanner>;
+    return run_all(Trainer<Net>(options, corpus, MakeDevice{}(options),
+                                planner_of(policy, planner_options(options, policy)), budget),
                    options, policy, budget);
   }
 
   /// Without a plan, what will happen is asked beforehand.
   template <reprise::EvictionPolicy P>
-  static Result train_with(reprise::Online<P> dry_run, const Options& options, const Corpus& corpus,
-                           Policy policy, reprise::byte_count budget) {
+  static Result train_online(P eviction, const Options& options, const Corpus& corpus,
+                             std::string_view policy, reprise::byte_count budget) {
     const reprise::byte_count peak = TrainingOn{}.check_feasible(options, corpus, policy, budget);
     Result result = run_all(Trainer<OnlineNet<Device, P>>(options, corpus, MakeDevice{}(options),
-                                                          dry_run.policy(), budget),
+                                                          std::move(eviction), budget),
                             options, policy, budget);
     result.predicted_peak_bytes = peak;
     return result;

@@ -34,7 +34,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   CLI::App app("Trains a small net in one slab of memory, by a plan.", "plan_only");
   app.option_defaults()->always_capture_default();
-  app.add_option("--policy", options.policy, "store-all, min-cut, search or balanced");
+  app.add_option("--policy", options.policy,
+                 reprise::UnknownName::listed(plan_only::planner_names));
   app.add_option("--budget", options.budget, "Bytes of the slab: 256KiB, or 50% of store-all's");
   app.add_option("--blocks", options.blocks, "Residual blocks")->check(CLI::Range(1, 200));
   app.add_option("--steps", options.steps, "Optimiser steps")->check(CLI::Range(1, 100'000));

@@ -5,11 +5,10 @@
 /// @file
 /// Plans whose slab fits a budget.
 
-#include <reprise/core/error.hpp>
-#include <reprise/planner/balanced.hpp>
-#include <reprise/planner/local_search.hpp>
-#include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/store_all.hpp>
+#include <algorithm>
+#include <array>
+#include <reprise/core/unknown_name.hpp>
+#include <reprise/planner/planner_by_name.hpp>
 #include <reprise/program/layout.hpp>
 #include <string_view>
 #include <utility>
@@ -22,16 +21,19 @@ struct LaidPlan {
   reprise::ArenaLayout layout;
 };
 
-/// A plan of a planner that has a name. Searches try a fixed number of times, so that plans repeat.
-/// @throws reprise::InvalidArgument if there is no such planner
+/// Planners of any program. Searches try a fixed number of times, so that plans repeat.
+inline constexpr auto planner_names =
+    std::to_array<std::string_view>({"store-all", "min-cut", "search", "balanced"});
+
+/// A plan of a planner that has a name.
+/// @throws reprise::UnknownName if there is no such planner
 [[nodiscard]] inline reprise::Plan plan_by(std::string_view planner,
                                            const reprise::PlanRequest& request) {
-  if (planner == "store-all") return reprise::StoreAll{}(request);
-  if (planner == "min-cut") return reprise::MinCut{}(request);
-  if (planner == "search") return reprise::LocalSearch{{.tries = 20'000}}(request);
-  if (planner == "balanced") return reprise::Balanced{{.tries = 2'000}}(request);
-  throw reprise::InvalidArgument("--policy: there is no policy '" + std::string(planner) +
-                                 "'; choose store-all, min-cut, search or balanced");
+  if (std::ranges::find(planner_names, planner) == planner_names.end()) {
+    throw reprise::UnknownName("policy", planner, planner_names, "--policy");
+  }
+  const reprise::PlannerOptions options{.tries = planner == "search" ? 20'000U : 2'000U};
+  return reprise::planner_by_name(planner, options_for(planner, options))(request);
 }
 
 /// Plans, and plans anew for less while the slab is over the budget, as offsets may leave gaps.

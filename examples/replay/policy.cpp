@@ -8,19 +8,15 @@
 #include <chrono>
 #include <cstddef>
 #include <ctime>
-#include <reprise/core/error.hpp>
-#include <reprise/eviction/dtr.hpp>
-#include <reprise/eviction/dtr_eq_class.hpp>
-#include <reprise/eviction/dtr_local.hpp>
-#include <reprise/eviction/largest.hpp>
-#include <reprise/eviction/lru.hpp>
-#include <reprise/eviction/msps.hpp>
-#include <reprise/planner/balanced.hpp>
-#include <reprise/planner/local_search.hpp>
-#include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/planner.hpp>
+#include <functional>
+#include <iterator>
+#include <reprise/core/unknown_name.hpp>
+#include <reprise/eviction/eviction_policy_by_name.hpp>
+#include <reprise/planner/planner_by_name.hpp>
 #include <reprise/planner/run_online.hpp>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "play.hpp"
 #include "static_schedules.hpp"
@@ -77,15 +73,16 @@ class Deadline {
   std::size_t operations_ = 0;
 };
 
-template <reprise::EvictionPolicy P>
-Outcome online(const Task& task) {
+Outcome online(std::string_view name, const Task& task) {
   Deadline deadline(task.settings.replay_seconds);
+  const reprise::OnlineOptions options{
+      .budget = task.budget,
+      .most_recomputed_cost = task.most_recomputed_cost,
+      .observer = [&](const reprise::OnlineEvent& event) { deadline.note(event); }};
   try {
     reprise::OnlineRun run =
-        run_online(task.program, P{},
-                   {.budget = task.budget,
-                    .most_recomputed_cost = task.most_recomputed_cost,
-                    .observer = [&](const reprise::OnlineEvent& event) { deadline.note(event); }});
+        std::visit([&](const auto& policy) { return run_online(task.program, policy, options); },
+                   reprise::eviction_policy_by_name(name));
     return {.result = run.result == reprise::OnlineRun::Result::pass            ? Result::pass
                       : run.result == reprise::OnlineRun::Result::out_of_memory ? Result::oom
                                                                                 : Result::thrash,
@@ -103,8 +100,16 @@ std::optional<double> proven_by(const reprise::Plan& plan) {
   return is_proof ? std::optional(plan.lower_bound_cost) : std::nullopt;
 }
 
-template <reprise::Planner P>
-Outcome planned(const Task& task, P planner) {
+reprise::AnyPlanner planner_of(std::string_view name, const PolicySettings& settings) {
+  const reprise::PlannerOptions options{.seconds = settings.plan_seconds,
+                                        .first_seconds = settings.plan_seconds,
+                                        .tries = settings.plan_tries,
+                                        .threads = settings.threads};
+  return reprise::planner_by_name(name, options_for(name, options));
+}
+
+Outcome planned(std::string_view name, const Task& task) {
+  reprise::AnyPlanner planner = planner_of(name, task.settings);
   const auto begin = std::chrono::steady_clock::now();
   const auto passed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -126,35 +131,28 @@ Outcome planned(const Task& task, P planner) {
   }
 }
 
-Outcome min_cut(const Task& task) { return planned(task, reprise::MinCut{}); }
-
-Outcome search(const Task& task) {
-  reprise::SearchEffort effort{.tries = task.settings.plan_tries, .threads = task.settings.threads};
-  effort.seconds = task.settings.plan_seconds.value_or(effort.seconds);
-  return planned(task, reprise::LocalSearch{effort});
+// Checkpoints by a rule are of operations here, as recorded programs have no layers.
+const std::vector<Policy>& all_policies() {
+  static const std::vector<Policy> all = [] {
+    std::vector<Policy> policies{{"store-all", false, &store_all},
+                                 {"every-n", false, &every_n},
+                                 {"sqrt", false, &square_root}};
+    for (const auto& [name, summary] : reprise::eviction_policy_names()) {
+      policies.push_back({name, true, std::bind_front(&online, name)});
+    }
+    for (const std::string_view name : {"min-cut", "search", "balanced"}) {
+      policies.push_back({name, true, std::bind_front(&planned, name)});
+    }
+    return policies;
+  }();
+  return all;
 }
 
-Outcome balanced(const Task& task) {
-  reprise::Balanced::Options options{.tries = task.settings.plan_tries,
-                                     .threads = task.settings.threads};
-  options.first_seconds = task.settings.plan_seconds.value_or(options.first_seconds);
-  return planned(task, reprise::Balanced{options});
+std::vector<std::string_view> known_names() {
+  std::vector<std::string_view> names;
+  std::ranges::transform(all_policies(), std::back_inserter(names), &Policy::name);
+  return names;
 }
-
-constexpr std::array all_policies{
-    Policy{"store-all", false, &store_all},
-    Policy{"every-n", false, &every_n},
-    Policy{"sqrt", false, &square_root},
-    Policy{"dtr", true, &online<reprise::Dtr>},
-    Policy{"dtr-eq", true, &online<reprise::DtrEqClass>},
-    Policy{"dtr-local", true, &online<reprise::DtrLocal>},
-    Policy{"msps", true, &online<reprise::Msps>},
-    Policy{"lru", true, &online<reprise::Lru>},
-    Policy{"largest", true, &online<reprise::Largest>},
-    Policy{"min-cut", true, &min_cut},
-    Policy{"search", true, &search},
-    Policy{"balanced", true, &balanced},
-};
 
 }  // namespace
 
@@ -163,23 +161,15 @@ std::string_view name_of(Result result) {
   return names.at(static_cast<std::size_t>(result));
 }
 
-std::span<const Policy> policies() { return all_policies; }
+std::span<const Policy> policies() { return all_policies(); }
 
-std::string policy_names() {
-  std::string names(all_policies.front().name);
-  for (std::size_t i = 1; i < all_policies.size(); ++i) {
-    names += (i + 1 < all_policies.size() ? ", " : " or ") + std::string(all_policies[i].name);
-  }
-  return names;
-}
+std::string policy_names() { return reprise::UnknownName::listed(known_names()); }
 
 const Policy& policy_named(std::string_view name) {
-  const auto found = std::ranges::find(all_policies, name, &Policy::name);
-  if (found == all_policies.end()) {
-    throw reprise::InvalidArgument("--policy: there is no policy '" + std::string(name) +
-                                   "'; choose " + policy_names());
-  }
-  return *found;
+  const std::vector<Policy>& all = all_policies();
+  const auto found = std::ranges::find(all, name, &Policy::name);
+  if (found != all.end()) return *found;
+  throw reprise::UnknownName("policy", name, known_names(), "--policy");
 }
 
 }  // namespace replay

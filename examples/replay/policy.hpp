@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <reprise/core/units.hpp>
 #include <reprise/program/program.hpp>
@@ -60,16 +61,16 @@ struct Outcome {
 struct Policy {
   std::string_view name;
   bool adapts_to_budget;  ///< evicts more if there is less
-  Outcome (*replay)(const Task& task);
+  std::function<Outcome(const Task& task)> replay;
 };
 
-/// All of them. A new policy is one more line in policy.cpp.
+/// All of them: checkpoints by a rule, all eviction policies, and planners of whole programs.
 [[nodiscard]] std::span<const Policy> policies();
 
 /// "store-all, dtr or lru", for messages.
 [[nodiscard]] std::string policy_names();
 
-/// @throws reprise::InvalidArgument if there is no such policy.
+/// @throws reprise::UnknownName if there is no such policy.
 [[nodiscard]] const Policy& policy_named(std::string_view name);
 
 }  // namespace replay

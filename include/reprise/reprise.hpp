@@ -44,11 +44,13 @@
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/tensor_check.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/core/unknown_name.hpp>
 #include <reprise/eviction/candidate.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/eviction/dtr_local.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
+#include <reprise/eviction/eviction_policy_by_name.hpp>
 #include <reprise/eviction/largest.hpp>
 #include <reprise/eviction/lru.hpp>
 #include <reprise/eviction/msps.hpp>

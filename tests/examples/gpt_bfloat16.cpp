@@ -307,27 +307,23 @@ TEST_CASE("tensors take half of the bytes, under each policy and for each budget
   const auto share = [](reprise::byte_count part, reprise::byte_count whole) {
     return static_cast<double>(part) / static_cast<double>(whole);
   };
-  for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
-    const auto policy = static_cast<gpt::Policy>(i);
-    const std::string name(name_of(policy));
-    CAPTURE(name);
-    gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
-      const auto peak = planner(reprise::PlanRequest{.program = floats}).peak_bytes;
-      const auto halved = planner(reprise::PlanRequest{.program = halves}).peak_bytes;
-      // Moments and sums of rows are floats.
-      CHECK(share(halved, peak) > 0.5);
-      CHECK(share(halved, peak) < 0.52);
-      if (!gpt::adapts_to_budget(policy)) return;
-      const auto budget = [&](double part) {
-        return static_cast<reprise::byte_count>(part * static_cast<double>(peak));
-      };
-      const auto keeps = [&](const reprise::Program& program, reprise::byte_count bytes) {
-        return planner(reprise::PlanRequest{.program = program, .budget = bytes}).peak_bytes <=
-               bytes;
-      };
-      CHECK(keeps(floats, budget(0.95)));
-      CHECK(keeps(halves, budget(0.52 * 0.95)));
-    });
+  for (const std::string_view policy : gpt::policy_names) {
+    CAPTURE(policy);
+    reprise::AnyPlanner planner = gpt::planner_of(policy, {.tries = 200});
+    const auto peak = planner(reprise::PlanRequest{.program = floats}).peak_bytes;
+    const auto halved = planner(reprise::PlanRequest{.program = halves}).peak_bytes;
+    // Moments and sums of rows are floats.
+    CHECK(share(halved, peak) > 0.5);
+    CHECK(share(halved, peak) < 0.52);
+    if (!gpt::adapts_to_budget(policy)) continue;
+    const auto budget = [&](double part) {
+      return static_cast<reprise::byte_count>(part * static_cast<double>(peak));
+    };
+    const auto keeps = [&](const reprise::Program& program, reprise::byte_count bytes) {
+      return planner(reprise::PlanRequest{.program = program, .budget = bytes}).peak_bytes <= bytes;
+    };
+    CHECK(keeps(floats, budget(0.95)));
+    CHECK(keeps(halves, budget(0.52 * 0.95)));
   }
 }
 
@@ -354,13 +350,9 @@ void check_trains(Planner planner, bool adapts_to_budget) {
 
 TEST_CASE("every policy trains with the bits of the hand-written loop, ledger = allocator") {
   gpt::set_threads(1);
-  for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
-    const auto policy = static_cast<gpt::Policy>(i);
-    const std::string name(name_of(policy));
-    CAPTURE(name);
-    gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
-      check_trains<Cpu>(std::move(planner), gpt::adapts_to_budget(policy));
-    });
+  for (const std::string_view policy : gpt::policy_names) {
+    CAPTURE(policy);
+    check_trains<Cpu>(gpt::planner_of(policy, {.tries = 200}), gpt::adapts_to_budget(policy));
   }
 }
 
@@ -442,7 +434,7 @@ TEST_CASE("the program compares all policies in half of the bytes, and loses no 
           0.55 * in_floats[i]["peak_activation_bytes"].get<double>());
     CHECK(results[i]["train_loss"].get<double>() ==
           doctest::Approx(in_floats[i]["train_loss"].get<double>()).epsilon(2e-3));
-    if (gpt::adapts_to_budget(static_cast<gpt::Policy>(i))) {
+    if (gpt::adapts_to_budget(gpt::policy_names.at(i))) {
       CHECK(results[i]["within_budget"] == true);
     }
   }

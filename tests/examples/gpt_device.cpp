@@ -269,13 +269,10 @@ TEST_CASE("training with 16-bit tensors agrees with the CPU's, and keeps its own
 TEST_CASE("every policy trains with the bits of keeping everything, ledger = allocator") {
   constexpr float dropout = 0.2F;
   const auto expected = reprise_test::train_by_hand<Gpu>(dropout);
-  for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
-    const auto policy = static_cast<gpt::Policy>(i);
-    const std::string name(name_of(policy));
-    CAPTURE(name);
-    gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
-      CHECK(reprise_test::train_under<Gpu>(planner, dropout, reprise::unlimited_bytes) == expected);
-    });
+  for (const std::string_view policy : gpt::policy_names) {
+    CAPTURE(policy);
+    CHECK(reprise_test::train_under<Gpu>(gpt::planner_of(policy, {.tries = 200}), dropout,
+                                         reprise::unlimited_bytes) == expected);
   }
 }
 

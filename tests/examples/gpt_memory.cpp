@@ -75,14 +75,11 @@ TEST_CASE("every policy trains with the bits of the hand-written loop, ledger = 
   gpt::set_threads(1);
   for (const float dropout : {0.0F, 0.2F}) {
     const Trace expected = train_by_hand(dropout);
-    for (std::size_t i = 0; i < gpt::policy_names.size(); ++i) {
-      const auto policy = static_cast<gpt::Policy>(i);
-      const std::string name(name_of(policy));
-      CAPTURE(name);
+    for (const std::string_view policy : gpt::policy_names) {
+      CAPTURE(policy);
       CAPTURE(dropout);
-      gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
-        CHECK(train_with(planner, dropout, reprise::unlimited_bytes) == expected);
-      });
+      CHECK(train_with(gpt::planner_of(policy, {.tries = 200}), dropout,
+                       reprise::unlimited_bytes) == expected);
     }
   }
 }
@@ -146,19 +143,16 @@ TEST_CASE("a policy trains with the smallest budget that it names") {
   gpt::set_threads(1);
   constexpr float dropout = 0.1F;
   const Trace expected = train_by_hand(dropout);
-  for (const auto policy : {gpt::Policy::store_all, gpt::Policy::recompute_all,
-                            gpt::Policy::square_root, gpt::Policy::gradient, gpt::Policy::dtr_eq,
-                            gpt::Policy::min_cut, gpt::Policy::search, gpt::Policy::balanced}) {
-    const std::string name(name_of(policy));
-    CAPTURE(name);
-    gpt::with_planner(policy, {.plan_tries = 200}, [&](auto planner) {
-      const reprise::byte_count smallest = smallest_budget(planner, dropout);
-      REQUIRE(smallest > 0);
-      CHECK(train_with(planner, dropout, smallest) == expected);
-      // A search may find what its budget did not promise.
-      if (policy == gpt::Policy::search || policy == gpt::Policy::balanced) return;
-      CHECK_THROWS_AS(train_with(planner, dropout, smallest - 1), reprise::BudgetInfeasible);
-    });
+  for (const std::string_view policy : {"store-all", "recompute-all", "sqrt", "gradient", "dtr-eq",
+                                        "min-cut", "search", "balanced"}) {
+    CAPTURE(policy);
+    const reprise::AnyPlanner planner = gpt::planner_of(policy, {.tries = 200});
+    const reprise::byte_count smallest = smallest_budget(planner, dropout);
+    REQUIRE(smallest > 0);
+    CHECK(train_with(planner, dropout, smallest) == expected);
+    // A search may find what its budget did not promise.
+    if (policy == "search" || policy == "balanced") continue;
+    CHECK_THROWS_AS(train_with(planner, dropout, smallest - 1), reprise::BudgetInfeasible);
   }
 }
 

@@ -269,17 +269,16 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
   CHECK(results[0]["recomputed_flops_per_step"] == 0);
   CHECK(results[0]["budget_bytes"].is_null());
   const auto again = results_of(folder, arguments);
-  for (const auto policy :
-       {gpt::Policy::gradient, gpt::Policy::binomial, gpt::Policy::optimal, gpt::Policy::dtr,
-        gpt::Policy::dtr_eq, gpt::Policy::min_cut, gpt::Policy::search, gpt::Policy::balanced}) {
-    const auto i = static_cast<std::size_t>(policy);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const std::string_view policy = gpt::policy_names.at(i);
+    CHECK(results[i]["policy"] == policy);
+    if (!gpt::adapts_to_budget(policy)) continue;
     CAPTURE(results[i].dump());
-    CHECK(results[i]["policy"] == name_of(policy));
     CHECK(results[i]["budget_bytes"] == store_all_peak / 2);
     CHECK(results[i]["within_budget"] == true);
     CHECK(results[i]["recomputed_flops_per_step"] > 0);
     CHECK(again[i]["train_losses"] == results[i]["train_losses"]);
-    if (policy < gpt::Policy::min_cut) continue;
+    if (policy != "min-cut" && policy != "search" && policy != "balanced") continue;
     CHECK(results[i]["lower_bound"] > 0);
     CHECK(results[i]["lower_bound"] <= results[i]["recomputed_flops_per_step"]);
   }

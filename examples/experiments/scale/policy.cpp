@@ -6,23 +6,13 @@
 #include <cmath>
 #include <random>
 #include <reprise/core/error.hpp>
-#include <reprise/eviction/dtr.hpp>
-#include <reprise/eviction/dtr_eq_class.hpp>
-#include <reprise/eviction/dtr_local.hpp>
-#include <reprise/eviction/largest.hpp>
-#include <reprise/eviction/lru.hpp>
-#include <reprise/eviction/msps.hpp>
-#include <reprise/planner/every_nth.hpp>
-#include <reprise/planner/gradient_threshold.hpp>
-#include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/optimal_chain.hpp>
-#include <reprise/planner/recompute_all.hpp>
+#include <reprise/eviction/eviction_policy_by_name.hpp>
+#include <reprise/planner/planner_by_name.hpp>
 #include <reprise/planner/run_online.hpp>
-#include <reprise/planner/square_root.hpp>
-#include <reprise/planner/store_all.hpp>
 #include <reprise/program/simulate.hpp>
-#include <reprise/threshold/median_threshold.hpp>
+#include <string_view>
 #include <utility>
+#include <variant>
 
 namespace scale {
 namespace {
@@ -38,8 +28,8 @@ Outcome play(const TransformerProgram& model, const reprise::Schedule& schedule,
           .lower_bound_cost = lower_bound_cost};
 }
 
-template <reprise::Planner P>
-Policy planned(std::string name, Family family, P planner, std::vector<double> gradients = {}) {
+Policy planned(std::string name, Family family, reprise::AnyPlanner planner,
+               std::vector<double> gradients = {}) {
   const auto plan = [planner = std::move(planner), gradients = std::move(gradients)](
                         const TransformerProgram& model,
                         byte_count budget) mutable -> std::optional<Outcome> {
@@ -58,21 +48,22 @@ Policy planned(std::string name, Family family, P planner, std::vector<double> g
 /// product cost no FLOPs, so that recomputed cost alone need not grow.
 constexpr std::size_t most_passes = 10;
 
-template <reprise::EvictionPolicy P>
-Policy online(std::string name) {
-  const auto plan = [](const TransformerProgram& model,
-                       byte_count budget) -> std::optional<Outcome> {
+Policy online(std::string_view name) {
+  const auto plan = [policy = reprise::eviction_policy_by_name(name)](
+                        const TransformerProgram& model,
+                        byte_count budget) -> std::optional<Outcome> {
     double cost = 0;
     for (const reprise::Operation& op : model.program.operations()) cost += op.cost;
-    const reprise::OnlineRun run =
-        run_online(model.program, P{},
-                   {.budget = budget,
-                    .most_recomputed_cost = cost,
-                    .most_reruns = most_passes * model.program.operations().size()});
+    const reprise::OnlineOptions options{
+        .budget = budget,
+        .most_recomputed_cost = cost,
+        .most_reruns = most_passes * model.program.operations().size()};
+    const reprise::OnlineRun run = std::visit(
+        [&](const auto& own) { return run_online(model.program, own, options); }, policy);
     if (run.result != reprise::OnlineRun::Result::pass) return std::nullopt;
     return play(model, run.schedule);
   };
-  return {.name = std::move(name), .family = Family::online, .plan = plan};
+  return {.name = std::string(name), .family = Family::online, .plan = plan};
 }
 
 Policy selective() {
@@ -111,7 +102,7 @@ void add_gradient_rule(std::vector<Policy>& all, const std::string& name, double
                        std::size_t layers) {
   for (GradientProfile& profile : gradient_profiles(layers)) {
     all.push_back(planned(name + ", " + profile.name, Family::gradient,
-                          reprise::GradientThreshold(reprise::MedianThreshold{alpha}),
+                          reprise::planner_by_name("gradient", {.alpha = alpha}),
                           std::move(profile.gradients)));
   }
 }
@@ -128,24 +119,24 @@ std::vector<GradientProfile> gradient_profiles(std::size_t layers) {
 }
 
 std::vector<Policy> policies(std::size_t layers, const reprise::SearchEffort& effort) {
+  using reprise::planner_by_name;
   std::vector<Policy> all{
-      planned("none", Family::fixed, reprise::StoreAll{}),
-      planned("every-4", Family::fixed, reprise::EveryNth{.n = 4}),
-      planned("sqrt", Family::fixed, reprise::SquareRoot{}),
-      planned("full", Family::fixed, reprise::RecomputeAll{}),
+      planned("none", Family::fixed, planner_by_name("store-all")),
+      planned("every-4", Family::fixed, planner_by_name("every-4")),
+      planned("sqrt", Family::fixed, planner_by_name("sqrt")),
+      planned("full", Family::fixed, planner_by_name("recompute-all")),
       selective(),
-      planned("optimal", Family::chain, reprise::OptimalChain{}),
-      online<reprise::Dtr>("dtr"),
-      online<reprise::DtrEqClass>("dtr-eq"),
-      online<reprise::DtrLocal>("dtr-local"),
-      online<reprise::Msps>("msps"),
-      online<reprise::Lru>("lru"),
-      online<reprise::Largest>("largest"),
+      planned("optimal", Family::chain, planner_by_name("optimal")),
   };
+  for (const auto& policy : reprise::eviction_policy_names()) all.push_back(online(policy.name));
   add_gradient_rule(all, "gradient", 1.0, layers);
   add_gradient_rule(all, "gradient order", 0.0, layers);
-  all.push_back(planned("min-cut", Family::cut, reprise::MinCut{}));
-  all.push_back(planned("search", Family::cut, reprise::LocalSearch{effort}));
+  all.push_back(planned("min-cut", Family::cut, planner_by_name("min-cut")));
+  all.push_back(planned("search", Family::cut,
+                        planner_by_name("search", {.seconds = effort.seconds,
+                                                   .tries = effort.tries,
+                                                   .threads = effort.threads,
+                                                   .seed = effort.seed})));
   return all;
 }
 

@@ -9,7 +9,7 @@
 #include <functional>
 #include <optional>
 #include <reprise/core/units.hpp>
-#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/search_effort.hpp>
 #include <string>
 #include <vector>
 
