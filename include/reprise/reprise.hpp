@@ -193,6 +193,7 @@
 #include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/searcher.hpp>
 #include <reprise/planner/staged/stage_profile.hpp>
+#include <reprise/planner/staged/small_list.hpp>
 #include <reprise/planner/staged/staged_edit.hpp>
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_program.hpp>

@@ -6,12 +6,16 @@
 /// A plan as a set of operations placed at stages, and what it costs and needs.
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <limits>
+#include <ranges>
 #include <reprise/planner/staged/placement.hpp>
 #include <reprise/planner/staged/search_watch.hpp>
+#include <reprise/planner/staged/small_list.hpp>
 #include <reprise/planner/staged/stage_profile.hpp>
 #include <reprise/planner/staged/staged_program.hpp>
 #include <span>
@@ -60,24 +64,23 @@ class StagedPlan {
                 .rest = std::min({limits.rest, limits.budget, program.total_bytes()})},
         forced_bytes_(4 * program.total_bytes() + 1),
         runs_(program.operation_count()),
-        uses_(program.value_count()),
-        bound_(program.value_count()),
+        moved_(program.value_count(), 0),
+        bound_(program.has_views() ? program.value_count() : 0),
         spans_(program.value_count()),
         operations_(program.stage_count()),
         profile_(program.stage_count()),
         local_(program.stage_count(), 0),
         is_dirty_(program.stage_count(), 0),
-        stale_in_(program.value_count(), 0),
-        touched_(program.value_count()),
         watch_(watch) {
     place(placements);
   }
 
   /// Starts again from other placements, in the memory that is there. Linear in all of it.
   void reset(std::span<const Placement> placements) {
-    for (std::vector<stage_id>& runs : runs_) runs.clear();
-    for (std::vector<Use>& uses : uses_) uses.clear();
-    for (std::vector<operation_id>& operations : operations_) operations.clear();
+    for (Runs& runs : runs_) runs.clear();
+    for (Operations& operations : operations_) operations.clear();
+    std::ranges::fill(moved_, 0);
+    moved_count_ = 0;
     cost_ = 0;
     place(placements);
   }
@@ -137,15 +140,31 @@ class StagedPlan {
   }
   /// The stage of the first use of a value in [first, last), or `never`.
   [[nodiscard]] stage_id first_use(value_id value, stage_id first, stage_id last) const noexcept {
-    const auto use = first_from(uses_[value], first);
-    return use != uses_[value].end() && use->stage < last ? use->stage : never;
+    if (moved_[value] != 0) {
+      const Uses& uses = moved_uses_[moved_[value] - 1];
+      const std::size_t use = first_from(uses, first, &Use::stage);
+      return use < uses.size() && uses[use].stage < last ? uses[use].stage : never;
+    }
+    const std::span<const operation_id> readers = program_->readers(value);
+    const std::size_t reader = first_from(readers, first, std::identity{});
+    if (reader < readers.size()) return readers[reader] < last ? readers[reader] : never;
+    return program_->is_needed_at_end(value) && program_->end() < last ? program_->end() : never;
   }
   /// The stage of the last use of a value in [first, last), or `never`.
   [[nodiscard]] stage_id last_use(value_id value, stage_id first, stage_id last) const noexcept {
-    const auto after = first_from(uses_[value], last);
-    if (after == uses_[value].begin()) return never;
-    const stage_id found = std::prev(after)->stage;
-    return found >= first ? found : never;
+    stage_id found = never;
+    if (moved_[value] != 0) {
+      const Uses& uses = moved_uses_[moved_[value] - 1];
+      const std::size_t after = first_from(uses, last, &Use::stage);
+      if (after > 0) found = uses[after - 1].stage;
+    } else if (program_->is_needed_at_end(value) && program_->end() < last) {
+      found = program_->end();
+    } else {
+      const std::span<const operation_id> readers = program_->readers(value);
+      const std::size_t after = first_from(readers, last, std::identity{});
+      if (after > 0) found = readers[after - 1];
+    }
+    return found != never && found >= first ? found : never;
   }
   /// When a storage is there.
   [[nodiscard]] std::span<const Span> spans(value_id storage) const noexcept {
@@ -275,12 +294,33 @@ class StagedPlan {
     std::uint32_t count;
   };
 
+  // Nearly all of them are so short.
+  using Runs = SmallList<stage_id, 2>;
+  using Operations = SmallList<operation_id, 2>;
+  using Spans = SmallList<Span, 2>;
+  using Uses = SmallList<Use, 6>;
+
   // The first use at or after a stage. Most values have few, which are faster gone through.
-  [[nodiscard]] static std::vector<Use>::const_iterator first_from(const std::vector<Use>& uses,
-                                                                   stage_id stage) noexcept {
+  template <std::ranges::random_access_range R, class P>
+  [[nodiscard]] static std::size_t first_from(const R& uses, stage_id stage, P stage_of) noexcept {
     constexpr std::size_t few = 16;
-    if (uses.size() > few) return std::ranges::lower_bound(uses, stage, {}, &Use::stage);
-    return std::ranges::find_if(uses, [&](const Use& use) { return use.stage >= stage; });
+    if (uses.size() > few) {
+      const auto place = std::ranges::lower_bound(uses, stage, {}, stage_of);
+      return static_cast<std::size_t>(place - std::ranges::begin(uses));
+    }
+    std::size_t place = 0;
+    while (place < uses.size() && std::invoke(stage_of, uses[place]) < stage) ++place;
+    return place;
+  }
+  // The stages at which a value is used, in order.
+  template <std::invocable<stage_id> F>
+  void for_each_use(value_id value, F use) const {
+    if (moved_[value] != 0) {
+      for (const Use& one : moved_uses_[moved_[value] - 1]) use(one.stage);
+      return;
+    }
+    for (const operation_id reader : program_->readers(value)) use(reader);
+    if (program_->is_needed_at_end(value)) use(program_->end());
   }
   /// What a stage does to one storage while its bytes are worked out.
   struct Touch {
@@ -293,7 +333,7 @@ class StagedPlan {
 
   void place(std::span<const Placement> placements) {
     list_runs(placements);
-    list_uses();
+    list_uses(placements);
     raise_profile();
     commit();
   }
@@ -301,53 +341,106 @@ class StagedPlan {
   void list_runs(std::span<const Placement> placements) {
     for (operation_id op = 0; op < program_->operation_count(); ++op) runs_[op].push_back(op);
     for (const Placement& p : placements) {
+      Runs& runs = runs_[p.op];
       if (p.op == p.stage) {
-        std::erase(runs_[p.op], p.op);
+        const stage_id* const own = std::ranges::find(runs, p.op);
+        if (own != runs.end()) runs.erase(own);
       } else {
-        runs_[p.op].push_back(p.stage);
+        runs.push_back(p.stage);
       }
     }
     for (operation_id op = 0; op < program_->operation_count(); ++op) {
-      watch_.spend(16 + 8 * runs_[op].size());
-      std::ranges::sort(runs_[op]);
-      for (const stage_id stage : runs_[op]) operations_[stage].push_back(op);
-      cost_ += static_cast<double>(runs_[op].size() - 1) * program_->step(op).cost;
+      Runs& runs = runs_[op];
+      watch_.spend(16 + 8 * runs.size());
+      if (runs.size() > 1) std::ranges::sort(runs);
+      for (const stage_id stage : runs) operations_[stage].push_back(op);
+      cost_ += static_cast<double>(runs.size() - 1) * program_->step(op).cost;
     }
   }
 
-  void list_uses() {
-    for (stage_id stage = 0; stage < program_->stage_count(); ++stage) {
-      for (const operation_id op : operations_[stage]) {
-        watch_.spend(8 + 8 * program_->reads(op).size());
-        for (const value_id read : program_->reads(op)) {
-          std::vector<Use>& uses = uses_[read];
-          if (!uses.empty() && uses.back().stage == stage) {
-            ++uses.back().count;
-          } else {
-            uses.push_back({stage, 1});
-          }
-        }
+  [[nodiscard]] bool runs_as_given(operation_id op) const noexcept {
+    return runs_[op].size() == 1 && runs_[op].front() == op;
+  }
+
+  // Of what operations read that run elsewhere too, or not where the program has them.
+  void list_uses(std::span<const Placement> placements) {
+    for (const Placement& p : placements) {
+      watch_.spend(2 * program_->reads(p.op).size());
+      for (const value_id read : program_->reads(p.op)) {
+        if (moved_[read] == 0) list_uses(read);
       }
     }
-    for (value_id v = 0; v < program_->value_count(); ++v) {
-      if (program_->is_needed_at_end(v)) uses_[v].push_back({program_->end(), 1});
+  }
+  void list_uses(value_id value) {
+    const std::span<const operation_id> readers = program_->readers(value);
+    watch_.spend(8 + 4 * readers.size());
+    Uses& uses = new_uses(value, readers.size() + 1);
+    added_.clear();
+    for (const operation_id reader : readers) {
+      if (runs_as_given(reader)) {
+        uses.push_back({reader, 1});
+        continue;
+      }
+      for (const stage_id stage : runs_[reader]) added_.push_back(stage);
     }
+    std::ranges::sort(added_);
+    merge_uses(uses);
+    if (program_->is_needed_at_end(value)) uses.push_back({program_->end(), 1});
+  }
+  // Adds what was added to a list in which each stage stands once.
+  void merge_uses(Uses& uses) {
+    if (added_.empty()) return;
+    merged_.clear();
+    auto use = uses.begin();
+    for (const stage_id stage : added_) {
+      while (use != uses.end() && use->stage <= stage) merged_.push_back(*use++);
+      if (!merged_.empty() && merged_.back().stage == stage) {
+        ++merged_.back().count;
+      } else {
+        merged_.push_back({stage, 1});
+      }
+    }
+    merged_.insert(merged_.end(), use, uses.end());
+    uses.assign(merged_);
+  }
+
+  // A list of its own for a value whose uses are not those of the program any more.
+  Uses& new_uses(value_id value, std::size_t expected) {
+    if (moved_count_ == moved_uses_.size()) moved_uses_.emplace_back();
+    moved_[value] = ++moved_count_;
+    Uses& uses = moved_uses_[moved_count_ - 1];
+    uses.clear();
+    uses.reserve(expected);
+    return uses;
+  }
+  [[nodiscard]] Uses& uses_to_change(value_id value) {
+    if (moved_[value] != 0) return moved_uses_[moved_[value] - 1];
+    const std::span<const operation_id> readers = program_->readers(value);
+    watch_.spend(readers.size());
+    Uses& uses = new_uses(value, readers.size() + 2);
+    for (const operation_id reader : readers) uses.push_back({reader, 1});
+    if (program_->is_needed_at_end(value)) uses.push_back({program_->end(), 1});
+    return uses;
   }
 
   // The profile from nothing: the differences from stage to stage, and then their sums.
   void raise_profile() {
     std::vector<double> heights(program_->stage_count() + 1, 0);
+    ending_.assign(program_->stage_count() + 1, 0);
     heights[0] = program_->constant_bytes() - limits_.budget;
     const stage_id loss = program_->program().loss();
     for (value_id storage = 0; storage < program_->value_count(); ++storage) {
       watch_.spend(16);
       fresh_.clear();
       for (const value_id member : program_->members(storage)) bind(member, storage);
-      spans_[storage] = fresh_;
+      spans_[storage].assign(fresh_);
       for (const Span& span : fresh_) {
         if (must_recompute_across_loss(storage, span)) {
           heights[loss] += forced_bytes_;
           heights[loss + 1] -= forced_bytes_;
+        }
+        if (span.end > span.begin && span.end < program_->stage_count()) {
+          ending_[span.end] += program_->storage_bytes(storage);
         }
         if (span.end <= span.begin + 1) continue;
         heights[span.begin + 1] += program_->storage_bytes(storage);
@@ -358,13 +451,29 @@ class StagedPlan {
       heights[stage] += heights[stage - 1];
     }
     for (stage_id stage = 0; stage < program_->stage_count(); ++stage) {
-      local_[stage] = local_bytes(stage);
+      local_[stage] = first_local_bytes(stage);
       heights[stage] += local_[stage];
       is_dirty_[stage] = 0;
     }
     dirty_.clear();
     heights.pop_back();
     profile_ = StageProfile(std::move(heights));
+  }
+
+  // The same as `local_bytes`, once all spans that end at a stage are summed up: where one
+  // operation runs and takes nothing over, it is not worth while to ask which.
+  [[nodiscard]] double first_local_bytes(stage_id stage) const {
+    const Operations& operations = operations_[stage];
+    if (operations.size() != 1 || !program_->consumes(operations.front()).empty()) {
+      return local_bytes(stage);
+    }
+    const operation_id op = operations.front();
+    const double live = ending_[stage];
+    double most = std::max(0.0, live + bytes_of_run(op, stage, 0));
+    if (op == program_->program().loss()) {
+      most = std::max(most, live + limits_.budget - limits_.rest);
+    }
+    return most;
   }
 
   void apply(Placement placement, bool is_added) {
@@ -387,6 +496,7 @@ class StagedPlan {
       mark_dirty(runs_[op][1]);
     }
     stale_.clear();
+    stale_in_.resize(program_->value_count(), 0);
     ++stale_round_;
     watch_.spend(16 + 8 * program_->reads(op).size());
     for (const value_id read : program_->reads(op)) {
@@ -402,17 +512,19 @@ class StagedPlan {
     for (const value_id storage : stale_) refresh(storage);
   }
 
-  static void insert(std::vector<std::uint32_t>& sorted, std::uint32_t item) {
+  template <class List>
+  static void insert(List& sorted, std::uint32_t item) {
     sorted.insert(std::ranges::lower_bound(sorted, item), item);
   }
-  static void erase(std::vector<std::uint32_t>& sorted, std::uint32_t item) {
+  template <class List>
+  static void erase(List& sorted, std::uint32_t item) {
     sorted.erase(std::ranges::lower_bound(sorted, item));
   }
 
   /// @returns true if the value had no use there
   bool add_use(value_id value, stage_id stage) {
-    std::vector<Use>& uses = uses_[value];
-    const auto place = std::ranges::lower_bound(uses, stage, {}, &Use::stage);
+    Uses& uses = uses_to_change(value);
+    Use* const place = std::ranges::lower_bound(uses, stage, {}, &Use::stage);
     if (place != uses.end() && place->stage == stage) {
       ++place->count;
       return false;
@@ -422,8 +534,8 @@ class StagedPlan {
   }
   /// @returns true if the value has no use there any more
   bool remove_use(value_id value, stage_id stage) {
-    std::vector<Use>& uses = uses_[value];
-    const auto place = std::ranges::lower_bound(uses, stage, {}, &Use::stage);
+    Uses& uses = uses_to_change(value);
+    Use* const place = std::ranges::lower_bound(uses, stage, {}, &Use::stage);
     if (--place->count > 0) return false;
     uses.erase(place);
     return true;
@@ -467,26 +579,38 @@ class StagedPlan {
 
   // Each run of a value's maker binds it to a span, which lasts to its last use at least.
   void bind(value_id value, value_id storage) {
-    const std::vector<stage_id>& runs = runs_[program_->maker(value)];
-    const std::vector<Use>& uses = uses_[value];
+    const Runs& runs = runs_[program_->maker(value)];
     const bool is_owner = value == storage;
     if (!is_owner) rebind(value, runs);
-    watch_.spend(4 * runs.size() + uses.size());
-    auto use = uses.begin();
-    for (std::size_t run = 0; run < runs.size(); ++run) {
-      const stage_id next = run + 1 < runs.size() ? runs[run + 1] : never;
-      stage_id last = runs[run];
-      while (use != uses.end() && use->stage < next) last = (use++)->stage;
-      if (is_owner && makes(value, run)) {
-        fresh_.push_back({runs[run], std::max(last, runs[run])});
-      } else {
-        Span& span = fresh_[is_owner ? 0 : bound_[value][run]];
-        span.end = std::max(span.end, last);
+    watch_.spend(4 * runs.size());
+    if (runs.size() == 1) {
+      const stage_id last = last_use(value, 0, never);
+      return bind(value, is_owner, 0, last == never ? runs[0] : std::max(last, runs[0]));
+    }
+    std::size_t run = 0;
+    stage_id last = runs[0];
+    for_each_use(value, [&](stage_id stage) {
+      watch_.spend(1);
+      for (; run + 1 < runs.size() && stage >= runs[run + 1]; last = runs[++run]) {
+        bind(value, is_owner, run, last);
       }
+      last = stage;
+    });
+    for (; run < runs.size(); last = ++run < runs.size() ? runs[run] : last) {
+      bind(value, is_owner, run, last);
+    }
+  }
+  void bind(value_id value, bool is_owner, std::size_t run, stage_id last) {
+    const stage_id begin = runs_[program_->maker(value)][run];
+    if (is_owner && makes(value, run)) {
+      fresh_.push_back({begin, std::max(last, begin)});
+    } else {
+      Span& span = fresh_[is_owner ? 0 : bound_[value][run]];
+      span.end = std::max(span.end, last);
     }
   }
 
-  void rebind(value_id view, const std::vector<stage_id>& runs) {
+  void rebind(value_id view, const Runs& runs) {
     const value_id source = *program_->program().values()[view].view_of;
     const operation_id source_maker = program_->maker(source);
     next_bound_.clear();
@@ -496,15 +620,15 @@ class StagedPlan {
       const auto number = static_cast<std::uint32_t>(program_->stays(source) ? 0 : run);
       next_bound_.push_back(program_->storage(source) == source ? number : bound_[source][number]);
     }
-    if (next_bound_ == bound_[view]) return;
-    bound_[view].swap(next_bound_);
+    if (std::ranges::equal(next_bound_, bound_[view])) return;
+    bound_[view].assign(next_bound_);
     for (const stage_id stage : runs) mark_dirty(stage);
-    for (const Use& use : uses_[view]) mark_dirty(use.stage);
+    for_each_use(view, [this](stage_id stage) { mark_dirty(stage); });
   }
 
   void exchange_spans(value_id storage) {
-    std::vector<Span>& spans = spans_[storage];
-    if (fresh_ == spans) return;
+    Spans& spans = spans_[storage];
+    if (std::ranges::equal(fresh_, spans)) return;
     std::size_t old = 0;
     for (const Span& span : fresh_) {
       while (old < spans.size() && spans[old].begin < span.begin) lose(storage, spans[old++]);
@@ -515,7 +639,7 @@ class StagedPlan {
       }
     }
     while (old < spans.size()) lose(storage, spans[old++]);
-    spans.swap(fresh_);
+    spans.assign(fresh_);
   }
 
   void gain(value_id storage, const Span& span) {
@@ -557,7 +681,8 @@ class StagedPlan {
 
   // The most that is live at any moment of a stage, without what is there throughout.
   [[nodiscard]] double local_bytes(stage_id stage, std::size_t* widest = nullptr) const {
-    const std::vector<operation_id>& operations = operations_[stage];
+    const Operations& operations = operations_[stage];
+    touched_.resize(program_->value_count());
     ++visit_;
     double live = 0;
     for (std::uint32_t i = 0; i < operations.size(); ++i) {
@@ -663,11 +788,14 @@ class StagedPlan {
   const StagedProgram* program_;
   Limits limits_;
   double forced_bytes_;
-  std::vector<std::vector<stage_id>> runs_;
-  std::vector<std::vector<Use>> uses_;
-  std::vector<std::vector<std::uint32_t>> bound_;  ///< of a view: the span of each run
-  std::vector<std::vector<Span>> spans_;           ///< of a storage
-  std::vector<std::vector<operation_id>> operations_;
+  std::vector<Runs> runs_;
+  // The uses of a value are those of the program, unless what reads it runs elsewhere.
+  std::vector<std::uint32_t> moved_;  ///< the number of a value's own list, from 1 on; 0 for none
+  std::vector<Uses> moved_uses_;
+  std::uint32_t moved_count_ = 0;
+  std::vector<SmallList<std::uint32_t, 2>> bound_;  ///< of a view: the span of each run
+  std::vector<Spans> spans_;                        ///< of a storage
+  std::vector<Operations> operations_;
   StageProfile profile_;
   std::vector<double> local_;
   double cost_ = 0;
@@ -680,6 +808,9 @@ class StagedPlan {
   std::vector<std::uint64_t> stale_in_;  ///< of a storage: the last round that listed it there
   std::uint64_t stale_round_ = 0;
   std::vector<Span> fresh_;
+  std::vector<stage_id> added_;
+  std::vector<Use> merged_;
+  std::vector<double> ending_;  ///< bytes of the spans that end at a stage and began before it
   std::vector<std::uint32_t> next_bound_;
   // Scratch of `local_bytes`; one thread at a time reads a plan.
   mutable std::vector<Touch> touched_;

@@ -25,6 +25,33 @@ namespace reprise::inline v0 {
 /// Lists of numbers, one after another in one array.
 class FlatLists {
  public:
+  /// None yet.
+  FlatLists() = default;
+  /// As many lists as there are lengths, each to be filled by `put` to its length.
+  explicit FlatLists(std::span<const std::uint32_t> lengths) {
+    // Where a list is filled next stands where its end will be.
+    begins_.reserve(lengths.size() + 1);
+    begins_.assign(1, 0);
+    std::uint32_t items = 0;
+    for (const std::uint32_t length : lengths) {
+      begins_.push_back(items);
+      items += length;
+    }
+    items_.resize(items);
+  }
+
+  /// Puts the next item into a list of a known length.
+  void put(std::size_t list, std::uint32_t item) noexcept { items_[begins_[list + 1]++] = item; }
+  /// A list whose items may change.
+  [[nodiscard]] std::span<std::uint32_t> items(std::size_t list) noexcept {
+    return std::span(items_).subspan(begins_[list], (*this)[list].size());
+  }
+  /// Asks for memory at once.
+  void reserve(std::size_t lists, std::size_t items) {
+    begins_.reserve(lists);
+    items_.reserve(items);
+  }
+
   /// Opens the next list.
   void open() { begins_.push_back(static_cast<std::uint32_t>(items_.size())); }
   /// Adds to the list that was opened last.
@@ -118,6 +145,8 @@ class StagedProgram {
   }
   /// The value that owns the bytes; itself if it is no view.
   [[nodiscard]] value_id storage(value_id value) const noexcept { return storages_[value]; }
+  /// True if any value shares the bytes of another one that is made.
+  [[nodiscard]] bool has_views() const noexcept { return has_views_; }
   /// The values that share a storage, in the order in which they are made.
   [[nodiscard]] std::span<const value_id> members(value_id storage) const noexcept {
     return members_[storage];
@@ -159,26 +188,31 @@ class StagedProgram {
     const std::span<const Value> values = program_->values();
     bytes_.assign(values.size(), 0);
     at_end_.assign(values.size(), 0);
-    std::vector<std::vector<value_id>> members(values.size());
+    std::vector<std::uint32_t> counts(values.size(), 0);
     for (value_id v = 0; v < values.size(); ++v) {
       at_end_[v] = values[v].stays && is_made(v) ? 1 : 0;
       if (values[v].kind == ValueKind::constant) {
         constant_bytes_ += static_cast<double>(values[v].bytes);
       }
       if (!is_made(v)) continue;
-      members[storages_[v]].push_back(v);
+      ++counts[storages_[v]];
+      if (storages_[v] != v) has_views_ = true;
       if (!values[v].view_of) bytes_[v] = static_cast<double>(values[v].bytes);
     }
-    for (std::vector<value_id>& list : members) {
-      std::ranges::stable_sort(list, {}, [&](value_id v) { return maker(v); });
-      members_.open();
-      for (const value_id v : list) members_.add(v);
+    members_ = FlatLists(counts);
+    for (value_id v = 0; v < values.size(); ++v) {
+      if (is_made(v)) members_.put(storages_[v], v);
+    }
+    for (value_id v = 0; v < values.size() && has_views_; ++v) {
+      if (counts[v] < 2) continue;
+      std::ranges::stable_sort(members_.items(v), {}, [&](value_id m) { return maker(m); });
     }
     for (const value_id result : program_->results()) at_end_[result] = is_made(result) ? 1 : 0;
   }
 
   void add_steps() {
     total_bytes_ = constant_bytes_;
+    reserve_steps();
     std::vector<operation_id> read_by(value_count(), Program::no_operation);
     std::vector<value_id> consumed;
     for (operation_id number = 0; number < program_->operations().size(); ++number) {
@@ -216,6 +250,20 @@ class StagedProgram {
     }
   }
 
+  void reserve_steps() {
+    const std::span<const Operation> operations = program_->operations();
+    std::size_t reads = 0;
+    std::size_t writes = 0;
+    for (const Operation& op : operations) {
+      reads += op.reads.size() + op.accumulates.size();
+      writes += op.writes.size();
+    }
+    steps_.reserve(operations.size());
+    reads_.reserve(operations.size(), reads);
+    writes_.reserve(operations.size(), writes);
+    consumed_.reserve(operations.size(), 0);
+  }
+
   void check_bytes() const {
     constexpr double most = 0x1p53;
     double bytes = constant_bytes_;
@@ -231,13 +279,13 @@ class StagedProgram {
   }
 
   void add_readers() {
-    std::vector<std::vector<operation_id>> readers(value_count());
+    std::vector<std::uint32_t> counts(value_count(), 0);
     for (operation_id op = 0; op < operation_count(); ++op) {
-      for (const value_id read : reads(op)) readers[read].push_back(op);
+      for (const value_id read : reads(op)) ++counts[read];
     }
-    for (const std::vector<operation_id>& list : readers) {
-      readers_.open();
-      for (const operation_id op : list) readers_.add(op);
+    readers_ = FlatLists(counts);
+    for (operation_id op = 0; op < operation_count(); ++op) {
+      for (const value_id read : reads(op)) readers_.put(read, op);
     }
   }
 
@@ -276,6 +324,7 @@ class StagedProgram {
   std::vector<std::uint8_t> at_end_;
   std::vector<std::uint8_t> is_forced_;
   operation_id anchor_ = Program::no_operation;
+  bool has_views_ = false;
   double constant_bytes_ = 0;
   double total_cost_ = 0;
   double total_bytes_ = 0;
