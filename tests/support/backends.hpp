@@ -14,7 +14,7 @@
 #include <tuple>
 #include <vector>
 
-#include "support/played_device.hpp"
+#include "support/played_runtime.hpp"
 #ifdef __CUDACC__
 #include <reprise/backend/cuda.cuh>
 #endif
@@ -75,6 +75,7 @@ struct Machine<PlayedDevice<Tuning>> : Machine<void> {
   using reference = PlayedDevice<Tuning>;
   static constexpr double sum_error = float_sum_error<Tuning>;
   static constexpr bool squares_in_float = true;
+  static void wait() { PlayedRuntime::synchronize_all(); }
 };
 
 /// A vector in memory that backend B reaches.

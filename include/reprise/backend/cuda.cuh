@@ -5,261 +5,31 @@
 /// @file
 /// The backend for tensors in a GPU's memory.
 
-#include <cuda_runtime.h>
-
-#include <array>
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <optional>
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/block_reduction.hpp>
-#include <reprise/backend/chunk_table.hpp>
-#include <reprise/backend/cuda_block.cuh>
 #include <reprise/backend/cuda_buffer.cuh>
 #include <reprise/backend/cuda_error.cuh>
 #include <reprise/backend/cuda_event.cuh>
 #include <reprise/backend/cuda_launch.cuh>
 #include <reprise/backend/cuda_memory.cuh>
+#include <reprise/backend/cuda_runtime.cuh>
 #include <reprise/backend/cuda_stream.cuh>
 #include <reprise/backend/cuda_sum_of_squares.cuh>
-#include <reprise/backend/device_loss_scale.hpp>
-#include <reprise/backend/gradient_view.hpp>
+#include <reprise/backend/cuda_upload.cuh>
+#include <reprise/backend/device_backend.hpp>
+#include <reprise/backend/device_kernels.cuh>
 #include <reprise/backend/pinned_buffer.cuh>
-#include <reprise/backend/publication_ring.hpp>
-#include <span>
-#include <string>
-#include <type_traits>
-#include <utility>
 
 namespace reprise::inline v0 {
 
-namespace kernels {
-
-/// Threads of the block that folds a step.
-inline constexpr std::uint32_t update_threads = 512;
-
-/// Folds the sums of one step into the moments.
-template <class Smoothing, NormFactor Factor>
-__global__ __launch_bounds__(update_threads) void update_average(Smoothing smoothing, Factor factor,
-                                                                 StatisticsLayout layout,
-                                                                 const double* sums,
-                                                                 double* moments,
-                                                                 double* statistics) {
-  update_step(CudaBlock<update_threads>{}, smoothing, factor, layout, sums, moments, statistics);
-}
-
-}  // namespace kernels
-
-/// The backend for tensors in a GPU's memory: all that it does, it enqueues in one stream.
-///
-/// A step is three kernels and a copy: two that reduce (see CudaSumOfSquares for the arithmetic and
-/// its order), one that folds, and the transfer of a double a layer to pinned memory. Nothing waits
-/// but `copy_to_host`, `copy_from_host` and, for a transfer that is a step old, `latest`. Nothing
-/// allocates after a plan, buffer or readback is made, so that steps can be captured in a graph:
-/// capture `readback_delay + 1` steps in turn, or a multiple of that, and tell each replay to
-/// `note_replays`.
-///
-/// The current device must be the stream's in each call. Errors are CudaError; after a sticky one,
-/// what had reached the host stays readable. Smoothings must be trivially copyable.
-///
-/// Not yet run on a GPU.
+/// The backend for tensors in a GPU's memory. Not yet run on a GPU.
 /// @tparam Tuning a ReductionTuning
 template <class Tuning = DefaultReductionTuning>
-class BasicCudaBackend {
- public:
-  /// Doubles on the device.
-  using buffer_type = CudaBuffer<double>;
-  /// The chunks of all tensors, uploaded once.
-  using gradient_plan = CudaSumOfSquares<Tuning>;
-
-  /// The host reads what was published one publication before the last.
-  static constexpr std::size_t readback_delay = 1;
-
-  /// Pinned copies of the last publications, and when they arrive.
-  class readback_type {
-   public:
-    readback_type() = default;
-
-   private:
-    friend class BasicCudaBackend;
-    using Ring = PublicationRing<readback_delay>;
-
-    struct State {
-      explicit State(std::size_t size) : values(Ring::slots * size) {
-        for (CudaEvent& event : arrived) event = CudaEvent::make();
-      }
-      State(const State&) = delete;
-      State& operator=(const State&) = delete;
-      ~State() {  // the device may still be writing
-        for (const CudaEvent& event : arrived) {
-          if (event.get() != nullptr) ignore_cuda(cudaEventSynchronize(event.get()));
-        }
-      }
-
-      PinnedBuffer<double> values;
-      std::array<CudaEvent, Ring::slots> arrived;
-      Ring ring;
-      std::uint64_t known = 0;  // publications of which it is known that they arrived
-    };
-
-    explicit readback_type(std::size_t size) : state_(std::make_unique<State>(size)) {}
-
-    [[nodiscard]] std::span<double> slot(std::uint64_t publication) const noexcept {
-      const std::size_t size = state_->values.size() / Ring::slots;
-      return state_->values.elements().subspan(Ring::slot(publication) * size, size);
-    }
-
-    std::unique_ptr<State> state_;
-  };
-
-  /// A backend with a stream of its own, which nothing else is ordered with: for tests, and for
-  /// tensors that are written before they are handed over. @throws CudaError
-  BasicCudaBackend() : BasicCudaBackend(CudaStream{}) {}
-
-  /// A backend that works in the caller's stream, with memory from the caller's resource.
-  explicit BasicCudaBackend(CudaStream stream, CudaMemory memory = CudaMemory{})
-      : stream_(std::move(stream)), memory_(std::move(memory)) {}
-
-  /// The stream that everything is enqueued in.
-  [[nodiscard]] const CudaStream& stream() const noexcept { return stream_; }
-
-  /// `size` zeros. @throws CudaError
-  [[nodiscard]] buffer_type make_buffer(std::size_t size) const {
-    buffer_type buffer(size, memory_, stream_);
-    buffer.clear();
-    return buffer;
-  }
-
-  /// Copies the first `out.size()` doubles of the buffer and waits for the stream.
-  /// @throws CudaError
-  void copy_to_host(const buffer_type& buffer, std::span<double> out) const {
-    buffer.copy_to(out);
-    stream_.synchronize();
-  }
-
-  /// Replaces the first `in.size()` doubles of the buffer and waits for the stream.
-  /// @throws CudaError
-  void copy_from_host(std::span<const double> in, buffer_type& buffer) const {
-    buffer.copy_from(in);
-    stream_.synchronize();
-  }
-
-  /// What `check_gradients` checks, and that each tensor lies in memory of the stream's device, or
-  /// in managed memory. @throws InvalidArgument, CudaError
-  void check(std::span<const GradientView> gradients, std::size_t layers) const {
-    check_gradients(gradients, layers);
-    for (std::size_t i = 0; i < gradients.size(); ++i) {
-      if (gradients[i].size == 0) continue;
-      const std::string fault = fault_of(gradients[i].data);
-      if (!fault.empty()) refuse_gradient(i, gradients[i], "it " + fault);
-    }
-  }
-
-  /// What `check_scale` checks, and that the loss scale lies in memory of the stream's device, or
-  /// in managed memory. @throws InvalidArgument, CudaError
-  void check(const DeviceLossScale& scale) const {
-    check_scale(scale);
-    const std::string fault = fault_of(scale.loss_scale);
-    if (!fault.empty()) refuse_scale("the loss scale " + fault);
-  }
-
-  /// Checks the gradients, cuts them into chunks and uploads the table.
-  /// @throws InvalidArgument as `check` does, CudaError
-  [[nodiscard]] gradient_plan make_plan(std::span<const GradientView> gradients,
-                                        std::size_t layers) const {
-    check(gradients, layers);
-    return gradient_plan(make_chunk_table(gradients, layers, Tuning::chunk_bytes), memory_,
-                         stream_);
-  }
-
-  /// Enqueues `sums[l]` = the sum of squares of layer l, for each layer: two kernels.
-  /// @throws CudaError
-  void sum_of_squares(const gradient_plan& plan, buffer_type& sums) const {
-    plan(stream_, sums.data());
-  }
-
-  /// Enqueues `sums[at]` = the sum of squares of one layer. @throws CudaError
-  void sum_of_squares(const gradient_plan& plan, std::size_t layer, buffer_type& sums,
-                      std::size_t at) const {
-    plan(stream_, layer, sums.data() + at);
-  }
-
-  /// Enqueues the folding of one step; see the concept. One kernel of one block. @throws CudaError
-  template <class Smoothing>
-  void update_average(const Smoothing& smoothing, double factor, const buffer_type& sums,
-                      buffer_type& moments, buffer_type& statistics) const {
-    fold_by(smoothing, KnownFactor{factor}, sums, moments, statistics);
-  }
-
-  /// Enqueues the folding of one step by the loss scale that its memory holds by then; see the
-  /// concept. One kernel of one block. @throws CudaError
-  template <class Smoothing>
-  void update_average(const Smoothing& smoothing, const DeviceLossScale& scale,
-                      const buffer_type& sums, buffer_type& moments,
-                      buffer_type& statistics) const {
-    fold_by(smoothing, scale, sums, moments, statistics);
-  }
-
-  /// Pinned memory for the last publications of `size` doubles. @throws CudaError
-  [[nodiscard]] readback_type make_readback(std::size_t size) const { return readback_type(size); }
-
-  /// Enqueues the transfer of as many doubles as the readback has. @throws CudaError
-  void publish(const buffer_type& buffer, readback_type& readback) const {
-    auto& state = *readback.state_;
-    const std::uint64_t publication = state.ring.next();
-    buffer.copy_to(readback.slot(publication));
-    state.arrived[readback_type::Ring::slot(publication)].record_for_host(stream_);
-    state.ring.advance();
-  }
-
-  /// Counts the publications of graphs that were launched again.
-  void note_replays(readback_type& readback, std::uint64_t publications) const noexcept {
-    readback.state_->ring.advance(publications);
-  }
-
-  /// What was published one publication before the last, once it has arrived; empty before.
-  /// @throws CudaError
-  [[nodiscard]] std::span<const double> latest(const readback_type& readback) const {
-    auto& state = *readback.state_;
-    const std::optional<std::uint64_t> publication = state.ring.visible();
-    if (!publication) return {};
-    if (state.known <= *publication) {
-      state.arrived[readback_type::Ring::slot(*publication)].synchronize();
-      state.known = *publication + 1;
-    }
-    return readback.slot(*publication);
-  }
-
- private:
-  // Why kernels in the stream cannot read that memory at full speed; empty if they can.
-  [[nodiscard]] std::string fault_of(const void* memory) const {
-    cudaPointerAttributes attributes{};
-    check_cuda(cudaPointerGetAttributes(&attributes, memory), "cudaPointerGetAttributes");
-    if (attributes.type != cudaMemoryTypeDevice && attributes.type != cudaMemoryTypeManaged) {
-      return "lies in host memory";
-    }
-    if (attributes.device == stream_.device()) return {};
-    return "lies on device " + std::to_string(attributes.device) +
-           ", the backend's stream on device " + std::to_string(stream_.device());
-  }
-
-  template <class Smoothing, NormFactor Factor>
-  void fold_by(const Smoothing& smoothing, const Factor& factor, const buffer_type& sums,
-               buffer_type& moments, buffer_type& statistics) const {
-    static_assert(std::is_trivially_copyable_v<Smoothing>, "a kernel takes it by value");
-    launch_cuda(stream_, "update_average", {1, kernels::update_threads},
-                kernels::update_average<Smoothing, Factor>, smoothing, factor,
-                StatisticsLayout{moments.size() - 2}, sums.data(), moments.data(),
-                statistics.data());
-  }
-
-  CudaStream stream_;
-  CudaMemory memory_;
-};
+using BasicCudaBackend = DeviceBackend<CudaRuntime, Tuning>;
 
 /// The CUDA backend with the default tuning.
 using CudaBackend = BasicCudaBackend<>;
 static_assert(Backend<CudaBackend>);
+static_assert(DeviceKernels<CudaRuntime::kernels, CudaRuntime>);
 
 }  // namespace reprise::inline v0

@@ -5,10 +5,9 @@
 /// @file
 /// Launches a kernel.
 
-#include <cuda_runtime.h>
-
 #include <cstdint>
 #include <reprise/backend/cuda_error.cuh>
+#include <reprise/backend/cuda_runtime.cuh>
 #include <reprise/backend/cuda_stream.cuh>
 #include <utility>
 
@@ -27,12 +26,8 @@ struct CudaGrid {
 template <class... Parameters, class... Arguments>
 void launch_cuda(const CudaStream& stream, const char* name, CudaGrid grid,
                  void (*kernel)(Parameters...), Arguments&&... arguments) {
-  if (grid.blocks == 0) return;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(grid.blocks);
-  config.blockDim = dim3(grid.threads);
-  config.stream = stream.get();
-  check_cuda(cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...), name);
+  CudaRuntime::launch(stream.get(), name, grid.blocks, grid.threads, kernel,
+                      std::forward<Arguments>(arguments)...);
 }
 
 }  // namespace reprise::inline v0

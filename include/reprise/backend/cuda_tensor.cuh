@@ -7,141 +7,19 @@
 
 #include <cuda_runtime.h>
 
-#include <concepts>
 #include <cstddef>
-#include <cstdint>
 #include <cub/device/device_for.cuh>
-#include <memory>
-#include <reprise/backend/cuda_buffer.cuh>
-#include <reprise/backend/cuda_error.cuh>
-#include <reprise/backend/cuda_event.cuh>
-#include <reprise/backend/cuda_memory.cuh>
-#include <reprise/backend/cuda_stream.cuh>
-#include <reprise/backend/stream_access.cuh>
-#include <reprise/core/error.hpp>
-#include <reprise/core/hash.hpp>
+#include <reprise/backend/cuda_runtime.cuh>
+#include <reprise/backend/device_kernels.cuh>
+#include <reprise/backend/device_stream.hpp>
+#include <reprise/backend/device_tensor.hpp>
 #include <reprise/core/tensor.hpp>
-#include <reprise/core/units.hpp>
-#include <span>
-#include <string>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace reprise::inline v0 {
 
-/// A row of elements in a GPU's memory, with a stream that it is at home in: there it is allocated
-/// and there it is freed, without waiting, so that the next allocation of that stream may have its
-/// memory while the device is still at work.
-///
-/// Another stream uses it through `read` and `write`, which fence by events: it sees what was
-/// written before, and neither the next write nor the end of the tensor overtakes it. In the stream
-/// it is at home in both cost nothing. Movable, as `std::vector` is, and moved it keeps its memory;
-/// there are no copies. Its destructor waits for nothing and reports nothing.
-///
-/// Not yet run on a GPU.
+/// A row of elements in a GPU's memory. Not yet run on a GPU.
 template <class T>
-requires(std::is_trivially_copyable_v<T>) class CudaTensor {
- public:
-  using value_type = T;  ///< of its elements
-
-  CudaTensor() noexcept = default;
-
-  /// Elements without a value. @throws CudaError
-  CudaTensor(std::size_t size, const CudaMemory& memory, const CudaStream& home)
-      : state_(std::make_unique<State>(size, memory, home)) {}
-
-  /// Elements; 0 if it was default-constructed or moved from.
-  [[nodiscard]] std::size_t size() const noexcept { return state_ ? state_->buffer.size() : 0; }
-  /// The identity of its memory; null when empty. Not for work: see `read` and `write`.
-  [[nodiscard]] const void* storage() const noexcept {
-    return state_ ? state_->buffer.data() : nullptr;
-  }
-  /// The stream that it is at home in. @throws InvalidState if it was default-constructed
-  [[nodiscard]] const CudaStream& home() const { return state().home; }
-
-  /// The elements, to be read by what is enqueued in the stream while the result lives.
-  /// @throws CudaError; InvalidState if it was default-constructed
-  [[nodiscard]] StreamAccess<const T> read(const CudaStream& stream) const {
-    State& state = this->state();
-    if (stream == state.home) return StreamAccess<const T>(state.buffer.data());
-    state.readers.reserve(State::most_readers);  // ending the access must not allocate
-    state.fork_to(stream);
-    return StreamAccess<const T>(state.buffer.data(), stream,
-                                 [&state](CudaEvent end) { state.note_reader(std::move(end)); });
-  }
-
-  /// The elements, to be written by what is enqueued in the stream while the result lives.
-  /// @throws CudaError; InvalidState if it was default-constructed
-  [[nodiscard]] StreamAccess<T> write(const CudaStream& stream) {
-    State& state = this->state();
-    state.await_readers();
-    if (stream == state.home) return StreamAccess<T>(state.buffer.data());
-    state.fork_to(stream);
-    return StreamAccess<T>(state.buffer.data(), stream,
-                           [&state](const CudaEvent& end) { state.await(end); });
-  }
-
-  /// Replaces the first elements. Waits for its stream. @throws CudaError
-  void copy_from(std::span<const T> host) {
-    state().await_readers();
-    state().buffer.copy_from(host);
-    state().home.synchronize();
-  }
-
-  /// The elements, on the host. Waits for its stream. @throws CudaError
-  [[nodiscard]] std::vector<T> to_host() const {
-    std::vector<T> host(size());
-    if (host.empty()) return host;
-    state().buffer.copy_to(host);
-    state().home.synchronize();
-    return host;
-  }
-
- private:
-  struct State {
-    State(std::size_t size, const CudaMemory& memory, const CudaStream& home_stream)
-        : home(home_stream), buffer(size, memory, home_stream) {}
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-    ~State() {
-      for (const CudaEvent& reader : readers) await(reader);
-    }
-
-    // What the other stream does comes after what was enqueued at home.
-    void fork_to(const CudaStream& stream) {
-      if (fork.get() == nullptr) fork = CudaEvent::make();
-      fork.record(home);
-      fork.hold_back(stream);
-    }
-    // What is enqueued at home comes after the event.
-    void await(const CudaEvent& event) const noexcept {
-      ignore_cuda(cudaStreamWaitEvent(home.get(), event.get(), cudaEventWaitDefault));
-    }
-    void await_readers() noexcept {
-      for (const CudaEvent& reader : readers) await(reader);
-      readers.clear();
-    }
-    // Writers and the end of the memory wait for the readers; readers do not wait for each other.
-    void note_reader(CudaEvent end) noexcept {
-      if (readers.size() == most_readers) await_readers();
-      readers.push_back(std::move(end));
-    }
-
-    static constexpr std::size_t most_readers = 16;  // of which events are kept
-    CudaStream home;
-    CudaBuffer<T> buffer;
-    CudaEvent fork;
-    std::vector<CudaEvent> readers;
-  };
-
-  [[nodiscard]] State& state() const {
-    if (!state_) throw InvalidState("an empty CudaTensor has no elements to use");
-    return *state_;
-  }
-
-  std::unique_ptr<State> state_;
-};
+using CudaTensor = DeviceTensor<T, CudaRuntime>;
 
 namespace kernels {
 
@@ -155,34 +33,14 @@ struct AddElement {
 
 }  // namespace kernels
 
-/// A CudaTensor is TensorLike, and may be compared by checksum.
+template <class R>
 template <class T>
-struct tensor_traits<CudaTensor<T>> {
-  using tensor = CudaTensor<T>;
+void LaunchedKernels<R>::add(const DeviceStream<R>& stream, std::size_t size, T* into,
+                             const T* part) {
+  check_device<R>(cub::DeviceFor::Bulk(size, kernels::AddElement<T>{into, part}, stream.get()),
+                  "cub::DeviceFor::Bulk");
+}
 
-  [[nodiscard]] static byte_count bytes(const tensor& t) noexcept { return t.size() * sizeof(T); }
-  [[nodiscard]] static const void* storage(const tensor& t) noexcept { return t.storage(); }
-  /// Enqueues the addition in the stream that `into` is at home in.
-  /// @throws InvalidArgument if the sizes differ; CudaError
-  static void accumulate(tensor& into, const tensor& part) {
-    if (into.size() != part.size()) {
-      throw InvalidArgument("cannot add a tensor of " + std::to_string(part.size()) +
-                            " elements to one of " + std::to_string(into.size()));
-    }
-    if (into.size() == 0) return;
-    const CudaStream& stream = into.home();
-    const auto to = into.write(stream);
-    const auto from = part.read(stream);
-    check_cuda(cub::DeviceFor::Bulk(into.size(), kernels::AddElement<T>{to.data(), from.data()},
-                                    stream.get()),
-               "cub::DeviceFor::Bulk");
-  }
-  /// A hash of the elements. Waits for the stream. @throws CudaError
-  [[nodiscard]] static std::uint64_t checksum(const tensor& t) {
-    const std::vector<T> host = t.to_host();
-    return hash_bytes(std::as_bytes(std::span<const T>(host)));
-  }
-};
 static_assert(ChecksummableTensor<CudaTensor<float>>);
 
 }  // namespace reprise::inline v0
