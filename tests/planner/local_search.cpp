@@ -167,3 +167,10 @@ TEST_CASE("a search refuses what is no time") {
                     reprise::InvalidArgument);
   }
 }
+
+TEST_CASE("a search starts no more threads than it says") {
+  const reprise::Program program = reprise_test::chain_program(4);
+  const unsigned most = std::numeric_limits<unsigned>::max();
+  CHECK_NOTHROW(
+      static_cast<void>(LocalSearch{{.seconds = 0, .threads = most}}({.program = program})));
+}

@@ -93,7 +93,8 @@ class ChainTable {
 
  private:
   static constexpr std::uint32_t block = 16;
-  static constexpr std::size_t lanes = 16;  ///< rows begin at multiples of a cache line
+  static constexpr std::size_t most_threads = 1024;  ///< OpenMP ends a program that has no more
+  static constexpr std::size_t lanes = 16;           ///< rows begin at multiples of a cache line
 
   [[nodiscard]] static constexpr std::size_t segment_count(std::size_t links) noexcept {
     return links * (links + 1) / 2;
@@ -187,7 +188,7 @@ class ChainTable {
     for (std::uint32_t diagonal = 0; diagonal < blocks; ++diagonal) {
       const auto count = static_cast<std::int64_t>(blocks - diagonal);
       [[maybe_unused]] const auto at_once =
-          static_cast<int>(std::min<std::int64_t>(static_cast<std::int64_t>(threads), count));
+          static_cast<int>(std::min({threads, most_threads, static_cast<std::size_t>(count)}));
 #pragma omp parallel for schedule(dynamic) num_threads(at_once)
       for (std::int64_t i = 0; i < count; ++i) {
         const auto first = static_cast<std::uint32_t>(i);

@@ -35,6 +35,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -148,6 +149,7 @@ class Searcher {
 
  private:
   static constexpr double most_seconds = 1e9;
+  static constexpr unsigned most_threads = SearchEffort::most_threads;
   static constexpr double hot = 0.4;
   static constexpr double warm = 0.1;
   static constexpr double cool = 0.02;
@@ -395,10 +397,22 @@ class Searcher {
     return found;
   }
 
+  // Where the machine has no more threads, a task runs when its result is asked for.
+  [[nodiscard]] static std::future<Best> launch(bool at_once, const Task& task,
+                                                const Effort& effort) {
+    if (at_once) {
+      try {
+        return std::async(std::launch::async, task, effort);
+      } catch (const std::system_error&) {
+      }
+    }
+    return std::async(std::launch::deferred, task, effort);
+  }
+
   // Runs tasks until that share of the whole effort is spent; more threads than tasks take those
   // that may run twice again, with other random numbers.
   void run(double from, double until, std::vector<Task> tasks, std::vector<Task> repeatable) {
-    const std::size_t threads = std::max(1U, effort_.threads);
+    const std::size_t threads = std::clamp(effort_.threads, 1U, most_threads);
     tasks.insert(tasks.end(), repeatable.begin(), repeatable.end());
     const std::size_t different = tasks.size();
     const std::size_t wanted = counts() ? different : std::max(different, threads);
@@ -417,8 +431,7 @@ class Searcher {
                             .tries = tries / different,
                             .seed = goal_.seed + ++searches_,
                             .counts = counts()};
-        const auto policy = threads > 1 ? std::launch::async : std::launch::deferred;
-        running.push_back(std::async(policy, tasks[i], effort));
+        running.push_back(launch(threads > 1, tasks[i], effort));
       }
       Best found;
       for (std::future<Best>& one : running) found.take(one.get());
