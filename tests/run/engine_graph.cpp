@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "support/counting_tensor.hpp"
+#include "support/plain_graph.hpp"
 
 namespace {
 
@@ -203,6 +204,15 @@ Result step(EngineGraph& engine, P planner, reprise::CheckpointedOptions options
   return got;
 }
 
+struct SaysTraits : reprise_test::PlainGraph {
+  reprise::NodeTraits given{};
+  [[nodiscard]] reprise::NodeTraits traits(std::size_t) const { return given; }
+};
+struct KeepsResident : SaysTraits {
+  [[nodiscard]] reprise::byte_count resident_bytes(std::size_t) const { return 4; }
+  void release_resident(std::size_t) {}
+};
+
 }  // namespace
 
 TEST_CASE("an engine's own graph gets store-all's gradients to the bit, and its own state back") {
@@ -282,6 +292,26 @@ TEST_CASE("what an engine's own graph must not do is refused") {
   engine.is_resident = false;
   CHECK_NOTHROW(step(engine, reprise::StoreAll{}, {.passes_in_flight = 2}));
   CHECK(engine.memory.live == 0);
+}
+
+TEST_CASE("what a graph's traits say and the graph does not, or the other way round, is refused") {
+  SaysTraits graph;
+  CHECK_NOTHROW(reprise::check_graph(graph));
+  graph.given.layer = 0x7FFFFFFFU;
+  CHECK_THROWS_WITH_AS(reprise::check_graph(graph),
+                       "2147483648 layers of 1 nodes: more than 65536 have none",
+                       reprise::InvalidGraph);
+  graph.given = {.has_resident_state = true};
+  CHECK_THROWS_AS(reprise::check_graph(graph), reprise::InvalidGraph);
+  KeepsResident keeps;
+  std::vector<float> x{1.0F};
+  const std::vector<std::vector<float>*> inputs{&x};
+  CHECK_THROWS_WITH_AS(
+      static_cast<void>(reprise::make_profile(keeps, inputs, {})),
+      "node 0 keeps 4 bytes in itself, and its traits do not say has_resident_state",
+      reprise::InvalidGraph);
+  keeps.given = {.has_resident_state = true};
+  CHECK(reprise::make_profile(keeps, inputs, {}).nodes[0].saved_bytes == 4);
 }
 
 TEST_CASE("inference keeps nothing and moves no state of the engine") {

@@ -84,8 +84,16 @@ void check_outputs_differ(const G& graph) {
          "has port " + std::to_string(twice->second) + " twice among the graph's outputs");
 }
 
+/// Whether the graph says what nodes keep in themselves, and lets go of it.
+template <LayerGraph G>
+inline constexpr bool keeps_resident = requires(G& graph, std::size_t node) {
+  graph.resident_bytes(node);
+  graph.release_resident(node);
+};
+
 /// @throws InvalidGraph if a source comes later than its reader, a port does not exist, nothing is
-///   an output, or a node consumes what is not its own.
+///   an output, a node consumes what is not its own or keeps what the graph does not speak of, or
+///   layers are numbered with far more gaps than there are nodes.
 template <LayerGraph G>
 void check_graph(const G& graph) {
   const auto check_source = [&](std::size_t reader, Source source) {
@@ -104,6 +112,11 @@ void check_graph(const G& graph) {
     if (traits.view_of && *traits.view_of >= graph.inputs(node).size()) {
       refuse(node, "is a view of an input that it does not have");
     }
+    if (traits.has_resident_state && !keeps_resident<G>) {
+      refuse(node,
+             "keeps state in itself by its traits, of a graph without resident_bytes and "
+             "release_resident");
+    }
   }
   for (std::size_t node = 0; node < graph.size(); ++node) check_consumption(graph, node);
   if (graph.outputs().empty()) throw InvalidGraph("the graph has no output");
@@ -112,6 +125,12 @@ void check_graph(const G& graph) {
     check_source(graph.size(), output);
   }
   check_outputs_differ(graph);
+  const std::size_t layers = layer_count(graph);
+  if (layers > graph.size() + program_check::most_empty_layers) {
+    throw InvalidGraph(std::to_string(layers) + " layers of " + std::to_string(graph.size()) +
+                       " nodes: more than " + std::to_string(program_check::most_empty_layers) +
+                       " have none");
+  }
 }
 
 template <LayerGraph G>

@@ -173,7 +173,12 @@ class Measurement {
       profile.gradient_bytes.push_back(tensor_traits<T>::bytes(output));
       held = sum(node, held, profile.output_bytes.back());
     }
-    profile.saved_bytes = sum(node, saved_bytes(saved), resident_bytes(graph_, node));
+    const byte_count resident = resident_bytes(graph_, node);
+    if (resident != 0 && !static_cast<NodeTraits>(graph_.traits(node)).has_resident_state) {
+      throw InvalidGraph("node " + std::to_string(node) + " keeps " + std::to_string(resident) +
+                         " bytes in itself, and its traits do not say has_resident_state");
+    }
+    profile.saved_bytes = sum(node, saved_bytes(saved), resident);
     held_ = sum(node, held_, held);
     profile_.held_bytes = std::max(profile_.held_bytes, sum(node, held_, profile.saved_bytes));
     const bool made_nothing = profile.saved_bytes == 0 && std::ranges::all_of(outputs, is_empty);
