@@ -40,3 +40,8 @@ TEST_CASE("what passes 64 bits is refused, whatever the budget") {
   small.settle(0, 40);
   CHECK_THROWS_AS(small.expect(0, reprise::unlimited_bytes - 10), reprise::BudgetExceeded);
 }
+
+TEST_CASE("no account is none that a store can have") {
+  CHECK_THROWS_WITH_AS(static_cast<void>(reprise::account_of_store(nullptr)),
+                       "a store without a memory account", reprise::InvalidArgument);
+}

@@ -442,9 +442,11 @@ TEST_CASE("an update leaves the old value to whoever holds it") {
   CHECK((*store.pin(old))[0] == 5);
   auto two = make(1, 0);
   two.outputs.push_back({.bytes = 4});
-  two.run = [](auto, auto, auto&) {};
+  bool has_run = false;
+  two.run = [&](auto, auto, auto&) { has_run = true; };
   CHECK_THROWS_WITH_AS(store.update(x, two), "an update makes one value, not 2",
                        reprise::InvalidArgument);
+  CHECK(!has_run);
 }
 
 TEST_CASE("what cannot be repeated stays until it is released") {

@@ -48,7 +48,9 @@ class EvictionPool {
   /// @param records must outlive the pool
   /// @param account the budget, shared with other stores
   EvictionPool(Records& records, std::shared_ptr<MemoryAccount> account, Policy policy)
-      : records_(records), account_(std::move(account)), policy_(std::move(policy)) {}
+      : records_(records),
+        account_(account_of_store(std::move(account))),
+        policy_(std::move(policy)) {}
   EvictionPool(const EvictionPool&) = delete;
   EvictionPool& operator=(const EvictionPool&) = delete;
   EvictionPool(EvictionPool&&) = delete;

@@ -6,6 +6,7 @@
 /// One budget that several stores share.
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
@@ -56,5 +57,13 @@ class MemoryAccount {
   byte_count live_ = 0;
   byte_count peak_ = 0;
 };
+
+/// The account that a store is given.
+/// @throws InvalidArgument if it is none.
+[[nodiscard]] inline std::shared_ptr<MemoryAccount> account_of_store(
+    std::shared_ptr<MemoryAccount> account) {
+  if (!account) throw InvalidArgument("a store without a memory account");
+  return account;
+}
 
 }  // namespace reprise::inline v0

@@ -148,11 +148,11 @@ requires(std::movable<Payload>) class OperationStore {
   ///
   /// The old value stays retrievable for whoever else holds it: an update makes a new storage.
   void update(Handle& overwritten, const Request& request) {
-    std::vector<Handle> made = run(request);
-    if (made.size() != 1) {
-      throw InvalidArgument("an update makes one value, not " + std::to_string(made.size()));
+    if (request.outputs.size() != 1) {
+      throw InvalidArgument("an update makes one value, not " +
+                            std::to_string(request.outputs.size()));
     }
-    overwritten = std::move(made.front());
+    overwritten = std::move(run(request).front());
   }
 
   /// Makes a value present, however much that takes, and holds it there as long as the pin lives.

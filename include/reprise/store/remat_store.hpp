@@ -37,7 +37,9 @@ requires(std::movable<Payload>) class RematStore {
   /// @param program must outlive the store
   /// @param account the budget, shared with other stores
   RematStore(const Program& program, std::shared_ptr<MemoryAccount> account)
-      : ledger_(program), account_(std::move(account)), payloads_(program.values().size()) {}
+      : ledger_(program),
+        account_(account_of_store(std::move(account))),
+        payloads_(program.values().size()) {}
 
   RematStore(const RematStore&) = delete;
   RematStore& operator=(const RematStore&) = delete;
