@@ -95,8 +95,8 @@ const ReadsStatistics reads_statistics{reprise::ConstantThreshold{.tau = 2.0}};
 }  // namespace
 
 TEST_CASE("gradients of gradients are refused, and the next step may begin") {
-  const std::array<const char*, 5> calls{"forward", "backward", "verify_step", "begin_step",
-                                         "end_step"};
+  const std::array<const char*, 6> calls{"forward",    "backward", "verify_step",
+                                         "begin_step", "end_step", "infer"};
   for (const char* const call : calls) {
     for (const char* const where : {"forward", "backward"}) {
       for (const bool in_rerun : {false, true}) {
@@ -116,6 +116,7 @@ TEST_CASE("gradients of gradients are refused, and the next step may begin") {
           if (which == "forward") static_cast<void>(net.forward(input));
           if (which == "backward") net.backward(std::move(*other), Tensor(3, 1.0F));
           if (which == "begin_step") net.begin_step();
+          if (which == "infer") static_cast<void>(net.infer(input));
           if (which == "end_step") net.end_step();
           if (which == "verify_step") {
             net.verify_step([](auto) { return std::vector<Tensor>{}; }, [] {}, input);

@@ -22,6 +22,7 @@
 
 #include "support/keep_random.hpp"
 #include "support/ledger_check.hpp"
+#include "support/plain_block.hpp"
 #include "support/random_graph.hpp"
 #include "support/random_step.hpp"
 
@@ -142,6 +143,25 @@ TEST_CASE("calls out of order are refused") {
   }
   CHECK(net.live_bytes() == 0);
   net.end_step();
+}
+
+TEST_CASE("an object that was moved from refuses every call, and the other goes on") {
+  const std::vector<float> input(1, 1.0F);
+  std::vector<reprise_test::PlainBlock> blocks(2);
+  auto graph = reprise::chain(blocks);
+  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+  reprise::Checkpointed net{graph, scheduler};
+  net.begin_step();
+  auto pass = net.forward(input);
+  reprise::Checkpointed other = std::move(net);
+  CHECK_THROWS_AS(net.begin_step(), reprise::InvalidState);
+  CHECK_THROWS_AS(net.end_step(), reprise::InvalidState);
+  CHECK_THROWS_AS(static_cast<void>(net.infer(input)), reprise::InvalidState);
+  CHECK_THROWS_AS(static_cast<void>(net.forward(input)), reprise::InvalidState);
+  CHECK_THROWS_AS(net.backward(std::move(pass), std::vector<float>(1, 2.0F)),
+                  reprise::InvalidState);
+  CHECK(other.backward(std::move(pass), std::vector<float>(1, 2.0F))[0][0] == 2.0F);
+  other.end_step();
 }
 
 namespace {

@@ -141,6 +141,18 @@ TEST_CASE("where nothing at all can be compared the message says what is missing
                  "nothing to compare"));
 }
 
+TEST_CASE("a step in which no backward runs is no verified step") {
+  std::vector<ShownScale> nodes(3);
+  auto graph = reprise::chain(nodes);
+  const auto gives_none = [](auto&&) { return std::vector<Tensor>(1); };
+  for (const bool input_gradients : {false, true}) {
+    CHECK_THROWS_AS(
+        verify(graph, reprise::RecomputeAll{}, gives_none, {.input_gradients = input_gradients}),
+        reprise::InvalidGraph);
+  }
+  CHECK(verify(graph, reprise::RecomputeAll{}).parameter_gradients == 3);
+}
+
 TEST_CASE("nodes without parameters are verified by the gradients of the graph's inputs") {
   std::vector<Negate> nodes(3);
   auto graph = reprise::chain(nodes);

@@ -239,6 +239,7 @@ class NodeCalls {
       if (follows_ != nullptr) restore(node, follows_->backward_states[node]);
       notes_->backward_states[node] = graph_.capture_state(node);
     }
+    ++notes_->backwards;
     if (!may_hide_gradients(traits)) return;
     notes_->without_gradients.push_back(node);
     if constexpr (ChecksummableTensor<T>) {

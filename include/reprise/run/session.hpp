@@ -651,6 +651,11 @@ class Session {
                             .backward_reads = pass.notes.reads.size(),
                             .nodes_without_gradients = pass.notes.without_gradients};
     std::ranges::sort(result.nodes_without_gradients);
+    if (pass.notes.backwards == 0 && !pass.gradients.empty()) {
+      throw InvalidGraph(
+          "verify_step has nothing to compare: no backward ran, since the loss gave no gradient or "
+          "no node wants one");
+    }
     if (result.parameter_gradients > 0) return result;
     if (!result.nodes_without_gradients.empty()) refuse_unseen(result.nodes_without_gradients);
     if (result.input_gradients == 0) {
@@ -720,6 +725,7 @@ class Session {
   }
 
   [[nodiscard]] std::vector<tensor_type> infer_from(const Pointers& inputs) {
+    check_not_playing("infer");
     check_input_count("infer", inputs.size());
     auto made = sweep_forward(
         *graph_, std::span<tensor_type* const>(inputs),
@@ -739,6 +745,7 @@ class Session {
   }
 
   void check_not_playing(const char* call) const {
+    if (!shared_) throw InvalidState(std::string(call) + " of an object that was moved from");
     if (!is_playing_) return;
     throw InvalidState(std::string(call) +
                        " called by a node that it runs: gradients of gradients are not supported");

@@ -34,6 +34,7 @@ struct NotedRead {
 struct StepNotes {
   std::vector<std::any> forward_states{};        ///< by node: before its first forward
   std::vector<std::any> backward_states{};       ///< by node: before its backward
+  std::size_t backwards = 0;                     ///< that ran
   std::vector<std::size_t> without_gradients{};  ///< that ran backward and may have parameters
   std::vector<NotedRead> reads{};                ///< of these, in the order of the backwards
 
