@@ -91,10 +91,13 @@ TEST_CASE("recorded DTR programs: below every online policy, and far below DTREq
   double logarithms = 0;
   int points = 0;
   std::vector<double> arenas;
-  for (const auto& [model, ratios] : models) {
+  for (const auto& entry : models) {
+    const std::string& model = entry.first;  // clang 14 captures no structured binding
     const replay::RecordedProgram recorded =
         replay::read_recorded_program((reprise_test::traces() / (model + ".log.xz")).string());
-    for (const auto& [ratio, point] : ratios) {
+    for (const auto& of_ratio : entry.second) {
+      const std::string& ratio = of_ratio.first;
+      const Point& point = of_ratio.second;
       CAPTURE(model);
       CAPTURE(ratio);
       const std::optional<reprise::Plan> found = plan(recorded.program, point.budget);

@@ -125,7 +125,7 @@ class Recorder {
   value_id add_operation(std::vector<value_id> reads, byte_count bytes, double cost) {
     const value_id output = add_value(bytes, reprise::ValueKind::output);
     std::ranges::sort(reads);
-    reads.erase(std::ranges::unique(reads).begin(), reads.end());
+    reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
     operations_.push_back({.node = static_cast<std::uint32_t>(operations_.size()),
                            .reads = std::move(reads),
                            .writes = {output},
