@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // optimise: always
 
-// What every planner promises, planner by planner. What is one's own is in its own file.
+// What every planner promises, planner by planner; a new one is a header and a line here. What is
+// one's own is in its own file.
 
 #include <doctest/doctest.h>
 
@@ -17,9 +18,11 @@
 #include <reprise/eviction/lru.hpp>
 #include <reprise/planner/balanced.hpp>
 #include <reprise/planner/binomial.hpp>
+#include <reprise/planner/candidate_search.hpp>
 #include <reprise/planner/every_nth.hpp>
 #include <reprise/planner/frontier.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
+#include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/online.hpp>
@@ -45,6 +48,17 @@
 namespace {
 
 using reprise::byte_count;
+
+/// Outside of the library: keeps everything, or what full recomputation keeps.
+struct AllOrNothing {
+  reprise::Plan operator()(const reprise::PlanRequest& request) const {
+    const reprise::LayerValues layers(request.program);
+    reprise::CandidateSearch search(request, layers, "all-or-nothing");
+    search.consider(reprise::SavedSet(request.program.values().size(), 1));
+    search.consider(keep_every_nth(request.program, layers, 1));
+    return search.take();
+  }
+};
 
 // What some planners do not promise.
 struct Exceptions {
@@ -73,6 +87,7 @@ void for_each_planner(F&& f) {
   call("MinCut", reprise::MinCut{});
   call("LocalSearch", reprise::LocalSearch{{.tries = 500, .threads = 1}}, search);
   call("Balanced", reprise::Balanced{{.tries = 500}}, search);
+  call("a planner of one's own", AllOrNothing{});
 }
 
 // The smallest budget that a call needs, by the refusal of one byte.
