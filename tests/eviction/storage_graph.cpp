@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <random>
 #include <reprise/eviction/storage_graph.hpp>
@@ -157,4 +158,44 @@ TEST_CASE("no neighbourhood leads through what never goes") {
   std::size_t neighbours = 0;
   graph.for_each_neighbour(made, [&](storage_id) { ++neighbours; });
   CHECK(neighbours == 0);
+}
+
+// That its time is not quadratic shows in that it ends: 200,000 edges of one storage would be gone
+// through 200,000 times.
+TEST_CASE("of many edges of one storage each goes by itself") {
+  constexpr std::uint32_t many = 200'000;
+  for (const bool is_parent : {true, false}) {
+    CAPTURE(is_parent);
+    StorageGraph graph(Neighbourhood::ancestors);
+    const storage_id hub = graph.add();
+    std::vector<storage_id> others;
+    for (std::uint32_t i = 0; i < many; ++i) {
+      others.push_back(graph.add());
+      graph.add_cost(others.back(), 1);
+      if (is_parent) {
+        graph.link(hub, others.back());
+      } else {
+        graph.link(others.back(), hub);
+      }
+    }
+    const auto edges = [&] {
+      std::size_t count = 0;
+      graph.for_each_neighbour(hub, [&](storage_id /*other*/) { ++count; });
+      return count;
+    };
+    CHECK(edges() == many);
+    for (std::uint32_t i = 0; i + 2 < many; ++i) {
+      graph.isolate(others[i]);
+      graph.remove(others[i]);
+    }
+    std::set<storage_id> left;
+    graph.for_each_neighbour(hub, [&](storage_id other) { left.insert(other); });
+    CHECK(left == std::set<storage_id>{others[many - 2], others[many - 1]});
+    graph.isolate(hub);
+    for (const storage_id other : left) {
+      std::size_t count = 0;
+      graph.for_each_neighbour(other, [&](storage_id /*hub*/) { ++count; });
+      CHECK(count == 0);
+    }
+  }
 }

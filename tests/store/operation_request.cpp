@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/neighbourhood.hpp>
@@ -67,4 +68,33 @@ TEST_CASE("what takes over what nothing can remake runs once") {
   records.storage(records.storage_of(a)).is_pinned = true;
   CHECK_FALSE(Request{.inputs = {a}, .consumes = {0}}.can_repeat(records));
   CHECK(Request{.inputs = {a}}.can_repeat(records));
+}
+
+// That its time is not quadratic shows in that it ends.
+TEST_CASE("a request that takes over very many inputs is checked in little more than linear time") {
+  constexpr std::size_t many = 200'000;
+  Records records(reprise::Neighbourhood::none, false);
+  const auto op = records.add_operation();
+  Request request;
+  std::vector<OperationOutput> views;
+  for (std::size_t i = 0; i < many; ++i) {
+    request.inputs.push_back(records.add_value(op, records.add_storage(8)));
+    if (i % 2 == 0) {
+      request.consumes.push_back(i);
+    } else {
+      views.push_back({.view_of = i});
+    }
+  }
+  request.outputs = views;
+  CHECK(refusal(request, records).empty());
+  views.back().view_of = many - 2;
+  CHECK(refusal(request, records) == "an operation cannot take over input " +
+                                         std::to_string(many - 2) + " and make a view of it");
+  views.back().view_of = 1;
+  request.inputs.back() = request.inputs[many - 2];
+  CHECK(refusal(request, records) == "an operation cannot take over input " +
+                                         std::to_string(many - 2) + " and read it as input " +
+                                         std::to_string(many - 1) + " too");
+  request.consumes.push_back(0);
+  CHECK(refusal(request, records) == "an operation cannot take over input 0 twice");
 }

@@ -60,8 +60,10 @@ class StorageGraph {
   void link(storage_id parent, storage_id child) {
     if (parent == child || nodes_[parent].is_isolated || nodes_[child].is_isolated) return;
     if (is_linked(parent, child)) return;
-    nodes_[child].parents.push_back(parent);
-    nodes_[parent].children.push_back(child);
+    std::vector<Edge>& parents = nodes_[child].parents;
+    std::vector<Edge>& children = nodes_[parent].children;
+    parents.push_back({.to = parent, .mirror = static_cast<std::uint32_t>(children.size())});
+    children.push_back({.to = child, .mirror = static_cast<std::uint32_t>(parents.size() - 1)});
     note(parent);
     note(child);
     watch(parent, child);
@@ -69,11 +71,12 @@ class StorageGraph {
   }
 
   /// The storage is never evicted again, so that no neighbourhood leads through it: its edges go.
+  /// Linear in them, however many its neighbours have.
   void isolate(storage_id id) {
     Node& node = nodes_[id];
     node.is_isolated = true;
-    for (const storage_id parent : node.parents) std::erase(nodes_[parent].children, id);
-    for (const storage_id child : node.children) std::erase(nodes_[child].parents, id);
+    for (const Edge& edge : node.parents) take_out(edge, &Node::children, &Node::parents);
+    for (const Edge& edge : node.children) take_out(edge, &Node::parents, &Node::children);
     node.parents.clear();
     node.children.clear();
   }
@@ -117,21 +120,26 @@ class StorageGraph {
   /// Calls f with each storage that an edge joins to this one.
   template <class F>
   void for_each_neighbour(storage_id id, F&& f) const {
-    for (const storage_id parent : nodes_[id].parents) f(parent);
-    for (const storage_id child : nodes_[id].children) f(child);
+    for (const Edge& edge : nodes_[id].parents) f(edge.to);
+    for (const Edge& edge : nodes_[id].children) f(edge.to);
   }
 
  private:
   enum class State : std::uint8_t { unmade, present, evicted };
   static constexpr std::uint32_t none = 0xFFFFFFFFU;
 
+  /// An edge as one of its ends has it.
+  struct Edge {
+    storage_id to;
+    std::uint32_t mirror;  ///< its place in the list of the other end
+  };
   struct Node {
     std::uint64_t cost = 0;
     std::uint64_t ancestors = 0;
     std::uint64_t descendants = 0;
     std::uint64_t classes = 0;
-    std::vector<storage_id> parents{};
-    std::vector<storage_id> children{};
+    std::vector<Edge> parents{};
+    std::vector<Edge> children{};
     std::uint64_t seen = 0;
     std::uint32_t class_node = none;
     State state = State::unmade;
@@ -146,6 +154,17 @@ class StorageGraph {
     std::vector<std::uint32_t> members{};  ///< of a root
     std::vector<storage_id> border{};      ///< of a root: present neighbours, perhaps repeated
   };
+
+  // Takes the other end of an edge out of its list, whose last one takes its place.
+  void take_out(const Edge& edge, std::vector<Edge> Node::*edges,
+                std::vector<Edge> Node::*mirrored) {
+    std::vector<Edge>& list = nodes_[edge.to].*edges;
+    const Edge last = list.back();
+    list.pop_back();
+    if (edge.mirror == list.size()) return;
+    list[edge.mirror] = last;
+    (nodes_[last.to].*mirrored)[last.mirror].mirror = edge.mirror;
+  }
 
   [[nodiscard]] const Node& known(storage_id id) {
     Node& node = nodes_[id];
@@ -169,14 +188,15 @@ class StorageGraph {
 
   // Calls f with each storage that is reached through evicted ones only, evicted ones included.
   template <class F>
-  void walk(storage_id from, std::vector<storage_id> Node::*edges, F&& f) {
+  void walk(storage_id from, std::vector<Edge> Node::*edges, F&& f) {
     ++walk_;
     nodes_[from].seen = walk_;
     stack_.assign(1, from);
     while (!stack_.empty()) {
       const storage_id at = stack_.back();
       stack_.pop_back();
-      for (const storage_id next : nodes_[at].*edges) {
+      for (const Edge& edge : nodes_[at].*edges) {
+        const storage_id next = edge.to;
         if (std::exchange(nodes_[next].seen, walk_) == walk_) continue;
         f(next);
         if (nodes_[next].state == State::evicted) stack_.push_back(next);
@@ -184,7 +204,7 @@ class StorageGraph {
     }
   }
 
-  [[nodiscard]] std::uint64_t sum_of_evicted(storage_id id, std::vector<storage_id> Node::*edges) {
+  [[nodiscard]] std::uint64_t sum_of_evicted(storage_id id, std::vector<Edge> Node::*edges) {
     std::uint64_t sum = 0;
     walk(id, edges, [&](storage_id reached) {
       if (nodes_[reached].state == State::evicted) sum += nodes_[reached].cost;
@@ -194,10 +214,12 @@ class StorageGraph {
 
   // In the shorter list, so that neither many parents nor many children make each new edge dear.
   [[nodiscard]] bool is_linked(storage_id parent, storage_id child) const {
-    const std::vector<storage_id>& parents = nodes_[child].parents;
-    const std::vector<storage_id>& children = nodes_[parent].children;
-    return parents.size() < children.size() ? std::ranges::find(parents, parent) != parents.end()
-                                            : std::ranges::find(children, child) != children.end();
+    const auto leads_to = [](const std::vector<Edge>& edges, storage_id id) {
+      return std::ranges::find(edges, id, &Edge::to) != edges.end();
+    };
+    const std::vector<Edge>& parents = nodes_[child].parents;
+    const std::vector<Edge>& children = nodes_[parent].children;
+    return parents.size() < children.size() ? leads_to(parents, parent) : leads_to(children, child);
   }
 
   void note(storage_id id) {

@@ -9,6 +9,7 @@
 #include <any>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <reprise/core/any_gradient.hpp>
@@ -612,30 +613,40 @@ class NodeCalls {
     }
   }
 
-  [[nodiscard]] static bool has_storage(const T* tensor, const void* storage) {
-    return tensor != nullptr && tensor_traits<T>::storage(*tensor) == storage;
-  }
-
   // Backward may add to such a gradient or reuse its memory, and the input is the engine's.
+  // Linearithmic in both, and linear in the program.
   void check_shares_no_input(std::span<const T> gradients) const {
+    struct Input {
+      const void* storage;
+      std::size_t number;
+    };
+    std::vector<Input> inputs;
+    for (std::size_t input = 0; input < inputs_.size(); ++input) {
+      if (inputs_[input] == nullptr) continue;
+      inputs.push_back({tensor_traits<T>::storage(*inputs_[input]), input});
+    }
+    std::ranges::stable_sort(inputs, std::less<>{}, &Input::storage);
+    const std::vector<std::uint8_t> is_changed = changed_in_backward();
     for (std::size_t index = 0; index < gradients.size(); ++index) {
       const void* const storage = tensor_traits<T>::storage(gradients[index]);
-      for (std::size_t input = 0; storage != nullptr && input < inputs_.size(); ++input) {
-        if (!has_storage(inputs_[input], storage) || !is_changed_in_backward(index)) continue;
-        throw SharedStorage("the gradient of output " + std::to_string(index) +
-                            " shares memory with graph input " + std::to_string(input) +
-                            ", and backward adds to it or reuses it: hand over a copy");
-      }
+      const auto input = std::ranges::lower_bound(inputs, storage, std::less<>{}, &Input::storage);
+      if (storage == nullptr || input == inputs.end() || input->storage != storage) continue;
+      const value_id gradient = program().operations()[program().loss()].writes[index];
+      if (is_changed[gradient] == 0) continue;
+      throw SharedStorage("the gradient of output " + std::to_string(index) +
+                          " shares memory with graph input " + std::to_string(input->number) +
+                          ", and backward adds to it or reuses it: hand over a copy");
     }
   }
 
-  // Whether a backward adds to the gradient of a graph's output, or takes over its memory.
-  [[nodiscard]] bool is_changed_in_backward(std::size_t output) const {
-    const value_id gradient = program().operations()[program().loss()].writes[output];
-    return std::ranges::any_of(program().operations(), [gradient](const Operation& op) {
-      return std::ranges::find(op.accumulates, gradient) != op.accumulates.end() ||
-             std::ranges::find(op.consumes, gradient) != op.consumes.end();
-    });
+  // Of each value, whether a backward adds to it or takes over its memory.
+  [[nodiscard]] std::vector<std::uint8_t> changed_in_backward() const {
+    std::vector<std::uint8_t> is_changed(program().values().size(), 0);
+    for (const Operation& op : program().operations()) {
+      for (const value_id value : op.accumulates) is_changed[value] = 1;
+      for (const value_id value : op.consumes) is_changed[value] = 1;
+    }
+    return is_changed;
   }
 
   G& graph_;
