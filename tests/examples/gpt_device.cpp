@@ -17,6 +17,7 @@
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/philox.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/planner/balanced.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <span>
@@ -258,12 +259,12 @@ TEST_CASE("training with 16-bit tensors agrees with the CPU's, and keeps its own
   const auto on_cpu = reprise_test::train_by_hand<gpt::InBfloat16<gpt::Cpu>>(dropout);
   check_close(trace.losses, on_cpu.losses, 1e-3F);
   CHECK(trace == reprise_test::train_by_hand<Bfloat16Gpu>(dropout));
-  const auto check = [&](auto planner) {
+  const auto check = [&](const reprise::AnyPlanner& planner) {
     CHECK(reprise_test::train_under<Bfloat16Gpu>(planner, dropout, reprise::unlimited_bytes) ==
           trace);
   };
-  check(reprise::RecomputeAll{});
-  check(reprise::Balanced{});
+  check(reprise::AnyPlanner(reprise::RecomputeAll{}));
+  check(reprise::AnyPlanner(reprise::Balanced{}));
 }
 
 TEST_CASE("every policy trains with the bits of keeping everything, ledger = allocator") {

@@ -17,6 +17,7 @@
 #include <reprise/core/philox.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/planner/online.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/recompute_all.hpp>
@@ -54,15 +55,13 @@ void fill_batches(gpt::Model<>& model) { reprise_test::SmallGpt::fill_batches(mo
 
 Trace train_by_hand(float dropout) { return reprise_test::train_by_hand<gpt::Cpu>(dropout); }
 
-template <class Planner>
-Trace train_with(Planner planner, float dropout, reprise::byte_count budget) {
-  return reprise_test::train_under<gpt::Cpu>(std::move(planner), dropout, budget);
+Trace train_with(const reprise::AnyPlanner& planner, float dropout, reprise::byte_count budget) {
+  return reprise_test::train_under<gpt::Cpu>(planner, dropout, budget);
 }
 
-template <class Planner>
-reprise::byte_count smallest_budget(Planner planner, float dropout) {
+reprise::byte_count smallest_budget(const reprise::AnyPlanner& planner, float dropout) {
   try {
-    static_cast<void>(train_with(std::move(planner), dropout, 1));
+    static_cast<void>(train_with(planner, dropout, 1));
   } catch (const reprise::BudgetInfeasible& refusal) {
     return refusal.smallest_budget();
   }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <reprise/core/philox.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/run/action_event.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
@@ -124,8 +125,9 @@ struct LedgerAgainstAllocator {
 };
 
 /// Trains under a planner, and checks that the ledger is what the allocator says.
-template <class Device, class Planner>
-[[nodiscard]] GptTrace train_under(Planner planner, float dropout, reprise::byte_count budget) {
+template <class Device>
+[[nodiscard]] GptTrace train_under(reprise::AnyPlanner planner, float dropout,
+                                   reprise::byte_count budget) {
   gpt::Model<Device> model(SmallGpt::shape(dropout), SmallGpt::seed);
   SmallGpt::fill_batches(model);
   gpt::AdamW<Device> optimiser(model.parameters(), {});
