@@ -42,14 +42,17 @@ if(REPRISE_SANITIZE_THREADS)
   include(reprise-threads)
 endif()
 
-# In tests it is planning that takes long, so that it is optimised where they are not.
-target_link_libraries(reprise_planners PRIVATE reprise_development)
+# For what would run for minutes: optimised under the sanitizers too, where the rest is not.
+add_library(reprise_optimise INTERFACE)
 if(REPRISE_SANITIZE)
-  target_compile_options(reprise_planners PRIVATE -O1)
+  target_compile_options(reprise_optimise INTERFACE -O1)
   # It makes planners and holds no search: half a minute to optimise, and nothing to win.
   set_source_files_properties("${REPRISE_PLANNER_SOURCES}/by_name.cpp" PROPERTIES COMPILE_OPTIONS
                                                                                   -O0)
 endif()
+
+# In tests it is planning that takes long.
+target_link_libraries(reprise_planners PRIVATE reprise_development reprise_optimise)
 
 if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(REPRISE_CCACHE ccache)

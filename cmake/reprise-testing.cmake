@@ -39,8 +39,8 @@ function(reprise_add_test name)
   if(NOT planners STREQUAL "header-only")
     target_link_libraries(${target} PRIVATE reprise::planners)
   endif()
-  if(optimise STREQUAL "always" AND REPRISE_SANITIZE)
-    target_compile_options(${target} PRIVATE -O1)
+  if(optimise STREQUAL "always")
+    target_link_libraries(${target} PRIVATE reprise_optimise)
   endif()
   # Tests run side by side: a thread that has nothing to do must not spin on another one's core.
   set(environment OMP_WAIT_POLICY=passive ${REPRISE_TEST_ENVIRONMENT})
@@ -56,8 +56,10 @@ function(reprise_add_test name)
 
   if(backends STREQUAL "all" AND REPRISE_HAS_CUDA
      AND EXISTS "${PROJECT_SOURCE_DIR}/include/reprise/backend/cuda.cuh")
+    # From the folder of tests on: the compiler cache knows it again in another clone.
+    cmake_path(RELATIVE_PATH first_source BASE_DIRECTORY "${PROJECT_SOURCE_DIR}/tests")
     set(cuda_source "${CMAKE_CURRENT_BINARY_DIR}/${target}.cu")
-    file(CONFIGURE OUTPUT "${cuda_source}" CONTENT "#include \"${first_source}\"\n" @ONLY)
+    file(CONFIGURE OUTPUT "${cuda_source}" CONTENT "#include <${first_source}>\n" @ONLY)
     reprise_add_cuda_test(${name}.cuda SOURCES "${cuda_source}" LIBRARIES ${arg_LIBRARIES}
                           LABELS ${labels})
   endif()
