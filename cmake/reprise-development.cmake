@@ -46,13 +46,15 @@ endif()
 add_library(reprise_optimise INTERFACE)
 if(REPRISE_SANITIZE)
   target_compile_options(reprise_optimise INTERFACE -O1)
-  # It makes planners and holds no search: half a minute to optimise, and nothing to win.
-  set_source_files_properties("${REPRISE_PLANNER_SOURCES}/by_name.cpp" PROPERTIES COMPILE_OPTIONS
-                                                                                  -O0)
 endif()
 
 # In tests it is planning that takes long.
 target_link_libraries(reprise_planners PRIVATE reprise_development reprise_optimise)
+if(REPRISE_SANITIZE)
+  # It makes planners and holds no search: half a minute to optimise, and nothing to win.
+  set_source_files_properties("${REPRISE_PLANNER_SOURCES}/by_name.cpp" PROPERTIES COMPILE_OPTIONS
+                                                                                  -O0)
+endif()
 
 if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(REPRISE_CCACHE ccache)
