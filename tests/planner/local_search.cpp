@@ -15,6 +15,8 @@
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/searcher.hpp>
+#include <reprise/planner/staged/staged_plan.hpp>
+#include <reprise/planner/staged/staged_program.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <reprise/program/bounds.hpp>
 #include <utility>
@@ -134,6 +136,21 @@ TEST_CASE("a search that its time ends gives what it found, and soon looks at th
         }
       }
     }
+  }
+}
+
+// All that is not looked at by a clock, before a search begins and after it ended, is of this kind.
+TEST_CASE("a plan without reruns is built in time linear in the values, however many read them") {
+  constexpr std::size_t of_each = 64;  // work for an operation and its value
+  for (const reprise::Program& program : {dense_program(4, 500), dense_program(800, 1)}) {
+    const reprise::StagedProgram staged(program);
+    const CountedClock clock;
+    const reprise::SearchWatch watch(clock, clock.now() + std::chrono::hours(1));
+    const int before = clock.looks();
+    const reprise::StagedPlan plan(staged, {.budget = 1e6}, {}, watch);
+    const std::size_t work = of_each * program.operations().size();
+    CHECK(clock.looks() - before <= static_cast<int>(1 + work / reprise::SearchWatch::period));
+    CHECK(plan.placements().empty());
   }
 }
 

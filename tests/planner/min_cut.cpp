@@ -4,9 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <reprise/planner/min_cut.hpp>
+#include <reprise/program/bounds.hpp>
 
 #include "support/planner_conformance.hpp"
 #include "support/random_program.hpp"
+#include "support/recorded_programs.hpp"
 #include "support/search_conformance.hpp"
 #include "support/seed.hpp"
 
@@ -108,5 +110,26 @@ TEST_CASE("bytes that stages cannot count are refused, and the smallest costs en
     CHECK(plan.recomputed_cost == 0);
     CHECK_THROWS_AS(static_cast<void>(reprise::MinCut{}({.program = program, .budget = 7})),
                     reprise::BudgetInfeasible);
+  }
+}
+
+TEST_CASE("MinCut that takes its first plan refuses just what it refuses anyway") {
+  const MinCut first{.takes_first = true};
+  REPRISE_SEEDED(random);
+  for (int trial = 0; trial < 60; ++trial) {
+    CAPTURE(trial);
+    const Program program = reprise_test::random_recorded_program(random, 100);
+    const reprise::byte_count least = reprise::lower_bound_bytes(program);
+    const reprise::byte_count all = MinCut{}({.program = program}).peak_bytes;
+    for (const unsigned share : {0U, 1U, 2U, 3U, 4U}) {
+      const reprise::PlanRequest request{.program = program,
+                                         .budget = least + (all - least) * share / 4};
+      const auto plan = reprise_test::plan_fresh(first, request);
+      const auto best = reprise_test::plan_fresh(MinCut{}, request);
+      REQUIRE(plan.has_value() == best.has_value());
+      if (!plan) continue;
+      CHECK(plan->lower_bound_cost == best->lower_bound_cost);
+      CHECK(reprise_test::plan_fresh(first, request)->schedule == plan->schedule);
+    }
   }
 }

@@ -24,6 +24,13 @@ struct MinCut {
   /// time, and low budgets cost more or have no plan.
   bool looks_further = true;
 
+  /// End with the first plan: the best at one instant or, if none fits there, in the fewest parts
+  /// between fences that have one. A tight budget is planned for in a fraction of the time, and
+  /// costs more; refused is only what would be refused anyway. For shapes that each step has anew,
+  /// where planning would take longer than what it saves. Exempt from the rule that a larger budget
+  /// never costs more.
+  bool takes_first = false;
+
   /// @throws BudgetInfeasible if no price fits
   [[nodiscard]] REPRISE_PLANNER_DECL Plan operator()(const PlanRequest& request) const;
 };

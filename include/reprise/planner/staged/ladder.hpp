@@ -65,16 +65,26 @@ class Ladder {
   /// No plan costs less, by what was proven so far; 0 where nothing is.
   [[nodiscard]] double lower_bound_cost() const { return can_prove() ? bound_ : 0; }
 
+  /// What of the ladder is climbed.
+  struct Extent {
+    bool looks_further = true;      ///< see `MinCut`
+    bool takes_first = false;       ///< likewise
+    bool begins_at_fences = false;  ///< once one instant has been looked at: a plan is found sooner
+  };
+
   /// Looks for the cheapest plan, once.
   /// @param watch ends it early, with what was found before
   /// @param watch_of_first the same while no plan was found
-  /// @param looks_further see `MinCut`
   /// @returns true if there is one that fits
-  bool climb(SearchWatch watch = {}, SearchWatch watch_of_first = {}, bool looks_further = true) {
+  bool climb(SearchWatch watch = {}, SearchWatch watch_of_first = {}) {
+    return climb(watch, watch_of_first, Extent());
+  }
+  bool climb(SearchWatch watch, SearchWatch watch_of_first, Extent extent) {
     watch_ = watch;
     base_.watch_by(watch_of_first);
+    extent_ = extent;
     try {
-      climb_all(looks_further);
+      climb_all();
       is_complete_ = true;
     } catch (const TimeIsUp&) {
       // What was found before counts.
@@ -115,16 +125,22 @@ class Ladder {
   /// Whether something is looked at whatever the budget, in the same place of the same row.
   enum class Row : std::uint8_t { same, by_budget };
 
-  void climb_all(bool looks_further) {
+  void climb_all() {
     if (consider(base_)) return;
     const InstantCut first(base_, instant_);
     climb_rungs(first, 1, true);
-    if (looks_further && !is_optimal()) climb_further(first);
-    if (looks_further && !is_optimal()) climb_between_fences(first);
+    if (extent_.looks_further) look_further(first);
     if (best_) return;
-    measure_rungs(first, looks_further);
+    measure_rungs(first);
     // Of equal ones, which is the first must not depend on the budget, and halving does.
     if (!best_) least_ = least_of_row_;
+  }
+
+  void look_further(const InstantCut& first) {
+    const bool begins_at_fences = extent_.begins_at_fences || extent_.takes_first;
+    if (begins_at_fences && !is_enough_known()) climb_between_fences(first);
+    if (!is_enough_known()) climb_further(first);
+    if (!begins_at_fences && !is_enough_known()) climb_between_fences(first);
   }
 
   static constexpr int rungs = 32;
@@ -239,6 +255,9 @@ class Ladder {
   [[nodiscard]] bool cannot_gain(const InstantCut& cut) const {
     return best_ && cut.bound() >= best_->cost;
   }
+  [[nodiscard]] bool is_enough_known() const {
+    return is_optimal() || (extent_.takes_first && best_);
+  }
   // Cuts at further instants may make reruns useless, but not half of all.
   [[nodiscard]] bool is_too_dear(double cost) const { return best_ && cost > 2 * best_->cost; }
   // What lies between a cut that keeps too much and what is known may be far better than that.
@@ -289,7 +308,9 @@ class Ladder {
 
   // The same price at the next instants where most is live.
   void climb_further(const InstantCut& first, double price) {
-    StagedPlan plan = with_reruns(base_, first.reruns());
+    if (!further_) further_ = {base_, base_};
+    auto& [plan, memory] = *further_;
+    plan = with_reruns(base_, first.reruns(), std::move(plan));
     consider(plan);
     for (int i = 1; i < most_instants && !is_too_dear(plan.cost()); ++i) {
       InstantCut cut(plan, static_cast<stage_id>(plan.profile().highest()));
@@ -298,7 +319,8 @@ class Ladder {
       const std::vector<Placement> reruns = cut.reruns();
       if (reruns.empty()) return;
       const double before = peak_of(plan);
-      plan = with_reruns(plan, reruns);
+      memory = with_reruns(plan, reruns, std::move(memory));
+      std::swap(plan, memory);
       consider(plan);
       if (peak_of(plan) >= before) return;
     }
@@ -306,8 +328,9 @@ class Ladder {
 
   // The same instant, with what crosses fences kept: in few parts and in many.
   void climb_between_fences(const InstantCut& first) {
-    for_each_division(
-        first, [this](InstantCut cut) { climb_rungs(std::move(cut), fenced_stride, false); });
+    for_each_division(first, [this](InstantCut cut) {
+      if (!(extent_.takes_first && best_)) climb_rungs(std::move(cut), fenced_stride, false);
+    });
   }
 
   template <std::invocable<InstantCut> F>
@@ -319,9 +342,9 @@ class Ladder {
   }
 
   // For the message: what the rungs need that were not looked at.
-  void measure_rungs(const InstantCut& first, bool looks_further) {
+  void measure_rungs(const InstantCut& first) {
     measure(first, 1);
-    if (!looks_further) return;
+    if (!extent_.looks_further) return;
     for_each_division(first, [this](InstantCut cut) { measure(std::move(cut), fenced_stride); });
   }
   void measure(InstantCut cut, int stride) {
@@ -336,12 +359,14 @@ class Ladder {
   StagedRequest& staged_;
   SearchWatch watch_;
   StagedPlan base_;
-  std::optional<StagedPlan> candidate_;  ///< memory for one plan after another
+  std::optional<StagedPlan> candidate_;                       ///< memory for one plan after another
+  std::optional<std::pair<StagedPlan, StagedPlan>> further_;  ///< the same, for one that goes on
   stage_id instant_ = 0;
   std::optional<Fitting> best_;
   Least least_;
   Least least_of_row_;  ///< without what only some budgets look at
   bool is_complete_ = false;
+  Extent extent_;
   double bound_ = 0;
   double price_of_bound_ = 0;
 };

@@ -281,7 +281,8 @@ class Searcher {
 
   void climb() {
     climbed_.emplace();
-    if (!ladder_.climb(watch_of_proof(), watch_until(first_share + later_share))) return;
+    const min_cut::Ladder::Extent extent{.begins_at_fences = is_timed()};
+    if (!ladder_.climb(watch_of_proof(), watch_until(first_share + later_share), extent)) return;
     if (is_timed() && staged_.request().passes_in_flight == 1) {
       // Nothing but to play it would tell more, which takes long.
       climbed_->bound = std::min(ladder_.lower_bound_cost(), ladder_.cost());
