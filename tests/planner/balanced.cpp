@@ -7,13 +7,29 @@
 #include <cstdint>
 #include <reprise/planner/balanced.hpp>
 #include <reprise/planner/local_search.hpp>
+#include <utility>
 #include <vector>
 
+#include "support/chain_program.hpp"
 #include "support/counted_clock.hpp"
 #include "support/search_conformance.hpp"
 #include "support/seed.hpp"
 
 using reprise::Balanced;
+
+namespace {
+
+/// A chain of layers for a batch of some length: all bytes and costs grow with it.
+reprise::Program chain_of_length(reprise::byte_count length) {
+  const reprise::Program one = reprise_test::chain_program(60);
+  std::vector<reprise::Value> values(one.values().begin(), one.values().end());
+  std::vector<reprise::Operation> operations(one.operations().begin(), one.operations().end());
+  for (reprise::Value& value : values) value.bytes *= length;
+  for (reprise::Operation& op : operations) op.cost *= static_cast<double>(length);
+  return {std::move(values), std::move(operations), one.loss(), one.layer_count(), true};
+}
+
+}  // namespace
 
 TEST_CASE("Balanced conforms") { reprise_test::check_search(Balanced{{.tries = 2000}}); }
 
@@ -142,4 +158,43 @@ TEST_CASE("a search that finds no plan is begun anew with twice the time, up to 
     }
   }
   CHECK(begun_anew > 0);
+}
+
+TEST_CASE("a plan serves shapes that are nearly as large, where steps take less than a planner") {
+  constexpr reprise::byte_count budget = 150 * 1000;
+  const auto plan_for = [](Balanced& planner, reprise::byte_count length) {
+    const reprise::Program program = chain_of_length(length);
+    const reprise::PlanRequest request{.program = program, .budget = budget};
+    reprise::Plan plan = planner(request);
+    reprise_test::check_plan(request, plan);
+    return plan;
+  };
+  const reprise_test::CountedClock clock;
+  Balanced planner({.first_seconds = 0.5}, clock);
+  const reprise::Plan first = plan_for(planner, 1000);
+  REQUIRE(first.recomputed_cost > 0);
+  const auto looks_for = [&](reprise::byte_count length) {
+    const int before = clock.looks();
+    static_cast<void>(plan_for(planner, length));
+    return clock.looks() - before;
+  };
+  CHECK(looks_for(999) <= 3);
+  CHECK(looks_for(998) <= 3);
+  CHECK(plan_for(planner, 997).recomputed_cost == first.recomputed_cost * 997 / 1000);
+  // It does not fit, and then it would recompute far too much.
+  CHECK(looks_for(1100) > 3);
+  CHECK(looks_for(500) > 3);
+  // The first one is known still.
+  CHECK(looks_for(996) <= 3);
+}
+
+TEST_CASE("where tries count, a plan does not depend on shapes that came before") {
+  constexpr reprise::byte_count budget = 150 * 1000;
+  Balanced planner({.tries = 100});
+  for (const reprise::byte_count length : {1000U, 999U, 998U}) {
+    const reprise::Program program = chain_of_length(length);
+    const reprise::PlanRequest request{.program = program, .budget = budget};
+    const reprise::Plan plan = planner(request);
+    CHECK(plan.schedule == Balanced({.tries = 100})(request).schedule);
+  }
 }

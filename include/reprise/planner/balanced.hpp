@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <reprise/core/units.hpp>
 #include <reprise/planner/decl.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/search_clock.hpp>
@@ -23,6 +24,11 @@ struct Choice;
 
 /// `MinCut`, and then as much `LocalSearch` as a share of the training time allows: each replan
 /// goes on from the last one's plan and is never worse.
+///
+/// Where each step shows shapes of its own, a plan that was made for nearly as large ones serves
+/// them too, as long as it fits and needs most of the budget: none is then made for a few steps
+/// that take less than a planner does. Only where time counts: with `tries` each shape has a
+/// search.
 ///
 /// How long the steps until the next replan take is taken from the last interval; the first search
 /// takes `first_seconds`. With `tries` each search has as many whatever time they take, so that
@@ -53,7 +59,8 @@ class Balanced {
   /// @throws BudgetInfeasible as `LocalSearch`
   [[nodiscard]] REPRISE_PLANNER_DECL Plan operator()(const PlanRequest& request);
 
-  /// The last request and where its operations run.
+  /// The last request and where its operations run. What is known of other shapes saves time alone
+  /// and is no part of it.
   [[nodiscard]] REPRISE_PLANNER_DECL std::vector<std::uint64_t> state() const;
 
   /// @throws CorruptState if that is not what `state` gives; nothing changes then
@@ -68,7 +75,20 @@ class Balanced {
   [[nodiscard]] REPRISE_PLANNER_DECL double next_seconds() const;
   [[nodiscard]] REPRISE_PLANNER_DECL Plan replay(StagedRequest& staged) const;
 
+  /// A plan that was searched for.
+  struct Known {
+    std::uint64_t structure;      ///< of its request: all but bytes and costs
+    double program_bytes;         ///< of its program's values together
+    byte_count peak_bytes;        ///< that it needs
+    std::vector<Placement> runs;  ///< where its operations run
+  };
+  /// The runs of one that fits; empty if none that is worth while does.
+  [[nodiscard]] REPRISE_PLANNER_DECL std::vector<Placement> runs_of_similar(
+      const PlanRequest& request, const StagedRequest& staged) const;
+  REPRISE_PLANNER_DECL void remember(const StagedRequest& staged, const min_cut::Choice& choice);
+
   static constexpr double least_seconds = 0.001;
+  static constexpr std::size_t most_known = 32;
 
   Options options_{};
   const SearchClock* clock_ = &SearchClock::steady();
@@ -77,6 +97,7 @@ class Balanced {
   std::uint64_t step_ = 0;
   double bound_ = 0;
   std::vector<Placement> placements_;
+  std::vector<Known> known_;  ///< the latest last
   std::optional<SearchClock::time_point> planned_at_;
 };
 

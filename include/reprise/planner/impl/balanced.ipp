@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <reprise/core/error.hpp>
 #include <reprise/core/hash.hpp>
 #include <reprise/planner/balanced.hpp>
@@ -33,6 +34,27 @@ namespace balanced {
   return key;
 }
 
+/// A hash of what a program says beside bytes and costs, and of what is asked beside the budget:
+/// shapes of one graph differ in nothing else.
+[[nodiscard]] inline std::uint64_t structure_of(const PlanRequest& request) {
+  std::uint64_t key = hash_combine(request.program.loss(), request.passes_in_flight);
+  for (const LayerOverride override : request.overrides) {
+    key = hash_combine(key, static_cast<std::uint64_t>(override));
+  }
+  for (const Value& value : request.program.values()) {
+    key = hash_combine(key, (static_cast<std::uint64_t>(value.kind) << 1U) + (value.stays ? 1 : 0));
+    key = hash_combine(key, value.view_of ? std::uint64_t{*value.view_of} + 1 : 0);
+  }
+  for (const Operation& op : request.program.operations()) {
+    for (const auto* list : {&op.reads, &op.writes, &op.consumes, &op.accumulates}) {
+      key = hash_combine(key, list->size());
+      for (const value_id value : *list) key = hash_combine(key, value);
+    }
+    key = hash_combine(key, (op.repeatable ? 1U : 0U) + (op.can_skip_output ? 2U : 0U));
+  }
+  return key;
+}
+
 }  // namespace balanced
 
 Balanced::Balanced(Options options, const SearchClock& clock) : options_(options), clock_(&clock) {
@@ -51,12 +73,22 @@ Plan Balanced::operator()(const PlanRequest& request) {
   StagedRequest staged(request);
   const bool is_known = key == key_ && StagedPlan::can_run(staged.program(), placements_);
   if (is_known && request.step == step_) return replay(staged);
-  const SearchEffort effort{.seconds = is_known ? next_seconds() : first_seconds(),
+  const std::vector<Placement> runs = is_known ? placements_ : runs_of_similar(request, staged);
+  const bool is_begun = is_known || !runs.empty();
+  const double seconds = is_begun ? next_seconds() : first_seconds();
+  if (!is_known && is_begun && seconds < least_seconds) {
+    key_ = key;
+    step_ = request.step;
+    bound_ = 0;
+    placements_ = runs;
+    return replay(staged);
+  }
+  const SearchEffort effort{.seconds = seconds,
                             .tries = options_.tries,
                             .threads = options_.threads,
                             .seed = options_.seed + request.step};
-  min_cut::Choice choice =
-      search(staged, effort, begin, is_known ? placements_ : std::vector<Placement>{});
+  min_cut::Choice choice = search(staged, effort, begin, runs);
+  remember(staged, choice);
   key_ = key;
   step_ = request.step;
   bound_ = choice.plan.lower_bound_cost;
@@ -91,6 +123,7 @@ void Balanced::restore(const std::vector<std::uint64_t>& words) {
   step_ = words[1];
   bound_ = std::bit_cast<double>(words[2]);
   placements_ = std::move(placements);
+  known_.clear();
   planned_at_.reset();
 }
 
@@ -112,6 +145,40 @@ min_cut::Choice Balanced::search(StagedRequest& staged, SearchEffort effort,
     enough_seconds_ = std::max(2 * effort.seconds, least_seconds);
     effort.seconds = std::min(enough_seconds_, options_.most_seconds);
   }
+}
+
+// Of those that, scaled to this program, need no more than the budget and nearly all of it: one
+// that needs less recomputes too much. The first of the largest ones that does fit.
+std::vector<Placement> Balanced::runs_of_similar(const PlanRequest& request,
+                                                 const StagedRequest& staged) const {
+  constexpr double worthwhile = 0.95;
+  constexpr std::size_t most_tried = 3;
+  if (options_.tries != 0 || known_.empty() || request.passes_in_flight != 1) return {};
+  const std::uint64_t structure = balanced::structure_of(request);
+  const auto budget = static_cast<double>(request.budget);
+  std::vector<std::pair<double, const Known*>> similar;
+  for (const Known& one : known_) {
+    const double scale = staged.program().total_bytes() / one.program_bytes;
+    const double peak = scale * static_cast<double>(one.peak_bytes);
+    if (one.structure != structure || peak < worthwhile * budget || peak > budget) continue;
+    similar.emplace_back(peak, &one);
+  }
+  std::ranges::sort(similar, std::greater<>{}, [](const auto& one) { return one.first; });
+  if (similar.size() > most_tried) similar.resize(most_tried);
+  for (const auto& [peak, one] : similar) {
+    if (one->runs.empty() || !StagedPlan::can_run(staged.program(), one->runs)) continue;
+    if (StagedPlan(staged.program(), staged.limits(), one->runs).fits()) return one->runs;
+  }
+  return {};
+}
+
+void Balanced::remember(const StagedRequest& staged, const min_cut::Choice& choice) {
+  if (options_.tries != 0 || staged.request().passes_in_flight != 1) return;
+  if (known_.size() == most_known) known_.erase(known_.begin());
+  known_.push_back({.structure = balanced::structure_of(staged.request()),
+                    .program_bytes = staged.program().total_bytes(),
+                    .peak_bytes = choice.plan.peak_bytes,
+                    .runs = choice.placements});
 }
 
 // A program without an earlier plan needs time enough to find one: where each step shows shapes
