@@ -139,7 +139,60 @@ int check_all(const reprise::PlanRequest& request, const Ps&... planners) {
   return plans;
 }
 
+// Of cost 1, and may run again.
+reprise::Operation once(reprise::Operation operation) {
+  operation.cost = 1;
+  operation.repeatable = true;
+  return operation;
+}
+
+void check_by_operations(const Program& program) {
+  CHECK(check_all({.program = program}, reprise::MinCut{},
+                  reprise::LocalSearch{{.tries = 60, .threads = 1}},
+                  reprise::Balanced{{.tries = 60}}, reprise::Online<reprise::DtrEqClass>{},
+                  reprise::Online<reprise::Lru>{}) > 0);
+}
+
 }  // namespace
+
+TEST_CASE("a view that nobody reads is let go of before what it is a view of") {
+  enum class Base { result, constant, dropped };
+  for (const Base base : {Base::result, Base::constant, Base::dropped}) {
+    for (const bool is_read : {false, true}) {
+      CAPTURE(static_cast<int>(base));
+      CAPTURE(is_read);
+      std::vector<reprise::Value> values{{.bytes = 100}, {.view_of = 0}};
+      std::vector<reprise::Operation> operations;
+      if (base == Base::constant) values[0].kind = reprise::ValueKind::constant;
+      if (base != Base::constant) operations.push_back(once({.writes = {0}}));
+      operations.push_back(once({.reads = {0}, .writes = {1}}));
+      if (is_read) {
+        values.push_back({.bytes = 10});
+        operations.push_back(once({.reads = {1}, .writes = {2}, .releases = {1, 2}}));
+      } else {
+        operations.back().releases = {1};
+      }
+      if (base == Base::dropped) operations.back().releases.push_back(0);
+      std::vector<reprise::value_id> results;
+      if (base == Base::result) results = {0};
+      const Program program(values, operations, Program::no_operation, 1, true, results);
+      check_by_operations(program);
+    }
+  }
+}
+
+TEST_CASE("what stays may be made by an operation that runs again for something else") {
+  const std::vector<reprise::Value> values{{.bytes = 1000}, {.bytes = 4, .stays = true},
+                                           {.bytes = 1000}, {.bytes = 1000},
+                                           {.bytes = 4},    {.bytes = 4}};
+  std::vector<reprise::Operation> operations{
+      once({.writes = {0, 1}}), once({.reads = {0}, .writes = {2}}),
+      once({.reads = {2}, .writes = {3}}),
+      once({.reads = {3}, .writes = {4}, .transient_bytes = 2000}),
+      once({.reads = {4, 2, 0}, .writes = {5}})};
+  operations[3].repeatable = operations[4].repeatable = false;
+  check_by_operations(Program(values, operations, Program::no_operation, 1, true, {1, 5}));
+}
 
 TEST_CASE("planners by operations plan every valid program, within its budget") {
   const auto check = [](const Program& program, std::mt19937_64&) {
