@@ -24,6 +24,7 @@
 #include <reprise/stats/cadence.hpp>
 #include <reprise/stats/ema.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <reprise/threshold/median_threshold.hpp>
 #include <span>
 #include <string>
@@ -81,7 +82,8 @@ void checkpointed_by_hand(benchmark::State& state, const gpt::Options& defaults,
   };
   reprise_bench::NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}, reprise::ReplanEvery{.steps = 0}};
-  reprise::Checkpointed net{model.graph(), tracker, scheduler, {.seed = options.seed}};
+  reprise::RematStore store;
+  reprise::Checkpointed net{model.graph(), tracker, scheduler, store, {.seed = options.seed}};
   const auto checkpointed = [&] {
     net.begin_step();
     auto pass = net.forward();
@@ -168,10 +170,9 @@ void tracking_and_planning(benchmark::State& state, double budget_share) {
       reprise::ReplanEvery{.steps = cadence}};
   TimedTracker<decltype(tracker)> timed_tracker{tracker};
   TimedScheduler<decltype(scheduler)> timed_scheduler{scheduler};
-  reprise::Checkpointed net{model.graph(),
-                            timed_tracker,
-                            timed_scheduler,
-                            {.budget = budget_for(model, budget_share), .seed = options.seed}};
+  reprise::RematStore store{{.budget = budget_for(model, budget_share)}};
+  reprise::Checkpointed net{
+      model.graph(), timed_tracker, timed_scheduler, store, {.seed = options.seed}};
   const auto step = [&] {
     model.parameters().zero_gradients();
     net.begin_step();

@@ -23,6 +23,7 @@
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/scheduler/replan_every.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -115,7 +116,7 @@ class Steps {
       : model_(model),
         tracker_(std::move(tracker)),
         scheduler_(std::move(planner), reprise::ReplanEvery{.steps = 0}),
-        net_(model.graph(), tracker_, scheduler_) {}
+        net_(model.graph(), tracker_, scheduler_, store_) {}
   Steps(const Steps&) = delete;
   Steps& operator=(const Steps&) = delete;
 
@@ -132,6 +133,7 @@ class Steps {
   gpt::Model<gpt::Cuda>& model_;
   Tracker tracker_;
   Scheduler scheduler_;
+  reprise::RematStore<> store_;
   reprise::Checkpointed<gpt::ModelGraph<gpt::Cuda>, Tracker, Scheduler> net_;
 };
 

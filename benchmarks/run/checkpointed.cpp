@@ -11,6 +11,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <utility>
 #include <vector>
 
@@ -55,7 +56,8 @@ void checkpointed(benchmark::State& state) {
   reprise_bench::NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{},
                                          reprise::ReplanEvery{.steps = 1'000'000'000}};
-  reprise::Checkpointed net{graph, tracker, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, tracker, scheduler, store};
   const Tensor x(1, 1.0F);
   for (auto _ : state) {
     net.begin_step();

@@ -9,7 +9,8 @@
 #include <ostream>
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
-#include <reprise/run/rematerialised.hpp>
+#include <reprise/run/checkpointed.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <utility>
 
 #include "engine/model.hpp"
@@ -24,9 +25,9 @@ class OnlineNet {
   using device_type = Device;
 
   OnlineNet(const Options& options, Model<Device>& model, P policy, reprise::byte_count budget)
-      : net_(model.graph(), std::move(policy),
-             reprise::RematerialisedOptions{
-                 .budget = budget,
+      : store_(std::move(policy), {.budget = budget}),
+        net_(model.graph(), store_,
+             reprise::CheckpointedOptions{
                  .seed = options.seed,
                  .verify_replay = options.verify_replay,
                  .reserved_bytes = [&model] { return model.memory().reserved_bytes(); }}) {}
@@ -40,7 +41,10 @@ class OnlineNet {
   void load(std::istream& in) { net_.load(in); }
 
  private:
-  reprise::Rematerialised<ModelGraph<Device>, P> net_;
+  using Store = reprise::RematStore<P>;
+
+  Store store_;
+  reprise::Checkpointed<ModelGraph<Device>, reprise::NoTracker, reprise::NoScheduler, Store> net_;
 };
 
 }  // namespace gpt

@@ -16,6 +16,7 @@
 #include <reprise/stats/cadence.hpp>
 #include <reprise/stats/ema.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <utility>
 
 #include "engine/model.hpp"
@@ -43,9 +44,9 @@ class PlannedNet {
       : tracker_(model.graph(), reprise::Ema{.beta = options.beta},
                  reprise::EverySteps{.steps = options.cadence}, statistics_backend(model.device())),
         scheduler_(std::move(planner), reprise::ReplanEvery{.steps = options.cadence}),
-        net_(model.graph(), tracker_, scheduler_,
+        store_({.budget = budget}),
+        net_(model.graph(), tracker_, scheduler_, store_,
              reprise::CheckpointedOptions{
-                 .budget = budget,
                  .seed = options.seed,
                  .verify_replay = options.verify_replay,
                  .reserved_bytes = [&model] { return model.memory().reserved_bytes(); }}) {}
@@ -75,6 +76,7 @@ class PlannedNet {
 
   Tracker tracker_;
   Scheduler scheduler_;
+  reprise::RematStore<> store_;
   reprise::Checkpointed<ModelGraph<Device>, Tracker, Scheduler> net_;
 };
 

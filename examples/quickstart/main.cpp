@@ -49,13 +49,15 @@ int main() {
   auto graph = reprise::chain(blocks);
   reprise::GradientStatTracker tracker{graph, reprise::Ema{.beta = 0.95}};
   reprise::CheckpointScheduler store_all{reprise::StoreAll{}};
-  reprise::Checkpointed unlimited{graph, tracker, store_all};
+  reprise::RematStore unlimited_store;
+  reprise::Checkpointed unlimited{graph, tracker, store_all, unlimited_store};
   unlimited.begin_step();
   static_cast<void>(unlimited.forward(x));  // a pass without a backward is dropped
   const auto budget = unlimited.report().predicted_peak_bytes * 6 / 10;
   reprise::GradientThreshold rule{reprise::MedianThreshold{.alpha = 1.0}};
   reprise::CheckpointScheduler scheduler{rule, reprise::ReplanEvery{.steps = 10}};
-  reprise::Checkpointed net{graph, tracker, scheduler, {.budget = budget}};
+  reprise::RematStore store{{.budget = budget}};
+  reprise::Checkpointed net{graph, tracker, scheduler, store};
   reprise::byte_count peak = 0;
   float loss = 0;
   for (int step = 0; step < 50; ++step) {

@@ -24,6 +24,7 @@
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <reprise/threshold/median_threshold.hpp>
 #include <utility>
 #include <vector>
@@ -158,9 +159,8 @@ Trained train(P planner, reprise::byte_count budget = reprise::unlimited_bytes) 
     reprise::GradientStatTracker tracker(graph, reprise::Ema{.beta = 0.9}, reprise::EveryStep{},
                                          reprise::CudaBackend{place.stream, place.memory});
     reprise::CheckpointScheduler scheduler(planner);
-    reprise::Checkpointed net(
-        graph, tracker, scheduler,
-        reprise::CheckpointedOptions{.budget = budget, .verify_replay = true});
+    reprise::RematStore store{{.budget = budget}};
+    reprise::Checkpointed net{graph, tracker, scheduler, store, {.verify_replay = true}};
     const std::size_t at_rest = resource.live_bytes;
     for (int step = 0; step < 4; ++step) {
       net.begin_step();

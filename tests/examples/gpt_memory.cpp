@@ -25,9 +25,9 @@
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/run/checkpointed.hpp>
-#include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -96,8 +96,8 @@ Trace train_online(const reprise::Online<P>& dry_run, float dropout, double shar
   const reprise::byte_count all = reprise::StoreAll{}({.program = program}).peak_bytes;
   const auto budget = static_cast<reprise::byte_count>(share * static_cast<double>(all));
   const reprise::Plan foretold = dry_run({.program = program, .budget = budget});
-  reprise::Rematerialised net(model.graph(), dry_run.policy(),
-                              reprise::RematerialisedOptions{.budget = budget, .seed = seed});
+  reprise::RematStore store{dry_run.policy(), {.budget = budget}};
+  reprise::Checkpointed net{model.graph(), store, {.seed = seed}};
   Trace trace;
   for (std::uint64_t step = 0; step < steps; ++step) {
     net.begin_step();
@@ -208,7 +208,8 @@ Trace train_with_fault(const std::optional<Fault>& fault, bool& has_failed) {
   gpt::AdamW optimiser(model.parameters(), {});
   reprise::GradientStatTracker tracker(graph);
   reprise::CheckpointScheduler scheduler(reprise::RecomputeAll{});
-  reprise::Checkpointed net(graph, tracker, scheduler, reprise::CheckpointedOptions{.seed = seed});
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, tracker, scheduler, store, {.seed = seed}};
   Trace trace;
   const auto step = [&] {
     std::vector<float> losses;
@@ -276,7 +277,8 @@ TEST_CASE("inference leaves nothing behind and drops nothing") {
   model.batches().evaluation = model.batches().training.front();
   reprise::GradientStatTracker tracker(model.graph());
   reprise::CheckpointScheduler scheduler(reprise::StoreAll{});
-  reprise::Checkpointed net(model.graph(), tracker, scheduler);
+  reprise::RematStore store;
+  reprise::Checkpointed net{model.graph(), tracker, scheduler, store};
   gpt::Model plain(shape_with(0), seed);
   fill_batches(plain);
   gpt::ReferenceLoop loop(plain.graph());

@@ -130,8 +130,7 @@ void check_training(auto& layers, const P& planner, Exceptions exceptions, std::
       check.counts_missing_gradients = layers.is(reprise_test::Family::none);
     }
     byte_count peak = 0;
-    reprise::CheckpointedOptions options{
-        .budget = budget, .seed = seed, .verify_replay = part == 0};
+    reprise_test::StepOptions options{.budget = budget, .seed = seed, .verify_replay = part == 0};
     options.observer = [&](const reprise::ActionEvent& event) {
       check(event);
       peak = std::max<byte_count>(peak, memory.peak);

@@ -9,6 +9,7 @@
 #include <reprise/program/profile_state.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -116,7 +117,8 @@ TEST_CASE("an engine that knows its sizes is planned and run without a measuring
   graph.numerator = 2;
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
-  reprise::Checkpointed net{graph, tracker, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, tracker, scheduler, store};
   net.begin_step();
   for (const std::size_t size : {3U, 5U, 3U}) {
     const Tensor x(size, 0.5F);
@@ -142,7 +144,8 @@ TEST_CASE("an engine's profile that says too little grows, or is refused where t
   const auto train = [&](std::size_t numerator, reprise::byte_count budget) {
     graph.numerator = numerator;
     reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
-    reprise::Checkpointed net{graph, tracker, scheduler, {.budget = budget}};
+    reprise::RematStore store{{.budget = budget}};
+    reprise::Checkpointed net{graph, tracker, scheduler, store};
     net.begin_step();
     auto pass = net.forward(x);
     net.backward(std::move(pass), Tensor(4, 1.0F));
@@ -164,7 +167,8 @@ TEST_CASE("an engine's profile that is wrong is refused") {
   fewer.numerator = 2;
   fewer.nodes_in_profile = 2;
   reprise::CheckpointScheduler of_fewer{reprise::RecomputeAll{}};
-  reprise::Checkpointed other{fewer, tracker, of_fewer};
+  reprise::RematStore other_store;
+  reprise::Checkpointed other{fewer, tracker, of_fewer, other_store};
   other.begin_step();
   CHECK_THROWS_WITH_AS(forward(other), "a profile of 2 nodes for a graph of 3",
                        reprise::InvalidArgument);

@@ -64,6 +64,7 @@ struct Model {
   reprise::Chain<Square> graph;
   NoStatistics tracker;
   reprise::CheckpointScheduler<P> scheduler;
+  reprise::RematStore<> store;
   reprise::Checkpointed<reprise::Chain<Square>, NoStatistics, reprise::CheckpointScheduler<P>> net;
 
   explicit Model(std::size_t count, P planner = {}, reprise::CheckpointedOptions options = {},
@@ -71,7 +72,7 @@ struct Model {
       : layers(count),
         graph(layers),
         scheduler(std::move(planner), reprise::ReplanEvery{.steps = every}),
-        net(graph, tracker, scheduler, std::move(options)) {}
+        net(graph, tracker, scheduler, store, std::move(options)) {}
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 

@@ -15,11 +15,12 @@
 #include <random>
 #include <reprise/core/chain.hpp>
 #include <reprise/core/graph.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
-#include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -179,18 +180,20 @@ std::string refusal(G& graph, Calls& calls, Way way, const T& input, bool verifi
     return "";
   };
   if (way == Way::rematerialised) {
-    reprise::Rematerialised net{
-        graph, reprise::DtrEqClass{}, {.budget = budget, .verify_replay = verifies}};
+    reprise::RematStore store{reprise::DtrEqClass{}, {.budget = budget}};
+    reprise::Checkpointed net{graph, store, {.verify_replay = verifies}};
     return step(net);
   }
   NoStatistics tracker;
   if (way == Way::store_all) {
     reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-    reprise::Checkpointed net{graph, tracker, scheduler, {.verify_replay = verifies}};
+    reprise::RematStore store;
+    reprise::Checkpointed net{graph, tracker, scheduler, store, {.verify_replay = verifies}};
     return step(net);
   }
   reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
-  reprise::Checkpointed net{graph, tracker, scheduler, {.verify_replay = verifies}};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, tracker, scheduler, store, {.verify_replay = verifies}};
   return step(net);
 }
 
@@ -429,12 +432,13 @@ TEST_CASE("replay verification of tensors without a checksum is refused") {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
   using Options = reprise::CheckpointedOptions;
-  CHECK_NOTHROW(reprise::Checkpointed(graph, tracker, scheduler, Options{}));
-  CHECK_THROWS_AS(reprise::Checkpointed(graph, tracker, scheduler, Options{.verify_replay = true}),
+  reprise::RematStore store;
+  reprise::RematStore evicting{reprise::DtrEqClass{}};
+  const Options verifies{.verify_replay = true};
+  CHECK_NOTHROW(reprise::Checkpointed(graph, tracker, scheduler, store, Options{}));
+  CHECK_THROWS_AS(reprise::Checkpointed(graph, tracker, scheduler, store, verifies),
                   reprise::InvalidArgument);
-  CHECK_THROWS_AS(reprise::Rematerialised(graph, reprise::DtrEqClass{},
-                                          reprise::RematerialisedOptions{.verify_replay = true}),
-                  reprise::InvalidArgument);
+  CHECK_THROWS_AS(reprise::Checkpointed(graph, evicting, verifies), reprise::InvalidArgument);
 }
 
 namespace {
@@ -457,7 +461,8 @@ TEST_CASE("a given gradient that lies in a graph input is refused where backward
     auto graph = reprise::chain(nodes);
     NoStatistics tracker;
     reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-    reprise::Checkpointed net{graph, tracker, scheduler};
+    reprise::RematStore store;
+    reprise::Checkpointed net{graph, tracker, scheduler, store};
     const Tensor x = Floats<Tensor>::make(calls.memory, 0.5F);
     net.begin_step();
     auto pass = net.forward(x);
@@ -511,14 +516,16 @@ TEST_CASE("whatever is changed between forward and backward, no gradient is wron
       }
     };
     if (i % 3 == 0) {
-      reprise::Rematerialised net{
-          random_graph.graph, reprise::DtrEqClass{}, {.seed = seed, .verify_replay = !counts}};
+      reprise::RematStore store{reprise::DtrEqClass{}};
+      reprise::Checkpointed net{
+          random_graph.graph, store, {.seed = seed, .verify_replay = !counts}};
       step(net);
     } else {
       NoStatistics tracker;
       reprise::CheckpointScheduler scheduler{reprise_test::KeepRandom{&random}};
+      reprise::RematStore store;
       reprise::Checkpointed net{
-          random_graph.graph, tracker, scheduler, {.seed = seed, .verify_replay = !counts}};
+          random_graph.graph, tracker, scheduler, store, {.seed = seed, .verify_replay = !counts}};
       step(net);
     }
   }

@@ -14,6 +14,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <reprise/threshold/median_threshold.hpp>
 #include <span>
 #include <string>
@@ -57,7 +58,7 @@ TEST_CASE("random plans give store-all's gradients to the bit, and the ledger is
     reprise_test::LedgerCheck check{memory, random_graph.width * sizeof(double),
                                     random_graph.graph.size()};
     check.counts_missing_gradients = random_graph.is(reprise_test::Family::none);
-    reprise::CheckpointedOptions options{.seed = seed, .verify_replay = seed % 3 == 0};
+    reprise_test::StepOptions options{.seed = seed, .verify_replay = seed % 3 == 0};
     options.observer = [&check](const reprise::ActionEvent& event) { check(event); };
     const StepResult got = run_step_with(random_graph, KeepRandom{&random}, options);
     CHECK(got == expected);
@@ -103,8 +104,9 @@ TEST_CASE("several passes in flight share one budget and give the gradients of o
   const auto run = [&](std::size_t in_flight) {
     NoStatistics tracker;
     reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
+    reprise::RematStore store;
     reprise::Checkpointed net{
-        random_graph.graph, tracker, scheduler, {.passes_in_flight = in_flight}};
+        random_graph.graph, tracker, scheduler, store, {.passes_in_flight = in_flight}};
     random_graph.zero_gradients();
     net.begin_step();
     if (in_flight == 2) {
@@ -129,7 +131,8 @@ TEST_CASE("calls out of order are refused") {
   RandomGraph random_graph(random);
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{random_graph.graph, tracker, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{random_graph.graph, tracker, scheduler, store};
   const Tensor input = random_graph.tensor(0.3);
   CHECK_THROWS_AS(static_cast<void>(net.forward(input)), reprise::InvalidState);
   CHECK_THROWS_AS(net.end_step(), reprise::InvalidState);
@@ -200,7 +203,8 @@ TEST_CASE("a whole step is compared with one that keeps everything") {
       RandomGraph random_graph(random);
       NoStatistics tracker;
       reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
-      reprise::Checkpointed net{random_graph.graph, tracker, scheduler, {.seed = seed}};
+      reprise::RematStore store;
+      reprise::Checkpointed net{random_graph.graph, tracker, scheduler, store, {.seed = seed}};
       const Tensor input = random_graph.tensor(0.3);
       net.begin_step();
       CHECK_NOTHROW(net.verify_step(
@@ -224,7 +228,8 @@ TEST_CASE("a whole step is compared with one that keeps everything") {
     auto graph = reprise::chain(nodes);
     NoStatistics tracker;
     reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-    reprise::Checkpointed net{graph, tracker, scheduler};
+    reprise::RematStore store;
+    reprise::Checkpointed net{graph, tracker, scheduler, store};
     net.begin_step();
     const std::vector<float> input(3, 1.0F);
     try {
@@ -283,7 +288,8 @@ TEST_CASE("a mismatch in backward makes only the shapes of its own pass be profi
   auto graph = reprise::chain(nodes);
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{KeepNothing{}};
-  reprise::Checkpointed net{graph, tracker, scheduler, {.passes_in_flight = 2}};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, tracker, scheduler, store, {.passes_in_flight = 2}};
   const std::vector<float> small(3, 1.0F);
   const std::vector<float> large(5, 1.0F);
   net.begin_step();

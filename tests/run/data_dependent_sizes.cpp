@@ -13,14 +13,15 @@
 #include <functional>
 #include <random>
 #include <reprise/core/graph.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/balanced.hpp>
 #include <reprise/planner/min_cut.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/run/checkpointed.hpp>
-#include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <sstream>
 #include <string>
@@ -242,7 +243,8 @@ std::vector<std::vector<double>> expected_gradients(std::uint64_t first_batch) {
     Model model(false);
     reprise_test::NoStatistics tracker;
     reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-    reprise::Checkpointed net{model.graph, tracker, scheduler};
+    reprise::RematStore store;
+    reprise::Checkpointed net{model.graph, tracker, scheduler, store};
     net.resume_at(step);
     net.begin_step();
     const Tensor x = model.batch(first_batch + step);
@@ -303,14 +305,16 @@ Trained train_planned(P planner, bool declares, bool begins_again,
   Model model(declares);
   reprise_test::NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
-  reprise::Checkpointed net{model.graph, tracker, scheduler, {.budget = budget}};
+  reprise::RematStore store{{.budget = budget}};
+  reprise::Checkpointed net{model.graph, tracker, scheduler, store};
   return train(model, net, first_batch, begins_again, budget);
 }
 
 Trained train_online(bool declares, bool begins_again, byte_count budget = reprise::unlimited_bytes,
                      std::uint64_t first_batch = 0) {
   Model model(declares);
-  reprise::Rematerialised net{model.graph, reprise::DtrEqClass{}, {.budget = budget}};
+  reprise::RematStore store{reprise::DtrEqClass{}, {.budget = budget}};
+  reprise::Checkpointed net{model.graph, store};
   return train(model, net, first_batch, begins_again, budget);
 }
 
@@ -354,7 +358,8 @@ TEST_CASE("frozen plans go on with sizes that grew") {
   Model model(false);
   reprise_test::NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
-  reprise::Checkpointed net{model.graph, tracker, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{model.graph, tracker, scheduler, store};
   net.begin_step();
   const Tensor first = model.batch(0);
   { const auto pass = net.forward(first); }
@@ -367,12 +372,14 @@ TEST_CASE("frozen plans go on with sizes that grew") {
 
 TEST_CASE("what was seen is part of the saved state") {
   Model model(false);
-  reprise::Rematerialised net{model.graph};
+  reprise::RematStore store{reprise::DtrEqClass{}};
+  reprise::Checkpointed net{model.graph, store};
   static_cast<void>(train(model, net, 0, false));
   std::stringstream state;
   net.save(state);
   Model other(false);
-  reprise::Rematerialised resumed{other.graph};
+  reprise::RematStore resumed_store{reprise::DtrEqClass{}};
+  reprise::Checkpointed resumed{other.graph, resumed_store};
   resumed.load(state);
   resumed.resume_at(0);
   CHECK(train(other, resumed, 0, false).measurements == 0);
@@ -406,7 +413,8 @@ TEST_CASE("a rerun that makes more than its original is refused, but for what wa
     graph.output(graph.add(Noise{{&world}}, first));
     reprise_test::NoStatistics tracker;
     reprise::CheckpointScheduler scheduler{KeepNothing{}};
-    reprise::Checkpointed net{graph, tracker, scheduler};
+    reprise::RematStore store;
+    reprise::Checkpointed net{graph, tracker, scheduler, store};
     const Tensor x(world.memory, 3);
     net.begin_step();
     auto pass = net.forward(x);
@@ -441,7 +449,8 @@ TEST_CASE("bytes that are declared for another number of outputs are refused") {
   World world;
   reprise::Graph<Tensor> graph;
   graph.output(graph.add(Wrong{{{&world}}}, graph.input()));
-  reprise::Rematerialised net{graph};
+  reprise::RematStore store{reprise::DtrEqClass{}};
+  reprise::Checkpointed net{graph, store};
   net.begin_step();
   const Tensor x(world.memory, 3);
   CHECK_THROWS_WITH_AS(static_cast<void>(net.forward(x)),

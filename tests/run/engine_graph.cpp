@@ -178,7 +178,8 @@ template <class P>
 Result step(EngineGraph& engine, P planner, reprise::CheckpointedOptions options = {}) {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
-  reprise::Checkpointed net{engine, tracker, scheduler, std::move(options)};
+  reprise::RematStore store;
+  reprise::Checkpointed net{engine, tracker, scheduler, store, std::move(options)};
   Result got;
   engine.noise = 7;
   for (std::vector<float>& g : engine.gradients) g.assign(EngineGraph::width, 0.0F);
@@ -260,8 +261,8 @@ TEST_CASE("a pass whose node saves more than its profile goes on where the budge
     CAPTURE(has_room);
     engine.saves_more = false;
     reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-    reprise::Checkpointed net{
-        engine, tracker, scheduler, {.budget = has_room ? reprise::unlimited_bytes : peak}};
+    reprise::RematStore store{{.budget = has_room ? reprise::unlimited_bytes : peak}};
+    reprise::Checkpointed net{engine, tracker, scheduler, store};
     net.begin_step();
     net.backward(net.forward(x), filled(engine, 0.5F));
     peak = net.report().peak_bytes;
@@ -318,7 +319,8 @@ TEST_CASE("inference keeps nothing and moves no state of the engine") {
   EngineGraph engine;
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{engine, tracker, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{engine, tracker, scheduler, store};
   {
     const Tensor x = filled(engine, 0.3F);
     const auto outputs = net.infer(x);

@@ -75,8 +75,8 @@ Trace train(std::uint32_t seed, P planner, const std::optional<Fault>& fault) {
   World& world = *random_graph.world;
   reprise::GradientStatTracker tracker(random_graph.graph, reprise::Ema{.beta = 0.9});
   reprise::CheckpointScheduler scheduler(std::move(planner));
-  reprise::Checkpointed net(random_graph.graph, tracker, scheduler,
-                            reprise::CheckpointedOptions{.seed = seed});
+  reprise::RematStore store;
+  reprise::Checkpointed net{random_graph.graph, tracker, scheduler, store, {.seed = seed}};
   const auto input = random_graph.tensor(0.3);
   const std::uint64_t outside = world.memory.live;
   Trace trace;

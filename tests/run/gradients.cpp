@@ -15,6 +15,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,7 @@ class Loss {
  public:
   Loss(RandomGraph& random_graph, std::uint64_t seed)
       : random_graph_(&random_graph),
-        net_(random_graph.graph, tracker_, scheduler_, {.seed = seed}),
+        net_(random_graph.graph, tracker_, scheduler_, store_, {.seed = seed}),
         input_(random_graph.tensor(0.3)) {}
 
   /// Everything that the loss depends on: the graph's input, then its parameters.
@@ -83,6 +84,7 @@ class Loss {
   RandomGraph* random_graph_;
   reprise_test::NoStatistics tracker_;
   Scheduler scheduler_{reprise::StoreAll{}};
+  reprise::RematStore<> store_;
   reprise::Checkpointed<reprise::Graph<Tensor>, reprise_test::NoStatistics, Scheduler> net_;
   Tensor input_;
 };

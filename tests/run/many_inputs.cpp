@@ -111,10 +111,12 @@ TEST_CASE("5,000 inputs and outputs, of one node and of many, are a list") {
   constexpr std::size_t n = 5'000;
   Wide wide(n);
   reprise::CheckpointScheduler keeps{reprise::StoreAll{}};
-  check_step(reprise::Checkpointed{wide.graph, keeps}, n);
+  reprise::RematStore store;
+  check_step(reprise::Checkpointed{wide.graph, keeps, store}, n);
   reprise::CheckpointScheduler recomputes{reprise::RecomputeAll{}};
-  check_step(reprise::Checkpointed{wide.graph, recomputes, {.verify_replay = true}}, n);
-  check_step(reprise::Rematerialised{wide.graph}, n);
+  check_step(reprise::Checkpointed{wide.graph, recomputes, store, {.verify_replay = true}}, n);
+  reprise::RematStore evicting{reprise::DtrEqClass{}};
+  check_step(reprise::Checkpointed{wide.graph, evicting}, n);
 }
 
 TEST_CASE("a wrong number of inputs or gradients is refused with both numbers") {
@@ -142,14 +144,17 @@ TEST_CASE("a wrong number of inputs or gradients is refused with both numbers") 
                          "backward was given 5 gradients for 4 outputs", reprise::InvalidArgument);
     CHECK(net.live_bytes() == 0);
   };
-  check(reprise::Checkpointed{wide.graph, keeps});
-  check(reprise::Rematerialised{wide.graph});
+  reprise::RematStore store;
+  check(reprise::Checkpointed{wide.graph, keeps, store});
+  reprise::RematStore evicting{reprise::DtrEqClass{}};
+  check(reprise::Checkpointed{wide.graph, evicting});
 }
 
 TEST_CASE("gradients in a row are moved from, and a list's elements are handed over one by one") {
   Wide wide(2);
   reprise::CheckpointScheduler keeps{reprise::StoreAll{}};
-  reprise::Checkpointed net{wide.graph, keeps};
+  reprise::RematStore store;
+  reprise::Checkpointed net{wide.graph, keeps, store};
   const std::array<Tensor, 2> inputs{Tensor{1}, Tensor{2}};
   std::array<Tensor, 3> gradients{Tensor{1}, Tensor{1}, Tensor{1}};
   net.begin_step();
@@ -171,7 +176,8 @@ TEST_CASE("a node of many inputs is never told that a wanted gradient is unwante
     }
     graph.output(graph.add(Weighted{.wanted = &wanted}, read));
     reprise::CheckpointScheduler keeps{reprise::StoreAll{}};
-    reprise::Checkpointed net{graph, keeps};
+    reprise::RematStore store;
+    reprise::Checkpointed net{graph, keeps, store};
     const Tensor one{1};
     net.begin_step();
     auto pass = net.forward(one);

@@ -99,8 +99,11 @@ Graph chain_of(std::size_t count, const N& node) {
 template <class P, class G = Graph>
 class Net {
  public:
-  explicit Net(G& graph, P planner = {}, reprise::CheckpointedOptions options = {})
-      : scheduler_(std::move(planner)), net_(graph, tracker_, scheduler_, std::move(options)) {
+  explicit Net(G& graph, P planner = {}, reprise::RematStoreOptions<> in = {},
+               reprise::CheckpointedOptions options = {})
+      : scheduler_(std::move(planner)),
+        store_(std::move(in)),
+        net_(graph, tracker_, scheduler_, store_, std::move(options)) {
     net_.begin_step();
   }
   Net(const Net&) = delete;
@@ -110,6 +113,7 @@ class Net {
  private:
   NoStatistics tracker_;
   reprise::CheckpointScheduler<P> scheduler_;
+  reprise::RematStore<> store_;
   reprise::Checkpointed<G, NoStatistics, reprise::CheckpointScheduler<P>> net_;
 };
 
@@ -163,17 +167,19 @@ TEST_CASE("a gradient that nobody wants is a transient of the node that makes it
   Graph graph = chain_of(3, Square{&memory});
   const Tensor x = filled(memory, 0.5F);
   std::uint64_t during = 0;
-  Net<reprise::StoreAll> net(
-      graph, {}, {.input_gradients = false, .observer = [&](const reprise::ActionEvent& event) {
-                    if (event.action == reprise::Action::run(3)) return;
-                    if (event.moment == reprise::ActionEvent::Moment::before) {
-                      during = event.during_bytes;
-                      memory.peak = memory.live;
-                    } else {
-                      CHECK(memory.live - bytes == event.live_bytes);
-                      CHECK(memory.peak - bytes == during);
-                    }
-                  }});
+  Net<reprise::StoreAll> net(graph, {},
+                             {.observer =
+                                  [&](const reprise::ActionEvent& event) {
+                                    if (event.action == reprise::Action::run(3)) return;
+                                    if (event.moment == reprise::ActionEvent::Moment::before) {
+                                      during = event.during_bytes;
+                                      memory.peak = memory.live;
+                                    } else {
+                                      CHECK(memory.live - bytes == event.live_bytes);
+                                      CHECK(memory.peak - bytes == during);
+                                    }
+                                  }},
+                             {.input_gradients = false});
   auto pass = net->forward(x);
   const auto dx = net->backward(std::move(pass), filled(memory, 1.0F));
   REQUIRE(dx.size() == 1);
@@ -230,7 +236,7 @@ TEST_CASE("an allocator's rounding and pooling are reported beside the requested
     net->backward(std::move(pass), filled(memory, 1.0F));
   };
   int asked = 0;
-  Net<reprise::StoreAll> net(graph, {}, {.reserved_bytes = [&] {
+  Net<reprise::StoreAll> net(graph, {}, {}, {.reserved_bytes = [&] {
                                ++asked;
                                return pool.reserved;
                              }});
@@ -267,14 +273,15 @@ TEST_CASE("k passes in flight need the peak of one and what the others hold at r
         std::uint64_t most = 0;
         Net<P> net(graph, planner,
                    {.budget = bound,
-                    .passes_in_flight = k,
-                    .observer = [&](const reprise::ActionEvent& event) {
-                      if (event.moment == reprise::ActionEvent::Moment::before) {
-                        memory.peak = memory.live;
-                      } else if (!(event.action == reprise::Action::run(program.loss()))) {
-                        most = std::max(most, memory.peak - bytes);
-                      }
-                    }});
+                    .observer =
+                        [&](const reprise::ActionEvent& event) {
+                          if (event.moment == reprise::ActionEvent::Moment::before) {
+                            memory.peak = memory.live;
+                          } else if (!(event.action == reprise::Action::run(program.loss()))) {
+                            most = std::max(most, memory.peak - bytes);
+                          }
+                        }},
+                   {.passes_in_flight = k});
         std::vector<decltype(net->forward(x))> passes;
         for (std::size_t i = 0; i < k; ++i) {
           passes.push_back(net->forward(x));
@@ -289,9 +296,8 @@ TEST_CASE("k passes in flight need the peak of one and what the others hold at r
         CHECK(net->live_bytes() == 0);
       }
       if (k == 1) continue;
-      Net<P> tight(
-          graph, planner,
-          {.budget = one.peak_bytes + (k - 1) * one.boundary_bytes - 1, .passes_in_flight = k});
+      Net<P> tight(graph, planner, {.budget = one.peak_bytes + (k - 1) * one.boundary_bytes - 1},
+                   {.passes_in_flight = k});
       CHECK_THROWS_AS(static_cast<void>(tight->forward(x)), reprise::BudgetInfeasible);
     }
   };
@@ -305,7 +311,7 @@ TEST_CASE("a pass that is cancelled gives back what it holds, and leaves the oth
   Graph graph = chain_of(5, Square{&memory});
   const Tensor x = filled(memory, 0.5F);
   const Tensor other = filled(memory, -0.7F);
-  Net<reprise::RecomputeAll> net(graph, {}, {.passes_in_flight = 2});
+  Net<reprise::RecomputeAll> net(graph, {}, {}, {.passes_in_flight = 2});
   const std::uint64_t outside = memory.live;
   const std::vector<float> expected = [&] {
     auto pass = net->forward(x);
@@ -365,11 +371,14 @@ TEST_CASE("what layers keep in themselves is counted, dropped, remade and given 
   const auto gradients_under = [&](auto planner) {
     Graph graph = chain_of(4, Masking{&memory, &releases});
     Net<decltype(planner)> net(graph, planner,
-                               {.seed = 9, .observer = [&](const reprise::ActionEvent& event) {
-                                  if (event.moment == reprise::ActionEvent::Moment::before) return;
-                                  if (event.action == reprise::Action::run(4)) return;
-                                  CHECK(memory.live - bytes == event.live_bytes);
-                                }});
+                               {.observer =
+                                    [&](const reprise::ActionEvent& event) {
+                                      if (event.moment == reprise::ActionEvent::Moment::before)
+                                        return;
+                                      if (event.action == reprise::Action::run(4)) return;
+                                      CHECK(memory.live - bytes == event.live_bytes);
+                                    }},
+                               {.seed = 9});
     auto pass = net->forward(x);
     auto dx = net->backward(std::move(pass), filled(memory, 1.0F));
     CHECK(net->live_bytes() == 0);
@@ -388,7 +397,7 @@ TEST_CASE("what layers keep in themselves is counted, dropped, remade and given 
     CHECK(memory.live > bytes);
   }
   CHECK(memory.live == bytes);
-  CHECK_THROWS_AS(Net<reprise::StoreAll>(graph, {}, {.passes_in_flight = 2}),
+  CHECK_THROWS_AS(Net<reprise::StoreAll>(graph, {}, {}, {.passes_in_flight = 2}),
                   reprise::InvalidArgument);
 }
 

@@ -118,7 +118,8 @@ TEST_CASE("a node that must never run again does not, under any planner, and no 
     CAPTURE(round);
     Model model(random, 3 + random() % 8);
     reprise::CheckpointScheduler keeps{reprise::StoreAll{}};
-    reprise::Checkpointed all{model.graph, keeps};
+    reprise::RematStore all_store;
+    reprise::Checkpointed all{model.graph, keeps, all_store};
     const Tensor expected = model.step(all);
     const reprise::byte_count peak = all.report().peak_bytes;
     Rising rising{std::vector<double>(reprise::layer_count(model.graph))};
@@ -128,7 +129,8 @@ TEST_CASE("a node that must never run again does not, under any planner, and no 
       for (const unsigned percent : {100U, 80U, 60U}) {
         CAPTURE(percent);
         reprise::CheckpointScheduler scheduler{planner};
-        reprise::Checkpointed net{model.graph, rising, scheduler, {.budget = peak * percent / 100}};
+        reprise::RematStore store{{.budget = peak * percent / 100}};
+        reprise::Checkpointed net{model.graph, rising, scheduler, store};
         try {
           const Tensor got = model.step(net);
           CHECK(got == expected);
@@ -148,8 +150,8 @@ TEST_CASE("a node that must never run again does not, under any planner, and no 
     under(reprise::LocalSearch{{.tries = 50}});
     under(reprise::Online<reprise::DtrEqClass>{});
     for (const unsigned percent : {100U, 80U, 60U}) {
-      reprise::Rematerialised online{
-          model.graph, reprise::DtrEqClass{}, {.budget = peak * percent / 100}};
+      reprise::RematStore online_store{reprise::DtrEqClass{}, {.budget = peak * percent / 100}};
+      reprise::Checkpointed online{model.graph, online_store};
       try {
         const Tensor got = model.step(online);
         CHECK(got == expected);
@@ -170,7 +172,8 @@ TEST_CASE("a layer that must never run again cannot be asked to, and is no link 
   const Tensor input(2, 1.0F);
   reprise::CheckpointScheduler keeps{reprise::StoreAll{}};
   keeps.override_layer(1, reprise::LayerOverride::must_recompute);
-  reprise::Checkpointed net{graph, keeps};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, keeps, store};
   net.begin_step();
   CHECK_THROWS_WITH_AS(
       static_cast<void>(net.forward(input)),
@@ -178,7 +181,8 @@ TEST_CASE("a layer that must never run again cannot be asked to, and is no link 
       reprise::InvalidArgument);
   CHECK(net.live_bytes() == 0);
   reprise::CheckpointScheduler chain{reprise::OptimalChain{}};
-  reprise::Checkpointed of_chain{graph, chain};
+  reprise::RematStore of_chain_store;
+  reprise::Checkpointed of_chain{graph, chain, of_chain_store};
   of_chain.begin_step();
   CHECK_THROWS_WITH_AS(
       static_cast<void>(of_chain.forward(input)),

@@ -239,9 +239,11 @@ template <class G, class F>
 void with_each(G& graph, F&& f) {
   reprise::CheckpointScheduler store_all{reprise::StoreAll{}};
   reprise::CheckpointScheduler recompute_all{reprise::RecomputeAll{}};
-  f(reprise::Checkpointed{graph, store_all});
-  f(reprise::Checkpointed{graph, recompute_all});
-  f(reprise::Rematerialised{graph});
+  reprise::RematStore store;
+  f(reprise::Checkpointed{graph, store_all, store});
+  f(reprise::Checkpointed{graph, recompute_all, store});
+  reprise::RematStore evicting{reprise::DtrEqClass{}};
+  f(reprise::Checkpointed{graph, evicting});
 }
 
 }  // namespace
@@ -255,7 +257,8 @@ TEST_CASE(
     CAPTURE(round);
     Model model(random);
     reprise::CheckpointScheduler store_all{reprise::StoreAll{}};
-    reprise::Checkpointed all{model.graph, store_all};
+    reprise::RematStore all_store;
+    reprise::Checkpointed all{model.graph, store_all, all_store};
     const Vector expected = model.step(all, true);
     const std::vector<int> calls = model.expected_calls();
     for (const int count : calls) skipped += count == 0 ? 1 : 0;
@@ -264,16 +267,15 @@ TEST_CASE(
 
     std::mt19937 choice(static_cast<std::uint32_t>(round));
     reprise::CheckpointScheduler some{reprise_test::KeepRandom{&choice}};
-    reprise::Checkpointed kept{
-        model.graph,
-        some,
-        {.verify_replay = true,
-         .observer = checking(model.memory, static_cast<reprise::operation_id>(calls.size()))}};
+    reprise::RematStore kept_store{
+        {.observer = checking(model.memory, static_cast<reprise::operation_id>(calls.size()))}};
+    reprise::Checkpointed kept{model.graph, some, kept_store, {.verify_replay = true}};
     CHECK(model.step(kept, false) == expected);
     CHECK(model.calls() == calls);
 
-    reprise::Rematerialised online{
-        model.graph, reprise::DtrEqClass{}, {.budget = all.report().peak_bytes * 9 / 10}};
+    reprise::RematStore online_store{reprise::DtrEqClass{},
+                                     {.budget = all.report().peak_bytes * 9 / 10}};
+    reprise::Checkpointed online{model.graph, online_store};
     try {
       const Vector got = model.step(online, false);
       CHECK(got == expected);

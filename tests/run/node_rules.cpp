@@ -173,13 +173,15 @@ struct Result {
 /// One step; `forced` layers are recomputed, whatever the planner.
 template <class P = reprise::StoreAll>
 Result step(Model& model, const std::vector<std::size_t>& forced = {},
-            reprise::CheckpointedOptions options = {}, P planner = {}) {
+            reprise::CheckpointedOptions options = {}, P planner = {},
+            reprise::ActionObserver observer = {}) {
   for (Layer& layer : model.layers) layer.gradient.assign(width, 0.0F);
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
   for (const std::size_t layer : forced)
     scheduler.override_layer(layer, LayerOverride::must_recompute);
-  reprise::Checkpointed net{model.graph, tracker, scheduler, std::move(options)};
+  reprise::RematStore store{{.observer = std::move(observer)}};
+  reprise::Checkpointed net{model.graph, tracker, scheduler, store, std::move(options)};
   const Tensor x = filled(model.memory, 0.3F);
   net.begin_step();
   auto pass = net.forward(x);
@@ -233,7 +235,7 @@ TEST_CASE("a rerun for saved state alone makes no output, and the ledger counts 
   model.layers[1].hook = [&](const PassContext& pass, const char*) {
     skipped.push_back(pass.may_skip_output());
   };
-  const Result got = step(model, {1}, {.observer = checking(model.memory, loss)});
+  const Result got = step(model, {1}, {}, reprise::StoreAll{}, checking(model.memory, loss));
   CHECK(got.gradients == expected.gradients);
   CHECK(skipped == std::vector<bool>{false, false, true, false});
 
@@ -257,7 +259,7 @@ TEST_CASE("a frozen node makes no parameter gradient and may save less") {
     };
   }
   const auto loss = static_cast<reprise::operation_id>(model.layers.size());
-  const Result got = step(model, {1, 2}, {.observer = checking(model.memory, loss)});
+  const Result got = step(model, {1, 2}, {}, reprise::StoreAll{}, checking(model.memory, loss));
   // Layers 2 and 3 in the profile, in forward and in backward; 2 once more, in its rerun.
   CHECK(wants == std::vector<bool>{false, true, false, true, true, false, false});
   std::vector<float> without = expected.gradients;
@@ -283,8 +285,8 @@ TEST_CASE("backward ends where no parameter and no wanted input lies before") {
   const auto loss = static_cast<reprise::operation_id>(model.layers.size());
   const Result with = step(model);
   CHECK(backwards_of_frozen == 1);
-  const Result without =
-      step(model, {2}, {.input_gradients = false, .observer = checking(model.memory, loss)});
+  const Result without = step(model, {2}, {.input_gradients = false}, reprise::StoreAll{},
+                              checking(model.memory, loss));
   CHECK(backwards_of_frozen == 1);
   CHECK(input_wanted == std::vector<bool>{true, false});
   CHECK(std::equal(without.gradients.begin(), without.gradients.end(), with.gradients.begin()));
@@ -301,11 +303,9 @@ TEST_CASE("a node is told which of its inputs want a gradient") {
   for (const bool input_gradients : {true, false}) {
     NoStatistics tracker;
     reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+    reprise::RematStore store{{.observer = checking(memory, 2)}};
     reprise::Checkpointed net{
-        graph,
-        tracker,
-        scheduler,
-        {.input_gradients = input_gradients, .observer = checking(memory, 2)}};
+        graph, tracker, scheduler, store, {.input_gradients = input_gradients}};
     const Tensor input = filled(memory, 0.3F);
     net.begin_step();
     auto pass = net.forward(input);
@@ -389,7 +389,8 @@ template <class P>
 std::vector<float> run_steps(CountingMemory& memory, Graph& graph, P planner, int steps) {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
-  reprise::Checkpointed net{graph, tracker, scheduler, {.seed = 3, .verify_replay = true}};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, tracker, scheduler, store, {.seed = 3, .verify_replay = true}};
   std::vector<float> all;
   for (int i = 0; i < steps; ++i) {
     const Tensor x = filled(memory, 0.3F);

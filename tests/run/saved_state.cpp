@@ -106,9 +106,8 @@ class Training {
         graph_(nodes_),
         tracker_(graph_, reprise::Ema{.beta = 0.5}),
         scheduler_(std::move(planner), reprise::ReplanEvery{.steps = cadence}),
-        net_(graph_, tracker_, scheduler_,
-             reprise::CheckpointedOptions{
-                 .seed = 5, .observer = [this](const auto& event) { note(event); }}) {}
+        store_({.observer = [this](const auto& event) { note(event); }}),
+        net_(graph_, tracker_, scheduler_, store_, {.seed = 5}) {}
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
 
@@ -171,6 +170,7 @@ class Training {
   Graph graph_;
   Tracker tracker_;
   Scheduler scheduler_;
+  reprise::RematStore<> store_;
   reprise::Checkpointed<Graph, Tracker, Scheduler> net_;
   Trace trace_;
 };
@@ -280,7 +280,8 @@ TEST_CASE("run state that is truncated, damaged or of another model is refused")
   auto graph = reprise::chain(fewer);
   reprise::GradientStatTracker tracker{graph};
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed other{graph, tracker, scheduler};
+  reprise::RematStore other_store;
+  reprise::Checkpointed other{graph, tracker, scheduler, other_store};
   CHECK_THROWS_WITH_AS(load(other, good), "run state: of another model than this one of 8 nodes",
                        reprise::CorruptState);
 

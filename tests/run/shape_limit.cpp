@@ -78,9 +78,9 @@ void load(Object& object, const std::string& bytes) {
 /// A planned and an online object over three nodes each, driven side by side.
 struct Pair {
   explicit Pair(std::size_t max_shapes, std::size_t passes_in_flight = 1)
-      : planned(graph, tracker, scheduler,
+      : planned(graph, tracker, scheduler, store,
                 {.passes_in_flight = passes_in_flight, .max_shapes = max_shapes}),
-        online(online_graph, reprise::DtrEqClass{},
+        online(online_graph, online_store,
                {.passes_in_flight = passes_in_flight, .max_shapes = max_shapes}) {}
 
   using Graph = reprise::Chain<Square>;
@@ -94,8 +94,12 @@ struct Pair {
   Graph online_graph = reprise::chain(online_nodes);
   reprise_test::NoStatistics tracker;
   Scheduler scheduler{reprise::RecomputeAll{}};
+  reprise::RematStore<> store;
+  reprise::RematStore<reprise::DtrEqClass> online_store;
   reprise::Checkpointed<Graph, reprise_test::NoStatistics, Scheduler> planned;
-  reprise::Rematerialised<Graph> online;
+  reprise::Checkpointed<Graph, reprise::NoTracker, reprise::NoScheduler,
+                        reprise::RematStore<reprise::DtrEqClass>>
+      online;
 };
 
 /// Which lengths a memory of the least recently used shapes has to measure.
@@ -226,7 +230,8 @@ TEST_CASE("a thousand lengths leave no more on the heap than two hundred") {
     auto graph = reprise::chain(nodes);
     reprise::GradientStatTracker tracker{graph, reprise::Ema{.beta = 0.9}};
     reprise::CheckpointScheduler scheduler{std::move(planner), reprise::ReplanEvery{.steps = 7}, 8};
-    reprise::Checkpointed net{graph, tracker, scheduler, {.budget = 1 << 20, .max_shapes = 8}};
+    reprise::RematStore store{{.budget = 1 << 20}};
+    reprise::Checkpointed net{graph, tracker, scheduler, store, {.max_shapes = 8}};
     std::size_t state_size = 0;
     const std::int64_t grown = growth([&](std::size_t first, std::size_t last) {
       for (std::size_t length = first; length < last; ++length) {
@@ -257,7 +262,8 @@ TEST_CASE("a thousand lengths leave no more on the heap than two hundred") {
   SUBCASE("under an online policy") {
     std::vector<Square> nodes(3);
     auto graph = reprise::chain(nodes);
-    reprise::Rematerialised net{graph, reprise::DtrEqClass{}, {.max_shapes = 8}};
+    reprise::RematStore store{reprise::DtrEqClass{}};
+    reprise::Checkpointed net{graph, store, {.max_shapes = 8}};
     CHECK(growth([&](std::size_t first, std::size_t last) {
             for (std::size_t length = first; length < last; ++length) train(net, length);
           }) < 4096);
@@ -269,8 +275,10 @@ TEST_CASE("by default sixty-four sets of shapes are remembered") {
   auto graph = reprise::chain(nodes);
   reprise_test::NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed planned{graph, tracker, scheduler};
-  reprise::Rematerialised online{graph};
+  reprise::RematStore planned_store;
+  reprise::Checkpointed planned{graph, tracker, scheduler, planned_store};
+  reprise::RematStore online_store{reprise::DtrEqClass{}};
+  reprise::Checkpointed online{graph, online_store};
   for (std::size_t length = 1; length <= 100; ++length) {
     train(planned, length);
     train(online, length);

@@ -10,11 +10,12 @@
 #include <cstdint>
 #include <optional>
 #include <reprise/core/chain.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
-#include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <stdexcept>
 #include <utility>
@@ -93,20 +94,24 @@ std::vector<Numbers> train(Net& net) {
 }
 
 template <class F>
-auto with_checkpointed(Engine& engine, reprise::CheckpointedOptions options, F&& f) {
+auto under_a_plan(Engine& engine, reprise::byte_count budget, reprise::CheckpointedOptions options,
+                  F&& f) {
   std::vector<Noise> nodes(4, Noise{&engine});
   auto graph = reprise::chain(nodes);
   reprise_test::NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
-  reprise::Checkpointed net{graph, tracker, scheduler, std::move(options)};
+  reprise::RematStore store{{.budget = budget}};
+  reprise::Checkpointed net{graph, tracker, scheduler, store, std::move(options)};
   return f(net);
 }
 
 template <class F>
-auto with_rematerialised(Engine& engine, reprise::RematerialisedOptions options, F&& f) {
+auto under_a_policy(Engine& engine, reprise::byte_count budget,
+                    reprise::CheckpointedOptions options, F&& f) {
   std::vector<Noise> nodes(4, Noise{&engine});
   auto graph = reprise::chain(nodes);
-  reprise::Rematerialised net{graph, reprise::DtrEqClass{}, std::move(options)};
+  reprise::RematStore store{reprise::DtrEqClass{}, {.budget = budget}};
+  reprise::Checkpointed net{graph, store, std::move(options)};
   return f(net);
 }
 
@@ -146,13 +151,14 @@ void check_between(Net& net, const Numbers& first, const Numbers& second) {
 TEST_CASE("a micro-batch that failed at any call draws the same numbers in the same step") {
   SUBCASE("under a plan") {
     check_each_call([](Engine& engine) {
-      return with_checkpointed(engine, {}, [](auto& net) { return train(net); });
+      return under_a_plan(engine, reprise::unlimited_bytes, {},
+                          [](auto& net) { return train(net); });
     });
   }
   SUBCASE("under an online policy") {
     check_each_call([](Engine& engine) {
       constexpr reprise::byte_count budget = 9 * width * sizeof(double);
-      return with_rematerialised(engine, {.budget = budget}, [](auto& net) { return train(net); });
+      return under_a_policy(engine, budget, {}, [](auto& net) { return train(net); });
     });
   }
 }
@@ -160,11 +166,12 @@ TEST_CASE("a micro-batch that failed at any call draws the same numbers in the s
 TEST_CASE("a pass for which there is no room takes no number") {
   constexpr reprise::byte_count budget = 20 * width * sizeof(double);
   Engine engine;
-  const auto expected = with_checkpointed(engine, {}, [](auto& net) { return train(net); });
-  with_checkpointed(engine, {.budget = budget}, [&](auto& net) {
+  const auto expected =
+      under_a_plan(engine, reprise::unlimited_bytes, {}, [](auto& net) { return train(net); });
+  under_a_plan(engine, budget, {}, [&](auto& net) {
     check_between<reprise::BudgetInfeasible>(net, expected[0], expected[1]);
   });
-  with_rematerialised(engine, {.budget = budget}, [&](auto& net) {
+  under_a_policy(engine, budget, {}, [&](auto& net) {
     check_between<reprise::BudgetExceeded>(net, expected[0], expected[1]);
   });
 }
@@ -172,7 +179,8 @@ TEST_CASE("a pass for which there is no room takes no number") {
 TEST_CASE("a failed backward gives its number back among other passes in flight") {
   const Tensor x(width, 1.0);
   Engine engine;
-  const auto expected = with_checkpointed(engine, {}, [](auto& net) { return train(net); });
+  const auto expected =
+      under_a_plan(engine, reprise::unlimited_bytes, {}, [](auto& net) { return train(net); });
   const auto check = [&](auto& net) {
     const auto backward = [&](auto& pass) {
       return net.backward(std::move(pass), Tensor(width, 1.0))[0];
@@ -191,15 +199,16 @@ TEST_CASE("a failed backward gives its number back among other passes in flight"
     CHECK(backward(third) == expected[2]);
     net.end_step();
   };
-  with_checkpointed(engine, {.passes_in_flight = 2}, check);
-  with_rematerialised(engine, {.passes_in_flight = 2}, check);
+  under_a_plan(engine, reprise::unlimited_bytes, {.passes_in_flight = 2}, check);
+  under_a_policy(engine, reprise::unlimited_bytes, {.passes_in_flight = 2}, check);
 }
 
 TEST_CASE("gradients that backward refuses end the pass, which can be tried again") {
   const Tensor x(width, 1.0);
   Engine engine;
-  const auto expected = with_checkpointed(engine, {}, [](auto& net) { return train(net); });
-  with_checkpointed(engine, {}, [&](auto& net) {
+  const auto expected =
+      under_a_plan(engine, reprise::unlimited_bytes, {}, [](auto& net) { return train(net); });
+  under_a_plan(engine, reprise::unlimited_bytes, {}, [&](auto& net) {
     net.begin_step();
     auto pass = net.forward(x);
     CHECK_THROWS_AS(net.backward(std::move(pass)), reprise::InvalidArgument);
@@ -210,8 +219,9 @@ TEST_CASE("gradients that backward refuses end the pass, which can be tried agai
 TEST_CASE("a step that is begun again draws its numbers anew; a cancelled pass keeps its own") {
   const Tensor x(width, 1.0);
   Engine engine;
-  const auto expected = with_checkpointed(engine, {}, [](auto& net) { return train(net); });
-  with_checkpointed(engine, {}, [&](auto& net) {
+  const auto expected =
+      under_a_plan(engine, reprise::unlimited_bytes, {}, [](auto& net) { return train(net); });
+  under_a_plan(engine, reprise::unlimited_bytes, {}, [&](auto& net) {
     net.begin_step();
     { const auto cancelled = net.forward(x); }
     CHECK(run_pass(net, x) == expected[1]);

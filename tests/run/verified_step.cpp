@@ -11,12 +11,13 @@
 #include <random>
 #include <reprise/core/chain.hpp>
 #include <reprise/core/graph.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/every_nth.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
-#include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -85,7 +86,8 @@ template <class G, class P, class Loss>
 StepVerification verify(G& graph, P planner, Loss loss, reprise::CheckpointedOptions options = {}) {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{std::move(planner)};
-  reprise::Checkpointed net{graph, tracker, scheduler, std::move(options)};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, tracker, scheduler, store, std::move(options)};
   net.begin_step();
   const Tensor x{1.0F};
   return net.verify_step(
@@ -257,7 +259,8 @@ TEST_CASE("the measuring forward leaves no trace in the engine's own state") {
     auto graph = reprise::chain(nodes);
     NoStatistics tracker;
     reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-    reprise::Checkpointed net{graph, tracker, scheduler};
+    reprise::RematStore store;
+    reprise::Checkpointed net{graph, tracker, scheduler, store};
     const Tensor x{1.0F, 2.0F};
     if (!measures) {  // a forward of the same shape has measured before
       net.begin_step();
@@ -281,7 +284,8 @@ TEST_CASE("a measuring forward that throws puts the engine's own state back") {
   auto graph = reprise::chain(nodes);
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{graph, tracker, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, tracker, scheduler, store};
   net.begin_step();
   const Tensor x{1.0F};
   CHECK_THROWS_AS(static_cast<void>(net.forward(x)), std::runtime_error);
@@ -308,7 +312,8 @@ TEST_CASE("a generator of the engine's own is no false alarm, and moves as in on
           generator = {};
           NoStatistics tracker;
           reprise::CheckpointScheduler scheduler{std::move(planner)};
-          reprise::Checkpointed net{graph, tracker, scheduler};
+          reprise::RematStore store;
+          reprise::Checkpointed net{graph, tracker, scheduler, store};
           net.begin_step();
           const Tensor x{1.0F};
           auto pass = net.forward(x);
@@ -325,7 +330,8 @@ TEST_CASE("a generator of the engine's own is no false alarm, and moves as in on
         CHECK(generator.random == expected);
 
         generator = {};
-        reprise::Rematerialised net{graph, reprise::DtrEqClass{}, {.budget = 40}};
+        reprise::RematStore store{reprise::DtrEqClass{}, {.budget = 40}};
+        reprise::Checkpointed net{graph, store};
         net.begin_step();
         const Tensor x{1.0F};
         CHECK_NOTHROW(net.verify_step(

@@ -10,7 +10,7 @@
 #include <reprise/eviction/lru.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/store/operation_store.hpp>
-#include <reprise/store/remat_store.hpp>
+#include <reprise/store/program_store.hpp>
 #include <span>
 #include <vector>
 
@@ -135,12 +135,12 @@ TEST_CASE("a planned store counts what grew, inside its action and after it") {
   reprise::Ledger ledger(program);
   const byte_count said = ledger.bytes_during(run);
   const auto account = std::make_shared<reprise::MemoryAccount>(said + 10);
-  reprise::RematStore<> store(program, account);
+  reprise::ProgramStore<> store(program, account);
   store.begin(run);
   const byte_count bytes = program.values()[made].bytes;
   CHECK(store.bytes_of(made) == bytes);
   CHECK_FALSE(store.grow(made, reprise::unlimited_bytes));
-  reprise::RematStore<> other(program, account);
+  reprise::ProgramStore<> other(program, account);
   other.begin(run);
   REQUIRE(other.grow(made, bytes + 10));
   CHECK(other.bytes_of(made) == bytes + 10);

@@ -2,112 +2,143 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
-#include <memory>
+#include <concepts>
+#include <reprise/core/chain.hpp>
 #include <reprise/core/error.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/eviction/lru.hpp>
-#include <reprise/program/schedule_from_saved.hpp>
-#include <reprise/program/simulate.hpp>
-#include <reprise/store/memory_account.hpp>
+#include <reprise/planner/recompute_all.hpp>
+#include <reprise/planner/store_all.hpp>
+#include <reprise/run/checkpointed.hpp>
+#include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/store/remat_store.hpp>
-#include <reprise/store/scheduled.hpp>
-#include <reprise/store/sizes_only.hpp>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
-#include "support/chain_program.hpp"
+#include "support/plain_block.hpp"
 
 namespace {
 
-using reprise::Action;
-using reprise::MemoryAccount;
-using reprise_test::chain_program;
-using SharedStore = reprise::RematStore<std::shared_ptr<int>>;
+using reprise::RematStore;
+using Block = reprise_test::PlainBlock;
+using Graph = reprise::Chain<Block>;
+using Tensor = reprise_test::PlainTensor;
+using KeepsAll = reprise::CheckpointScheduler<reprise::StoreAll>;
 
 template <class Policy>
-concept PolicyOfRematStore = requires {
-  typename reprise::RematStore<reprise::SizesOnly, Policy>;
+concept PolicyOfAStore = requires {
+  typename RematStore<Policy>;
 };
-static_assert(PolicyOfRematStore<reprise::Scheduled>);
-static_assert(!PolicyOfRematStore<reprise::Lru>, "it would never be asked");
+static_assert(PolicyOfAStore<reprise::Scheduled>);
+static_assert(PolicyOfAStore<reprise::Lru>);
+static_assert(!PolicyOfAStore<int>);
 
-void play(auto& store, const Action& action) {
-  store.begin(action);
-  store.commit(action);
+template <class Scheduler, class Store>
+concept TrainsOn = requires {
+  typename reprise::Checkpointed<Graph, reprise::NoTracker, Scheduler, Store>;
+};
+static_assert(TrainsOn<KeepsAll, RematStore<>>);
+static_assert(TrainsOn<reprise::NoScheduler, RematStore<reprise::Lru>>);
+static_assert(!TrainsOn<reprise::NoScheduler, RematStore<>>, "nobody would make its plans");
+static_assert(!TrainsOn<KeepsAll, RematStore<reprise::Lru>>, "nobody would ask for its plans");
+
+constexpr std::size_t width = 16;
+constexpr std::size_t bytes = width * sizeof(float);
+
+template <class Net>
+auto forward_of(Net& net, const Tensor& x) {
+  net.begin_step();
+  return net.forward(x);
 }
 
 }  // namespace
 
-TEST_CASE("a store without payloads plays a schedule as the simulation does") {
-  const auto program = chain_program(3);
-  const auto schedule =
-      reprise::schedule_from_saved(program, reprise::SavedSet(program.values().size(), 0));
-  const auto account = std::make_shared<MemoryAccount>();
-  reprise::RematStore<> store(program, account);
-  for (const Action& action : schedule.actions) {
-    play(store, action);
-    CHECK(account->live_bytes() == store.ledger().live_bytes());
-  }
-  CHECK(account->peak_bytes() == reprise::simulate(program, schedule).peak_bytes);
+TEST_CASE("a store is made from a budget, or from a policy and a budget") {
+  const RematStore plain;
+  static_assert(std::same_as<decltype(plain), const RematStore<reprise::Scheduled>>);
+  CHECK(plain.budget_bytes() == reprise::unlimited_bytes);
+  const RematStore bounded{{.budget = 100}};
+  static_assert(!bounded.evicts);
+  CHECK(bounded.budget_bytes() == 100);
+  const RematStore evicting{reprise::Lru{}, {.budget = 200}};
+  static_assert(std::same_as<decltype(evicting), const RematStore<reprise::Lru>>);
+  static_assert(evicting.evicts);
+  CHECK(evicting.budget_bytes() == 200);
+  CHECK(evicting.live_bytes() == 0);
+  static_assert(!std::is_copy_constructible_v<RematStore<>>);
+  static_assert(!std::is_move_constructible_v<RematStore<>>, "those that run on it borrow it");
 }
 
-TEST_CASE("a dropped payload is destroyed, and what is left goes with the store") {
-  const auto program = chain_program(1);
-  const auto account = std::make_shared<MemoryAccount>();
-  std::weak_ptr<int> output;
-  std::weak_ptr<int> saved;
+TEST_CASE("objects that run on one store share its budget") {
+  std::vector<Block> nodes(4);
+  auto graph = reprise::chain(nodes);
+  reprise::CheckpointScheduler keeps{reprise::StoreAll{}};
+  const Tensor x(width, 1.0F);
+  reprise::byte_count boundary = 0;
+  reprise::byte_count peak = 0;
   {
-    SharedStore store(program, account);
-    const auto put = [&](reprise::value_id value) {
-      store.at(value) = std::make_shared<int>(7);
-      return std::weak_ptr<int>(store.at(value));
-    };
-    store.begin(Action::run(0));
-    output = put(1);
-    saved = put(2);
-    store.commit(Action::run(0));
-    CHECK(account->live_bytes() == 12);
-    play(store, Action::drop(2));
-    CHECK(saved.expired());
-    CHECK(!store.is_present(2));
-    CHECK(*store.at(1) == 7);
-    CHECK(account->live_bytes() == 8);
+    RematStore store;
+    reprise::Checkpointed net{graph, keeps, store};
+    auto pass = forward_of(net, x);
+    boundary = store.live_bytes();
+    CHECK(net.live_bytes() == boundary);
+    net.backward(std::move(pass), Tensor(width, 1.0F));
+    CHECK(store.live_bytes() == 0);
+    peak = store.peak_bytes();
+    CHECK(net.report().peak_bytes == peak);
   }
-  CHECK(output.expired());
-  CHECK(account->live_bytes() == 0);
+  REQUIRE(boundary >= bytes);
+
+  SUBCASE("their passes count together") {
+    RematStore store{{.budget = peak + boundary}};
+    reprise::Checkpointed first{graph, keeps, store};
+    reprise::Checkpointed second{graph, keeps, store};
+    auto of_first = forward_of(first, x);
+    auto of_second = forward_of(second, x);
+    CHECK(store.live_bytes() == 2 * boundary);
+    second.backward(std::move(of_second), Tensor(width, 1.0F));
+    first.backward(std::move(of_first), Tensor(width, 1.0F));
+    CHECK(store.live_bytes() == 0);
+    CHECK(store.peak_bytes() == peak + boundary);
+  }
+  SUBCASE("what others hold is no room for a plan, which says so before anything runs") {
+    RematStore store{{.budget = peak}};
+    reprise::Checkpointed first{graph, keeps, store};
+    reprise::Checkpointed second{graph, keeps, store};
+    {
+      const auto of_first = forward_of(first, x);
+      second.begin_step();
+      CHECK_THROWS_AS(static_cast<void>(second.forward(x)), reprise::BudgetExceeded);
+      CHECK(store.live_bytes() == boundary);
+    }
+    CHECK(store.live_bytes() == 0);
+    CHECK_NOTHROW(static_cast<void>(second.forward(x)));
+  }
+  SUBCASE("an account of the engine's is shared through the store's") {
+    RematStore store{{.budget = peak}};
+    reprise::Checkpointed net{graph, keeps, store};
+    store.account()->expect(0, 1);
+    store.account()->settle(0, 1);
+    net.begin_step();
+    CHECK_THROWS_AS(
+        [&] {
+          auto pass = net.forward(x);
+          net.backward(std::move(pass), Tensor(width, 1.0F));
+        }(),
+        reprise::BudgetExceeded);
+    CHECK(store.live_bytes() == 1);
+  }
 }
 
-TEST_CASE("what does not fit is refused before it begins, and nothing changes") {
-  const auto program = chain_program(2);
-  const auto account = std::make_shared<MemoryAccount>(20);
-  reprise::RematStore<> first(program, account);
-  reprise::RematStore<> second(program, account);
-  play(first, Action::run(0));
-  try {
-    second.begin(Action::run(0));
-    FAIL("24 bytes were accepted under a budget of 20");
-  } catch (const reprise::BudgetExceeded& refused) {
-    CHECK(refused.budget_bytes() == 20);
-    CHECK(refused.needed_bytes() == 24);
-  }
-  CHECK(account->live_bytes() == 12);
-  CHECK(account->peak_bytes() == 12);
-  CHECK(!second.has_run(0));
-  play(first, Action::drop(2));
-  CHECK_NOTHROW(play(second, Action::run(0)));
-}
-
-TEST_CASE("only the action that began last is settled") {
-  const auto program = chain_program(1);
-  reprise::RematStore<> store(program, std::make_shared<MemoryAccount>());
-  CHECK_THROWS_WITH_AS(store.commit(Action::run(0)),
-                       "commit of the run of operation 0, which was not the last to begin",
-                       reprise::InvalidState);
-  play(store, Action::run(0));
-  CHECK_THROWS_AS(store.commit(Action::run(0)), reprise::InvalidState);
-  store.begin(Action::drop(2));
-  CHECK_THROWS_WITH_AS(store.commit(Action::drop(1)),
-                       "commit of the drop of value 1, which was not the last to begin",
-                       reprise::InvalidState);
-  CHECK(store.is_present(1));
-  CHECK_THROWS_AS(store.begin(Action::run(1 + 7)), reprise::InvalidSchedule);
-  store.commit(Action::drop(2));
-  CHECK(!store.is_present(2));
+TEST_CASE("an object that moves takes its passes along, the store stays") {
+  std::vector<Block> nodes(3);
+  auto graph = reprise::chain(nodes);
+  RematStore store{reprise::DtrEqClass{}};
+  reprise::Checkpointed net{graph, store};
+  const Tensor x(width, 1.0F);
+  auto pass = forward_of(net, x);
+  reprise::Checkpointed moved = std::move(net);
+  CHECK(moved.backward(std::move(pass), Tensor(width, 2.0F))[0] == Tensor(width, 2.0F));
+  CHECK(store.live_bytes() == 0);
 }

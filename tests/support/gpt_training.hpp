@@ -12,13 +12,14 @@
 #include <reprise/core/philox.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/any_planner.hpp>
-#include <reprise/run/action_event.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/scheduler/replan_every.hpp>
 #include <reprise/stats/cadence.hpp>
 #include <reprise/stats/ema.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/store/action_event.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -136,13 +137,11 @@ template <class Device>
                                        gpt::statistics_backend(model.device()));
   reprise::CheckpointScheduler scheduler(std::move(planner), reprise::ReplanEvery{.steps = 2});
   LedgerAgainstAllocator<Device> check{model.memory()};
-  reprise::Checkpointed net(
-      model.graph(), tracker, scheduler,
-      reprise::CheckpointedOptions{
-          .budget = budget,
-          .seed = SmallGpt::seed,
-          .verify_replay = true,
-          .observer = [&check](const reprise::ActionEvent& event) { check(event); }});
+  reprise::RematStore store{
+      {.budget = budget,
+       .observer = [&check](const reprise::ActionEvent& event) { check(event); }}};
+  reprise::Checkpointed net{
+      model.graph(), tracker, scheduler, store, {.seed = SmallGpt::seed, .verify_replay = true}};
   GptTrace trace;
   for (std::uint64_t step = 0; step < SmallGpt::steps; ++step) {
     net.begin_step();

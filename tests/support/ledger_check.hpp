@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/program/schedule.hpp>
-#include <reprise/run/action_event.hpp>
+#include <reprise/store/action_event.hpp>
 #include <string>
 
 #include "support/counting_tensor.hpp"

@@ -11,6 +11,7 @@
 #include <reprise/planner/any_planner.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -86,12 +87,25 @@ StepResult run_step(auto& random_graph, Net& net, const Tensor& input) {
   return result;
 }
 
+/// How a step runs.
+struct StepOptions {
+  reprise::byte_count budget = reprise::unlimited_bytes;
+  std::uint64_t seed = 0;
+  bool verify_replay = false;
+  reprise::ActionObserver observer{};
+};
+
 /// Runs one whole step under a planner, without statistics.
 template <class P>
-StepResult run_step_with(auto& random_graph, P planner, reprise::CheckpointedOptions options) {
+StepResult run_step_with(auto& random_graph, P planner, StepOptions options) {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::AnyPlanner(std::move(planner))};
-  reprise::Checkpointed net{random_graph.graph, tracker, scheduler, std::move(options)};
+  reprise::RematStore store{{.budget = options.budget, .observer = std::move(options.observer)}};
+  reprise::Checkpointed net{random_graph.graph,
+                            tracker,
+                            scheduler,
+                            store,
+                            {.seed = options.seed, .verify_replay = options.verify_replay}};
   const Tensor input = random_graph.tensor(0.3);
   return run_step(random_graph, net, input);
 }

@@ -26,7 +26,7 @@
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/originals.hpp>
 #include <reprise/run/run_report.hpp>
-#include <reprise/run/shared_state.hpp>
+#include <reprise/run/run_state.hpp>
 #include <reprise/run/step_notes.hpp>
 #include <reprise/run/storage_overlap.hpp>
 #include <span>
@@ -59,15 +59,15 @@ class NodeCalls {
   static constexpr bool has_resident = requires(G & g, std::size_t n) { g.release_resident(n); };
 
   /// Borrows the graph, its lowering and the inputs, which must outlive it.
-  NodeCalls(G& graph, std::shared_ptr<Shared> shared, const LoweredShape& shape,
+  NodeCalls(G& graph, std::shared_ptr<RunState> state, const LoweredShape& shape,
             std::vector<T*> inputs, PassContext pass)
       : graph_(graph),
-        shared_(std::move(shared)),
+        state_(std::move(state)),
         shape_(shape),
         inputs_(std::move(inputs)),
         pass_(pass),
         uncounted_saved_(graph.size()),
-        originals_(graph, lowered(), inputs_, shared_->verify_replay),
+        originals_(graph, lowered(), inputs_, state_->options.verify_replay),
         is_put_off_(graph.size(), 0),
         made_(program().values().size()),
         begun_(program().values().size(), 0) {
@@ -110,10 +110,10 @@ class NodeCalls {
     if (seen_ && !run.is_rerun) ask_costs(op, values);
     S saved{};
     call_forward(node, run.is_rerun, saved);
-    shared_->sample_reserved();
+    state_->sample_reserved();
     check_outputs(op, traits, run, saved, values);
     if (!run.is_rerun) note_outputs(node);
-    if (shared_->verify_replay) verify(node, run, saved);
+    if (state_->options.verify_replay) verify(node, run, saved);
     keep_outputs(op, values, is_wanted, saved);
     count_run(op, run.is_rerun);
   }
@@ -426,7 +426,7 @@ class NodeCalls {
   }
 
   void count_run(const Operation& op, bool is_rerun) {
-    RunReport& report = shared_->report;
+    RunReport& report = state_->report;
     if (!is_rerun) {
       report.forward_cost += op.cost;
       return;
@@ -488,7 +488,7 @@ class NodeCalls {
     if (notes_ != nullptr) note_backward(node, traits, values);
     graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
                     Arguments<T>(gradients_), pass_, std::span<T* const>(places_));
-    shared_->sample_reserved();
+    state_->sample_reserved();
     check_gradients(node, traits, sources, values);
     accumulate_parts(node, sources, values);
     if (originals_.verifies()) note_gradients(sources, values);
@@ -650,7 +650,7 @@ class NodeCalls {
   }
 
   G& graph_;
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<RunState> state_;
   const LoweredShape& shape_;
   std::optional<Profile> seen_;  ///< the profile, grown to what was made, if that is more
   std::vector<T*> inputs_;

@@ -11,7 +11,7 @@
 
 namespace reprise::inline v0 {
 
-/// Counts of a `Checkpointed` or a `Rematerialised` since its last `begin_step`.
+/// Counts of a `Checkpointed` since its last `begin_step`.
 struct RunReport {
   byte_count peak_bytes = 0;            ///< the most that was live, inside operations too
   byte_count predicted_peak_bytes = 0;  ///< the largest of the plans that ran; 0 without a plan

@@ -3,129 +3,91 @@
 #pragma once
 
 /// @file
-/// Holds the values of a program under a budget.
+/// The memory that training runs in.
 
 #include <concepts>
 #include <memory>
-#include <optional>
-#include <reprise/core/byte_sum.hpp>
-#include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
-#include <reprise/program/ledger.hpp>
-#include <reprise/program/program.hpp>
-#include <reprise/program/schedule.hpp>
 #include <reprise/store/memory_account.hpp>
 #include <reprise/store/scheduled.hpp>
-#include <reprise/store/sizes_only.hpp>
-#include <string>
+#include <reprise/store/store_policy.hpp>
 #include <utility>
-#include <vector>
 
 namespace reprise::inline v0 {
 
-/// Holds one payload for each value of a program, and the ledger that says which are present.
+/// How a `RematStore` holds values.
+template <StorePolicy P = Scheduled>
+struct RematStoreOptions {
+  byte_count budget = unlimited_bytes;  ///< for all passes together that run on the store
+  StoreObserver<P> observer{};          ///< called with what happens to values; empty for none
+};
+
+/// The budget that training runs within, and what happens where room is missing.
 ///
-/// Each action is announced with `begin`, which refuses what the budget does not allow before
-/// anything runs, and settled with `commit`. What the store still holds goes with it.
-/// @tparam Payload what a value is; `SizesOnly` makes the store a simulator
-/// @tparam Policy  what happens when room is missing: `Scheduled`, which never evicts. A store that
-///   evicts by an `EvictionPolicy` is an `OperationStore`
-template <std::default_initializable Payload = SizesOnly,
-          std::same_as<Scheduled> Policy = Scheduled>
-requires(std::movable<Payload>) class RematStore {
+/// `RematStore store{{.budget = 512_MiB}}` plays plans: what they keep stays, what they drop is
+/// recomputed. `RematStore store{DtrEqClass{}, {.budget = 512_MiB}}` takes no plan: its policy
+/// chooses what to evict when room is needed, and what was evicted is recomputed when it is read.
+///
+/// Each pass of a `Checkpointed` holds its values here, beside those of other passes: several
+/// objects may run on one store, one after another or interleaved, from one thread, and share its
+/// budget. A plan is made for the whole budget, whatever others hold. What else the engine counts
+/// against the budget (an `OperationStore`, saved tensors of a checkpointed region) shares
+/// `account()`.
+///
+/// Borrowed by those that run on it, so it is neither copied nor moved.
+/// @tparam Policy what happens where room is missing
+template <StorePolicy Policy = Scheduled>
+class RematStore {
  public:
-  /// @param program must outlive the store
-  /// @param account the budget, shared with other stores
-  RematStore(const Program& program, std::shared_ptr<MemoryAccount> account)
-      : ledger_(program),
-        account_(account_of_store(std::move(account))),
-        payloads_(program.values().size()) {}
+  using policy_type = Policy;                      ///< what happens where room is missing
+  using options_type = RematStoreOptions<Policy>;  ///< what it is made with
+  using observer_type = StoreObserver<Policy>;     ///< what it calls with what happens
+
+  /// Whether values are evicted as room is needed; otherwise a plan says what is kept.
+  static constexpr bool evicts = EvictionPolicy<Policy>;
+
+  /// Holds nothing yet.
+  explicit RematStore(options_type options = {}) requires std::default_initializable<Policy>
+      : RematStore(std::move(options), Policy{}) {}
+  /// The same with a policy of the caller's.
+  explicit RematStore(Policy policy, options_type options = {}) requires evicts
+      : RematStore(std::move(options), std::move(policy)) {}
 
   RematStore(const RematStore&) = delete;
   RematStore& operator=(const RematStore&) = delete;
   RematStore(RematStore&&) = delete;
   RematStore& operator=(RematStore&&) = delete;
-  ~RematStore() { account_->settle(ledger_.live_bytes(), 0); }
+  ~RematStore() = default;
 
-  /// Announces an action.
-  /// @throws InvalidSchedule if it has no meaning now; BudgetExceeded if it does not fit. Nothing
-  ///   changes then.
-  void begin(const Action& action) {
-    const byte_count during = ledger_.bytes_during(action);
-    account_->expect(ledger_.live_bytes(), during);
-    begun_ = action;
-    during_ = during;
-  }
+  /// What happens where room is missing.
+  [[nodiscard]] const Policy& policy() const noexcept { return policy_; }
+  /// Called with what happens to values; may be empty.
+  [[nodiscard]] const observer_type& observer() const noexcept { return observer_; }
 
-  /// Settles the action that was announced last, once it is done; a dropped payload is destroyed
-  /// here.
-  /// @throws InvalidState if it was not announced.
-  void commit(const Action& action) {
-    if (begun_ != action) refuse_commit(action);
-    begun_.reset();
-    const byte_count before = ledger_.live_bytes();
-    ledger_.apply(action, during_);
-    if (action.kind == ActionKind::drop) payloads_[action.index] = Payload{};
-    account_->settle(before, ledger_.live_bytes());
-  }
-
-  /// The bytes of a value that this pass makes, see `grow`.
-  [[nodiscard]] byte_count bytes_of(value_id value) const noexcept {
-    return ledger_.bytes().of(value);
-  }
-  /// Lets the run that was announced make more of a value than the program says, if the budget has
-  /// room for it.
-  /// @returns whether it has; if not, only the pass's end may follow
-  [[nodiscard]] bool grow(value_id value, byte_count bytes) {
-    if (!byte_sum(during_, bytes)) return false;
-    ledger_.bytes().grow(value, bytes);
-    return expect_anew();
-  }
-  /// The same for what it takes beyond all that it makes.
-  [[nodiscard]] bool grow_transient(byte_count bytes) {
-    if (!byte_sum(during_, bytes)) return false;
-    ledger_.bytes().grow_transient(begun_.value().index, bytes);
-    return expect_anew();
-  }
-  /// Between actions: everything has at least the bytes that another program of the same operations
-  /// says. Linear in it.
-  void grow_to(const Program& larger) { ledger_.bytes().grow_to(larger); }
-
-  /// True if the value has bytes now, or is given from the start.
-  [[nodiscard]] bool is_present(value_id value) const noexcept { return ledger_.is_present(value); }
-  /// True if the operation ran before.
-  [[nodiscard]] bool has_run(operation_id op) const noexcept { return ledger_.has_run(op); }
-  /// All that the store knows of its values, announced actions apart.
-  [[nodiscard]] const Ledger& ledger() const noexcept { return ledger_; }
-
-  /// The payload of a value: empty where it is absent.
-  [[nodiscard]] Payload& at(value_id value) noexcept { return payloads_[value]; }
-  [[nodiscard]] const Payload& at(value_id value) const noexcept { return payloads_[value]; }
+  /// The most that may be live at once.
+  [[nodiscard]] byte_count budget_bytes() const noexcept { return account_->budget_bytes(); }
+  /// Held now.
+  [[nodiscard]] byte_count live_bytes() const noexcept { return account_->live_bytes(); }
+  /// The most that was live, inside operations too, since a step last began on the store.
+  [[nodiscard]] byte_count peak_bytes() const noexcept { return account_->peak_bytes(); }
+  /// What counts the bytes, for others who are to share the budget.
+  [[nodiscard]] const std::shared_ptr<MemoryAccount>& account() const noexcept { return account_; }
 
  private:
-  [[nodiscard]] bool expect_anew() {
-    const byte_count during = ledger_.bytes_during(begun_.value());
-    try {
-      account_->expect(ledger_.live_bytes(), during);
-    } catch (const BudgetExceeded&) {
-      return false;
-    }
-    during_ = during;
-    return true;
-  }
+  RematStore(options_type&& options, Policy&& policy)
+      : policy_(std::move(policy)),
+        observer_(std::move(options.observer)),
+        account_(std::make_shared<MemoryAccount>(options.budget)) {}
 
-  [[noreturn]] static void refuse_commit(const Action& action) {
-    throw InvalidState(
-        std::string("commit of ") +
-        (action.kind == ActionKind::run ? "the run of operation " : "the drop of value ") +
-        std::to_string(action.index) + ", which was not the last to begin");
-  }
-
-  Ledger ledger_;
+  [[no_unique_address]] Policy policy_;
+  observer_type observer_;
   std::shared_ptr<MemoryAccount> account_;
-  std::vector<Payload> payloads_;
-  std::optional<Action> begun_;
-  byte_count during_ = 0;  ///< while what was begun runs
+};
+
+/// A `RematStore`, of whatever policy.
+template <class S>
+concept ValueStore = requires {
+  requires std::same_as<S, RematStore<typename S::policy_type>>;
 };
 
 }  // namespace reprise::inline v0

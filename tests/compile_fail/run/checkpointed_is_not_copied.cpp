@@ -6,6 +6,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <utility>
 #include <vector>
 
@@ -17,7 +18,8 @@ int main() {
   std::vector<Block> nodes(2);
   auto graph = reprise::chain(nodes);
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{graph, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, scheduler, store};
 #ifdef REPRISE_POSITIVE
   auto other = std::move(net);
 #else

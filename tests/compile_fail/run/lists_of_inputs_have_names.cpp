@@ -6,6 +6,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,8 @@ int main() {
   std::vector<Block> nodes(2);
   auto graph = reprise::chain(nodes);
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{graph, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, scheduler, store};
   net.begin_step();
 #ifdef REPRISE_POSITIVE
   const std::vector<Tensor> batch(1, Tensor(2));

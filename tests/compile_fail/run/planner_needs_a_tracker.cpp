@@ -7,6 +7,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <reprise/threshold/median_threshold.hpp>
 #include <vector>
 
@@ -23,7 +24,8 @@ int main() {
   reprise::GradientThreshold rule{reprise::MedianThreshold{.alpha = 1.0}};
   reprise::CheckpointScheduler scheduler{rule};
 #endif
-  reprise::Checkpointed net{graph, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, scheduler, store};
   net.begin_step();
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,7 @@ int main() {
   Tracker tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
   using Net = reprise::Checkpointed<decltype(graph), Tracker, decltype(scheduler)>;
-  const Net net{graph, tracker, scheduler};
+  reprise::RematStore store;
+  const Net net{graph, tracker, scheduler, store};
   return static_cast<int>(net.live_bytes());
 }

@@ -11,7 +11,7 @@
 #include <reprise/core/units.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/store/memory_account.hpp>
-#include <reprise/store/remat_store.hpp>
+#include <reprise/store/program_store.hpp>
 
 #include "support/chain_program.hpp"
 
@@ -27,7 +27,7 @@ void put_get_drop(benchmark::State& state) {
   const reprise::Plan plan = reprise::StoreAll{}({.program = program});
   const auto account = std::make_shared<reprise::MemoryAccount>(reprise::unlimited_bytes);
   for (auto _ : state) {
-    reprise::RematStore<Number> store(program, account);
+    reprise::ProgramStore<Number> store(program, account);
     std::uint64_t sum = 0;
     for (const reprise::Action& action : plan.schedule.actions) {
       store.begin(action);

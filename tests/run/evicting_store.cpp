@@ -26,8 +26,8 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/run/checkpointed.hpp>
-#include <reprise/run/rematerialised.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <sstream>
 #include <stdexcept>
@@ -57,7 +57,8 @@ std::size_t case_count() {
 std::vector<StepResult> keep_everything(RandomGraph& random_graph, std::uint64_t seed) {
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{random_graph.graph, tracker, scheduler, {.seed = seed}};
+  reprise::RematStore store;
+  reprise::Checkpointed net{random_graph.graph, tracker, scheduler, store, {.seed = seed}};
   const Tensor input = random_graph.tensor(0.3);
   return {run_step(random_graph, net, input), run_step(random_graph, net, input)};
 }
@@ -133,12 +134,10 @@ void check_case(std::mt19937& random, std::uint64_t seed, std::array<std::size_t
   auto& memory = random_graph.world->memory;
   const bool misses_gradients = random_graph.is(reprise_test::Family::none);
   Watch watch{memory, random_graph.width * sizeof(double), program.loss(), misses_gradients};
-  reprise::Rematerialised net{
-      random_graph.graph, Policy{},
-      reprise::RematerialisedOptions{.budget = budget,
-                                     .seed = seed,
-                                     .verify_replay = seed % 3 == 0,
-                                     .observer = [&](const OnlineEvent& event) { watch(event); }}};
+  reprise::RematStore store{
+      Policy{}, {.budget = budget, .observer = [&](const OnlineEvent& event) { watch(event); }}};
+  reprise::Checkpointed net{
+      random_graph.graph, store, {.seed = seed, .verify_replay = seed % 3 == 0}};
   const Tensor input = random_graph.tensor(0.3);
   for (std::size_t step = 0; step < 2; ++step) {
     watch.begin();
@@ -201,8 +200,8 @@ Trace train_with_fault(std::uint32_t seed, bool of_allocation,
          OnlineRun::Result::pass) {
     ++budget;
   }
-  reprise::Rematerialised net{random_graph.graph, reprise::Dtr{},
-                              reprise::RematerialisedOptions{.budget = budget, .seed = seed}};
+  reprise::RematStore store{reprise::Dtr{}, {.budget = budget}};
+  reprise::Checkpointed net{random_graph.graph, store, {.seed = seed}};
   const Tensor input = random_graph.tensor(0.3);
   const std::uint64_t outside = world.memory.live;
   Trace trace;
@@ -247,7 +246,8 @@ TEST_CASE("whatever fails, nothing is left and the step can be tried again") {
 TEST_CASE("calls out of order are refused") {
   std::mt19937 random(3);
   RandomGraph random_graph(random);
-  reprise::Rematerialised net{random_graph.graph};
+  reprise::RematStore store{reprise::DtrEqClass{}};
+  reprise::Checkpointed net{random_graph.graph, store};
   const Tensor input = random_graph.tensor(0.3);
   CHECK_THROWS_AS(static_cast<void>(net.forward(input)), reprise::InvalidState);
   CHECK_THROWS_AS(net.end_step(), reprise::InvalidState);
@@ -260,7 +260,8 @@ TEST_CASE("calls out of order are refused") {
     CHECK_THROWS_AS(static_cast<void>(net.forward(input)), reprise::InvalidState);
     CHECK_THROWS_AS(net.end_step(), reprise::InvalidState);
     CHECK(net.live_bytes() > 0);
-    reprise::Rematerialised other{random_graph.graph};
+    reprise::RematStore other_store{reprise::DtrEqClass{}};
+    reprise::Checkpointed other{random_graph.graph, other_store};
     CHECK_THROWS_AS(run_backward(random_graph, other, std::move(pass)), reprise::InvalidArgument);
   }
   CHECK(net.live_bytes() == 0);
@@ -275,9 +276,9 @@ TEST_CASE("several passes in flight share one budget and give the gradients of o
   std::mt19937 random(5);
   RandomGraph random_graph(random);
   const auto train = [&](std::size_t in_flight) {
-    reprise::Rematerialised net{
-        random_graph.graph, reprise::Dtr{},
-        reprise::RematerialisedOptions{.seed = 3, .passes_in_flight = in_flight}};
+    reprise::RematStore store{reprise::Dtr{}};
+    reprise::Checkpointed net{
+        random_graph.graph, store, {.seed = 3, .passes_in_flight = in_flight}};
     const Tensor input = random_graph.tensor(0.3);
     random_graph.zero_gradients();
     net.begin_step();
@@ -302,8 +303,8 @@ TEST_CASE("a whole step is compared with one that keeps everything, inference ke
   std::mt19937 random(8);
   RandomGraph random_graph(random);
   const reprise::byte_count budget = program_of(random_graph).values().size() * 1000;
-  reprise::Rematerialised net{random_graph.graph, reprise::DtrEqClass{},
-                              reprise::RematerialisedOptions{.budget = budget, .seed = 4}};
+  reprise::RematStore store{reprise::DtrEqClass{}, {.budget = budget}};
+  reprise::Checkpointed net{random_graph.graph, store, {.seed = 4}};
   const Tensor input = random_graph.tensor(0.3);
   const std::uint64_t outside = random_graph.world->memory.live;
   net.begin_step();
@@ -374,8 +375,8 @@ StatefulRun train_stateful(reprise::byte_count budget) {
   reprise::Source at = graph.input();
   for (int i = 0; i < 6; ++i) at = graph.add(Stateful{&world, &generator, &releases}, at);
   graph.output(at);
-  reprise::Rematerialised net{graph, reprise::DtrEqClass{},
-                              reprise::RematerialisedOptions{.budget = budget}};
+  reprise::RematStore store{reprise::DtrEqClass{}, {.budget = budget}};
+  reprise::Checkpointed net{graph, store};
   const Tensor input(world.memory, 4);
   StatefulRun run{};
   net.begin_step();
@@ -422,12 +423,14 @@ TEST_CASE("state that was saved brings back the step and the profiles, costs in 
     net.end_step();
   };
   auto graph = make();
-  reprise::Rematerialised net{graph};
+  reprise::RematStore store{reprise::DtrEqClass{}};
+  reprise::Checkpointed net{graph, store};
   pass_over(net);
   std::stringstream state;
   net.save(state);
   auto again = make();
-  reprise::Rematerialised resumed{again};
+  reprise::RematStore resumed_store{reprise::DtrEqClass{}};
+  reprise::Checkpointed resumed{again, resumed_store};
   resumed.load(state);
   CHECK(resumed.step() == 1);
   pass_over(resumed);

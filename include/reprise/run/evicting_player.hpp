@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// One forward and backward pass of a layer graph under an online policy.
+/// Runs a layer graph under an eviction policy.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,10 +18,11 @@
 #include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
-#include <reprise/run/shared_state.hpp>
+#include <reprise/run/run_state.hpp>
 #include <reprise/run/step_notes.hpp>
 #include <reprise/store/online_event.hpp>
 #include <reprise/store/operation_feed.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,33 +34,35 @@ namespace reprise::inline v0::running {
 /// The loss runs at the end of forward, which makes room for the gradients that backward will be
 /// given; the graph's outputs stay until then.
 template <LayerGraph G, EvictionPolicy P>
-class OnlinePlayer {
+class EvictingPlayer {
  public:
   using T = typename G::tensor_type;  ///< what nodes exchange
   using S = typename G::saved_type;   ///< what a node saves
+  using strategy = P;                 ///< chooses what goes
 
-  /// Counts among the passes alive from here on; nothing runs yet.
-  OnlinePlayer(G& graph, std::shared_ptr<Shared> shared, std::shared_ptr<const LoweredShape> shape,
-               P policy, std::vector<T*> inputs, PassContext::Identity identity,
-               PassMode mode = PassMode::training)
+  /// Counts among the passes alive from here on; nothing runs yet. Borrows the graph and the store.
+  EvictingPlayer(G& graph, const RematStore<P>& store, std::shared_ptr<RunState> state,
+                 std::shared_ptr<const LoweredShape> shape, P policy, std::vector<T*> inputs,
+                 PassContext::Identity identity, PassMode mode = PassMode::training)
       : graph_(graph),
-        shared_(std::move(shared)),
+        store_(store),
+        state_(std::move(state)),
         shape_(std::move(shape)),
-        calls_(graph, shared_, *shape_, std::move(inputs), PassContext(identity, mode)),
+        calls_(graph, state_, *shape_, std::move(inputs), PassContext(identity, mode)),
         is_resident_(NodeCalls<G>::has_resident ? graph.size() : 0, 0),
-        feed_(program(), shared_->account, std::move(policy),
+        feed_(program(), store.account(), std::move(policy),
               [this](operation_id op, bool is_rerun) { call(op, is_rerun); }) {
     feed_.observe([this](const OnlineEvent& event) { hear(event); });
-    ++shared_->passes_alive;
+    ++state_->passes_alive;
   }
 
-  OnlinePlayer(const OnlinePlayer&) = delete;
-  OnlinePlayer& operator=(const OnlinePlayer&) = delete;
-  OnlinePlayer(OnlinePlayer&&) = delete;
-  OnlinePlayer& operator=(OnlinePlayer&&) = delete;
-  ~OnlinePlayer() {
-    --shared_->passes_alive;
-    shared_->report.evictions += feed_.evictions();
+  EvictingPlayer(const EvictingPlayer&) = delete;
+  EvictingPlayer& operator=(const EvictingPlayer&) = delete;
+  EvictingPlayer(EvictingPlayer&&) = delete;
+  EvictingPlayer& operator=(EvictingPlayer&&) = delete;
+  ~EvictingPlayer() {
+    --state_->passes_alive;
+    state_->report.evictions += feed_.evictions();
     for (std::size_t node = 0; node < is_resident_.size(); ++node) release_resident(node);
   }
 
@@ -76,9 +79,9 @@ class OnlinePlayer {
     }
   }
 
-  /// Whether this pass shares an account with others.
-  [[nodiscard]] bool is_of(const std::shared_ptr<Shared>& shared) const noexcept {
-    return shared_ == shared;
+  /// Whether this is a pass of the object with that state.
+  [[nodiscard]] bool is_of(const std::shared_ptr<RunState>& state) const noexcept {
+    return state_ == state;
   }
 
   /// Names the shapes of this pass.
@@ -152,7 +155,7 @@ class OnlinePlayer {
       const Value& value = program().values()[event.index];
       if (value.kind == ValueKind::saved && !is_resident_.empty()) release_resident(value.node);
     }
-    if (shared_->online_observer) shared_->online_observer(event);
+    if (store_.observer()) store_.observer()(event);
   }
 
   void note_resident(std::size_t node) {
@@ -167,7 +170,8 @@ class OnlinePlayer {
   }
 
   G& graph_;
-  std::shared_ptr<Shared> shared_;
+  const RematStore<P>& store_;
+  std::shared_ptr<RunState> state_;
   std::shared_ptr<const LoweredShape> shape_;
   NodeCalls<G> calls_;
   std::vector<std::uint8_t> is_resident_;  ///< by node: saved state that it keeps in itself

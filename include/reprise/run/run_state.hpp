@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What the passes of one object share with it.
+
+#include <algorithm>
+#include <cstddef>
+#include <reprise/run/checkpointed_options.hpp>
+#include <reprise/run/run_report.hpp>
+
+namespace reprise::inline v0::running {
+
+/// What a `Checkpointed` and its passes write to: it stays in its place when the object moves.
+struct RunState {
+  CheckpointedOptions options{};
+  RunReport report{};
+  std::size_t passes_alive = 0;
+
+  /// Asks the engine's allocator, if the options say how.
+  void sample_reserved() {
+    if (!options.reserved_bytes) return;
+    report.reserved_bytes = std::max(report.reserved_bytes, options.reserved_bytes());
+  }
+};
+
+}  // namespace reprise::inline v0::running
