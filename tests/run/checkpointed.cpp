@@ -17,6 +17,7 @@
 #include <reprise/store/remat_store.hpp>
 #include <reprise/threshold/median_threshold.hpp>
 #include <span>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -153,12 +154,18 @@ TEST_CASE("an object that was moved from refuses every call, and the other goes 
   std::vector<reprise_test::PlainBlock> blocks(2);
   auto graph = reprise::chain(blocks);
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{graph, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, scheduler, store};
   net.begin_step();
   auto pass = net.forward(input);
   reprise::Checkpointed other = std::move(net);
   CHECK_THROWS_AS(net.begin_step(), reprise::InvalidState);
   CHECK_THROWS_AS(net.end_step(), reprise::InvalidState);
+  CHECK_THROWS_AS(static_cast<void>(net.report()), reprise::InvalidState);
+  CHECK_THROWS_AS(static_cast<void>(net.forget_shapes(input)), reprise::InvalidState);
+  std::stringstream state;
+  CHECK_THROWS_AS(net.save(state), reprise::InvalidState);
+  CHECK_THROWS_AS(net.load(state), reprise::InvalidState);
   CHECK_THROWS_AS(static_cast<void>(net.infer(input)), reprise::InvalidState);
   CHECK_THROWS_AS(static_cast<void>(net.forward(input)), reprise::InvalidState);
   CHECK_THROWS_AS(net.backward(std::move(pass), std::vector<float>(1, 2.0F)),

@@ -288,7 +288,9 @@ class Checkpointed {
   }
 
   /// Counts since the last `begin_step`.
+  /// @throws InvalidState if it was moved from.
   [[nodiscard]] RunReport report() const {
+    check_not_moved_from("report");
     RunReport report = state_->report;
     report.peak_bytes = store_->peak_bytes();
     return report;
@@ -312,6 +314,7 @@ class Checkpointed {
   /// ended is no part of it. Linear in the nodes of all shapes.
   /// @throws Error if the stream refuses the bytes.
   void save(std::ostream& out) const {
+    check_not_moved_from("save");
     StateWriter writer;
     writer.word(running::graph_fingerprint(*graph_));
     writer.word(step_);
@@ -322,9 +325,11 @@ class Checkpointed {
   /// Takes up the state that `save` wrote, over the same graph; with the tracker's and the
   /// scheduler's state loaded as well, the same steps make the same decisions. Of more shapes than
   /// this object remembers it takes those used last. Reads no byte beyond it.
-  /// @throws InvalidState if a pass is in flight; CorruptState if it is truncated, damaged, of
+  /// @throws InvalidState if a pass is in flight, or called by a node that runs; CorruptState if it
+  /// is truncated, damaged, of
   ///   another version or of another model. Nothing has changed then.
   void load(std::istream& in) {
+    check_not_playing("load");
     check_none_in_flight("load");
     StateReader reader(in, state_format);
     if (reader.word() != running::graph_fingerprint(*graph_)) {
@@ -399,8 +404,12 @@ class Checkpointed {
     bool& is_playing_;
   };
 
-  void check_not_playing(const char* call) const {
+  void check_not_moved_from(const char* call) const {
     if (!state_) throw InvalidState(std::string(call) + " of an object that was moved from");
+  }
+
+  void check_not_playing(const char* call) const {
+    check_not_moved_from(call);
     if (!is_playing_) return;
     throw InvalidState(std::string(call) +
                        " called by a node that it runs: gradients of gradients are not supported");
