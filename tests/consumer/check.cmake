@@ -21,7 +21,8 @@ endif()
 
 execute_process(
   COMMAND "${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SOURCE_DIR}" -B "${BINARY_DIR}/build"
-          "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DCMAKE_CXX_COMPILER=${COMPILER}" ${where}
+          "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DCMAKE_CXX_COMPILER=${COMPILER}"
+          "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}" ${where}
           COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND "${CMAKE_COMMAND}" --build "${BINARY_DIR}/build" COMMAND_ERROR_IS_FATAL ANY)
 foreach(executable IN ITEMS consumer planning)
