@@ -26,7 +26,8 @@ void feed(const std::string& input) {
 template <class F>
 void for_each_input(F f) {
   std::size_t count = 0;
-  for (const auto& file : std::filesystem::directory_iterator(REPRISE_FUZZ_CORPUS)) {
+  for (const auto& file :
+       std::filesystem::directory_iterator(REPRISE_FUZZ_CORPUS "/" REPRISE_FUZZ_COMPONENT)) {
     CAPTURE(file.path().filename().string());
     std::ifstream stream(file.path(), std::ios::binary);
     f(std::string{std::istreambuf_iterator<char>(stream), {}});
