@@ -570,6 +570,9 @@ TEST_CASE("bad gradients and parameters are refused at construction") {
   CHECK_THROWS_WITH((GradientStatTracker{std::size_t{2}, outside}),
                     "gradient 1 (layer 5, 1 elements): there are only 2 layers");
   Model graph{{{0, {one}}}, {}};
+  Model sparse{{{0x7FFFFFFFU, {one}}}, {}};
+  CHECK_THROWS_WITH((GradientStatTracker{sparse}),
+                    "2147483648 layers of 1 nodes: more than 65536 have none");
   CHECK_THROWS_AS((GradientStatTracker{graph, Ema{.beta = 1.0}}), InvalidArgument);
   CHECK_THROWS_AS((GradientStatTracker{graph, Ema{}, EverySteps{.steps = 0}}), InvalidArgument);
 }

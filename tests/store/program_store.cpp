@@ -101,3 +101,16 @@ TEST_CASE("only the action that began last is settled") {
   store.commit(Action::drop(2));
   CHECK(!store.is_present(2));
 }
+
+TEST_CASE("only what runs can make more than was said") {
+  const auto program = chain_program(1);
+  reprise::ProgramStore<> store(program, std::make_shared<MemoryAccount>());
+  CHECK_THROWS_AS(static_cast<void>(store.grow(1, 8)), reprise::InvalidState);
+  CHECK_THROWS_AS(static_cast<void>(store.grow_transient(8)), reprise::InvalidState);
+  store.begin(Action::run(0));
+  CHECK_THROWS_AS(static_cast<void>(store.grow(1000, 8)), reprise::InvalidArgument);
+  CHECK(store.grow(1, 1000));
+  store.commit(Action::run(0));
+  store.begin(Action::drop(1));
+  CHECK_THROWS_AS(static_cast<void>(store.grow_transient(8)), reprise::InvalidState);
+}

@@ -329,6 +329,8 @@ class GradientStatTracker {
     make_state();
   }
 
+  static constexpr std::size_t most_empty_layers = 65536;
+
   template <class G>
   static Registered gradients_of(G& graph) {
     Registered registered{0, {}};
@@ -337,6 +339,11 @@ class GradientStatTracker {
       const auto layer = static_cast<std::uint32_t>(graph.traits(node).layer);
       registered.layers = std::max(registered.layers, std::size_t{layer} + 1);
       graph.for_each_gradient(node, Visitor{registered.gradients, layer});
+    }
+    if (registered.layers > nodes + most_empty_layers) {
+      throw InvalidArgument(std::to_string(registered.layers) + " layers of " +
+                            std::to_string(nodes) + " nodes: more than " +
+                            std::to_string(most_empty_layers) + " have none");
     }
     return registered;
   }

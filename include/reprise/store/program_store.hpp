@@ -74,13 +74,21 @@ requires(std::movable<Payload>) class ProgramStore {
   /// Lets the run that was announced make more of a value than the program says, if the budget has
   /// room for it.
   /// @returns whether it has; if not, only the pass's end may follow
+  /// @throws InvalidState if no run was announced; InvalidArgument for a value that is not there.
   [[nodiscard]] bool grow(value_id value, byte_count bytes) {
+    check_runs();
+    if (value >= payloads_.size()) {
+      throw InvalidArgument("value " + std::to_string(value) + " of a program of " +
+                            std::to_string(payloads_.size()) + " values cannot grow");
+    }
     if (!byte_sum(during_, bytes)) return false;
     ledger_.bytes().grow(value, bytes);
     return expect_anew();
   }
   /// The same for what it takes beyond all that it makes.
+  /// @throws InvalidState if no run was announced.
   [[nodiscard]] bool grow_transient(byte_count bytes) {
+    check_runs();
     if (!byte_sum(during_, bytes)) return false;
     ledger_.bytes().grow_transient(begun_.value().index, bytes);
     return expect_anew();
@@ -110,6 +118,11 @@ requires(std::movable<Payload>) class ProgramStore {
     }
     during_ = during;
     return true;
+  }
+
+  void check_runs() const {
+    if (begun_ && begun_->kind == ActionKind::run) return;
+    throw InvalidState("nothing runs that could make more than was said");
   }
 
   [[noreturn]] static void refuse_commit(const Action& action) {
