@@ -56,12 +56,12 @@ namespace reprise::inline v0 {
 
 namespace running {
 
-/// What plays a pass over a store of a policy.
+/// What plays a pass over a store: a policy that evicts runs operation by operation,
 template <LayerGraph G, StorePolicy P>
 struct PlayerOver {
   using type = EvictingPlayer<G, P>;
 };
-/// A plan does.
+/// and a plan is played action by action.
 template <LayerGraph G>
 struct PlayerOver<G, Scheduled> {
   using type = ScheduledPlayer<G>;
@@ -75,14 +75,13 @@ struct PlayerOver<G, Scheduled> {
 /// Composed by its user from the graph, the statistics of its gradients, the scheduler that makes
 /// plans, and the store that holds the values:
 /// - Over a `RematStore<Scheduled>` it plays the plans of the scheduler. A node is told whether its
-///   saved state will be made again, and whether its output is wanted.
-/// - Over a `RematStore` that evicts, nothing is planned, and there is no scheduler and no tracker:
-/// each
-///   operation makes the room that it needs. It does what `run_online` foretells for `program()`
-///   and the same policy and budget, event for event; a pass in flight evicts its own values only.
-///   Nodes are never told that their saved state will be made again, and never to skip an output,
-///   since nobody knows beforehand. A budget that turns out too small in the middle of a pass ends
-///   the pass, and nothing of it is held.
+///   saved state will be recomputed, and whether its output is wanted.
+/// - Over a `RematStore` that evicts, nothing is planned, and there is neither a scheduler nor a
+///   tracker: each operation makes the room that it needs. It does what `run_online` foretells for
+///   `program()` and the same policy and budget, event for event; a pass in flight evicts its own
+///   values only. Nodes are never told that their saved state will be recomputed, and never to skip
+///   an output, since nobody knows beforehand. A budget that turns out too small in the middle of a
+///   pass ends the pass, and nothing of it is held.
 ///
 /// Bytes and costs of the nodes come from the engine where the graph has `profile(inputs)`,
 /// otherwise from one measuring forward for each set of input shapes.
