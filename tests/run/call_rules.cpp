@@ -278,9 +278,11 @@ TEST_CASE("the report says how long planning took in this step") {
   Model<Ponders> model(2, planner, {}, 2);
   for (int step = 0; step < 4; ++step) {
     CAPTURE(step);
+    const auto begin = std::chrono::steady_clock::now();
     model.step(input);
+    const std::chrono::duration<double> whole_step = std::chrono::steady_clock::now() - begin;
     const bool is_due = step % 2 == 0;
-    CHECK((model.report.plan_seconds >= seconds) == is_due);
-    CHECK(model.report.plan_seconds < 10 * seconds);
+    if (is_due) CHECK(model.report.plan_seconds >= seconds);
+    CHECK(model.report.plan_seconds <= whole_step.count());
   }
 }
