@@ -21,12 +21,11 @@ file(
   WRITE "${WORK}/Doxyfile"
   "INPUT = \"${include_dir}\"\n"
   "OUTPUT_DIRECTORY = \"${WORK}\"\n"
-  "RECURSIVE = YES\nFILE_PATTERNS = *.hpp *.cuh\nEXTENSION_MAPPING = cuh=C++\n"
-  "PREDEFINED = __x86_64__ __GNUC__ _OPENMP\n"
+  "@INCLUDE = \"${CMAKE_CURRENT_LIST_DIR}/../../cmake/Doxyfile\"\n"
   # Doxygen takes a private class that is defined outside of its class for a public one.
   "EXCLUDE_SYMBOLS = *::Core *::Core::*\n"
-  "EXTRACT_ALL = YES\nWARNINGS = NO\nWARN_IF_INCOMPLETE_DOC = NO\nQUIET = YES\nHAVE_DOT = NO\n"
-  "GENERATE_HTML = NO\nGENERATE_LATEX = NO\nGENERATE_XML = YES\nXML_PROGRAMLISTING = NO\n")
+  "EXTRACT_ALL = YES\nWARNINGS = NO\n"
+  "GENERATE_HTML = NO\nGENERATE_XML = YES\nXML_PROGRAMLISTING = NO\n")
 execute_process(COMMAND "${DOXYGEN}" "${WORK}/Doxyfile" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 
 # Doxygen 1.9 calls reprise::inline v0 just v0.
