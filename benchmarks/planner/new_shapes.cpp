@@ -14,7 +14,7 @@
 #include <reprise/planner/planner.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
-#include <reprise/scheduler/replan_every.hpp>
+#include <reprise/store/remat_store.hpp>
 #include <utility>
 #include <vector>
 
@@ -52,7 +52,8 @@ void train(benchmark::State& state, const P& planner) {
   std::vector<Layer> layers(96);
   auto graph = reprise::chain(layers);
   reprise::CheckpointScheduler scheduler{planner};
-  reprise::Checkpointed net{graph, scheduler, {.budget = 1U << 20U}};
+  reprise::RematStore store{{.budget = 1U << 20U}};
+  reprise::Checkpointed net{graph, scheduler, store};
   double planning = 0;
   std::size_t step = 0;
   const auto begin = std::chrono::steady_clock::now();
