@@ -127,6 +127,7 @@
 #include <reprise/run/checkpoint.hpp>
 #include <reprise/run/checkpoint_options.hpp>
 #include <reprise/run/checkpointed.hpp>
+#include <reprise/run/checkpointed_arguments.hpp>
 #include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
@@ -200,8 +201,8 @@
 #include <reprise/planner/staged/search_random.hpp>
 #include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/searcher.hpp>
-#include <reprise/planner/staged/stage_profile.hpp>
 #include <reprise/planner/staged/small_list.hpp>
+#include <reprise/planner/staged/stage_profile.hpp>
 #include <reprise/planner/staged/staged_edit.hpp>
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_program.hpp>
