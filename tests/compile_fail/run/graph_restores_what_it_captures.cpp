@@ -8,6 +8,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
+#include <reprise/store/remat_store.hpp>
 
 #include "support/plain_graph.hpp"
 
@@ -23,6 +24,7 @@ struct Engine final : reprise_test::PlainGraph {
 int main() {
   Engine graph;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::Checkpointed net{graph, scheduler};
+  reprise::RematStore store;
+  reprise::Checkpointed net{graph, scheduler, store};
   net.begin_step();
 }
