@@ -71,27 +71,29 @@ template <class F>
 void cut_at_peak(benchmark::State& state, F cut) {
   const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
   const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
-  reprise::StagedRequest staged(request);
-  const reprise::StagedPlan base = staged.base();
-  const auto instant = static_cast<reprise::stage_id>(base.profile().highest());
+  reprise::staged::StagedRequest staged(request);
+  const reprise::staged::StagedPlan base = staged.base();
+  const auto instant = static_cast<reprise::staged::stage_id>(base.profile().highest());
   staged.anchor(instant);
   for (auto _ : state) benchmark::DoNotOptimize(cut(base, instant));
   state.SetItemsProcessed(state.iterations() * staged.program().operation_count());
 }
 
 void cut_once(benchmark::State& state) {
-  cut_at_peak(state, [](const reprise::StagedPlan& base, reprise::stage_id instant) {
-    reprise::InstantCut cut(base, instant);
-    cut.solve(cut.typical_price());
-    return cut.bound();
-  });
+  cut_at_peak(state,
+              [](const reprise::staged::StagedPlan& base, reprise::staged::stage_id instant) {
+                reprise::staged::InstantCut cut(base, instant);
+                cut.solve(cut.typical_price());
+                return cut.bound();
+              });
 }
 
 /// The price at which the choice at one instant just fits, and the storages at that price.
 void cut_at_all_prices(benchmark::State& state) {
-  cut_at_peak(state, [](const reprise::StagedPlan& base, reprise::stage_id instant) {
-    return reprise::choose_at(base, instant).bound;
-  });
+  cut_at_peak(state,
+              [](const reprise::staged::StagedPlan& base, reprise::staged::stage_id instant) {
+                return reprise::staged::choose_at(base, instant).bound;
+              });
 }
 
 /// Each plan by a planner that knows nothing yet. Items are operations.
@@ -114,8 +116,8 @@ void search_tries(benchmark::State& state) {
   constexpr std::uint64_t tries = 1000;
   const reprise::Program program = random_net(static_cast<std::size_t>(state.range(0)));
   const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
-  const reprise::StagedRequest staged(request);
-  reprise::StagedSearch search(staged.base(), {});
+  const reprise::staged::StagedRequest staged(request);
+  reprise::staged::StagedSearch search(staged.base(), {});
   for (auto _ : state) search.run(tries, 0.5);
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(tries));
 }

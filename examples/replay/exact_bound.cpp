@@ -20,17 +20,17 @@
 namespace replay {
 namespace {
 
-using reprise::InstantProgramme;
 using reprise::operation_id;
 using reprise::value_id;
+using reprise::staged::InstantProgramme;
 
 /// The programme at the instant of a request where most is live; nothing to choose where all fits.
 InstantProgramme programme_of(const reprise::PlanRequest& request) {
-  reprise::StagedRequest staged(request);
-  const reprise::StagedPlan base = staged.base();
+  reprise::staged::StagedRequest staged(request);
+  const reprise::staged::StagedPlan base = staged.base();
   if (base.fits()) return {};
-  const reprise::min_cut::Ladder ladder(staged);  // it holds the instant's operation to its stage
-  return reprise::InstantNeeds(base, ladder.instant()).programme();
+  const reprise::staged::Ladder ladder(staged);  // it holds the instant's operation to its stage
+  return reprise::staged::InstantNeeds(base, ladder.instant()).programme();
 }
 
 // As it is, in as few digits as that takes.

@@ -10,9 +10,10 @@
 
 namespace replay {
 
-/// The optimum of the one-instant programme (`reprise::InstantProgramme`) at the instant where most
-/// is live, which is that of `reprise::MinCut`: no exact plan within the budget recomputes for
-/// less. Infinity if it shows that none fits; where the time is over, the best that is proven.
+/// The optimum of the one-instant programme (`reprise::staged::InstantProgramme`) at the instant
+/// where most is live, which is that of `reprise::MinCut`: no exact plan within the budget
+/// recomputes for less. Infinity if it shows that none fits; where the time is over, the best that
+/// is proven.
 /// @param seconds that the solver may take
 /// @throws reprise::Error if there is no solver, see `solver_name`, or it proves nothing.
 [[nodiscard]] double exact_bound(const reprise::Program& program, reprise::byte_count budget,

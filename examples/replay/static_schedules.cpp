@@ -47,7 +47,7 @@ Schedule without_loss(const Schedule& schedule, operation_id loss) {
 
 /// What crosses a border between groups, and what the last group makes.
 SavedSet kept_by_groups(const Program& program, std::size_t every) {
-  const reprise::StagedProgram staged(program);
+  const reprise::staged::StagedProgram staged(program);
   const std::size_t forward = program.loss();
   const std::size_t last_group = forward == 0 ? 0 : (forward - 1) / every;
   SavedSet storages(program.values().size(), 0);
@@ -81,8 +81,8 @@ Schedule keep_everything(const Program& program) {
 }
 
 std::size_t forward_length(const Program& program) {
-  const reprise::StagedProgram staged(program);
-  const reprise::StagedPlan plan(staged, {});
+  const reprise::staged::StagedProgram staged(program);
+  const reprise::staged::StagedPlan plan(staged, {});
   return std::min(plan.profile().highest() + 1, program.operations().size());
 }
 

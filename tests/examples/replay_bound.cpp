@@ -65,8 +65,8 @@ TEST_CASE("small programs: no exact bound is above the optimum or below the free
   for (int i = 0; i < cases(); ++i) {
     CAPTURE(i);
     const reprise::Program program = reprise_test::random_recorded_program(random, 12);
-    const reprise::StagedProgram staged(program);
-    const reprise::StagedPlan all(staged, {});
+    const reprise::staged::StagedProgram staged(program);
+    const reprise::staged::StagedPlan all(staged, {});
     const auto instant = static_cast<reprise::operation_id>(all.profile().highest());
     if (!keeps_order(program, instant)) continue;
     const auto peak = static_cast<reprise::byte_count>(all.profile()[instant]);

@@ -119,13 +119,11 @@ TEST_CASE("a search that its time ends gives what it found, and soon looks at th
         for (const int looks : {0, 3, 10, 30, 100, 300}) {
           CAPTURE(looks);
           const CountedClock clock;
-          reprise::StagedRequest staged(request);
+          reprise::staged::StagedRequest staged(request);
           try {
             const reprise::SearchEffort effort{.seconds = looks * 1e-3, .threads = threads};
             const reprise::Plan plan =
-                reprise::local_search::Searcher("search", staged, effort, clock, clock.now())
-                    .plan()
-                    .plan;
+                reprise::staged::Searcher("search", staged, effort, clock, clock.now()).plan().plan;
             reprise_test::check_plan(request, plan);
             CHECK(plan.lower_bound_cost <= plan.recomputed_cost);
           } catch (const reprise::BudgetInfeasible& refused) {
@@ -143,13 +141,14 @@ TEST_CASE("a search that its time ends gives what it found, and soon looks at th
 TEST_CASE("a plan without reruns is built in time linear in the values, however many read them") {
   constexpr std::size_t of_each = 64;  // work for an operation and its value
   for (const reprise::Program& program : {dense_program(4, 500), dense_program(800, 1)}) {
-    const reprise::StagedProgram staged(program);
+    const reprise::staged::StagedProgram staged(program);
     const CountedClock clock;
-    const reprise::SearchWatch watch(clock, clock.now() + std::chrono::hours(1));
+    const reprise::staged::SearchWatch watch(clock, clock.now() + std::chrono::hours(1));
     const int before = clock.looks();
-    const reprise::StagedPlan plan(staged, {.budget = 1e6}, {}, watch);
+    const reprise::staged::StagedPlan plan(staged, {.budget = 1e6}, {}, watch);
     const std::size_t work = of_each * program.operations().size();
-    CHECK(clock.looks() - before <= static_cast<int>(1 + work / reprise::SearchWatch::period));
+    CHECK(clock.looks() - before <=
+          static_cast<int>(1 + work / reprise::staged::SearchWatch::period));
     CHECK(plan.placements().empty());
   }
 }

@@ -19,7 +19,7 @@
 
 namespace {
 
-using reprise::MaxFlow;
+using reprise::staged::MaxFlow;
 
 struct Arc {
   std::uint32_t from;

@@ -16,7 +16,7 @@
 
 namespace {
 
-using reprise::ParametricCut;
+using reprise::staged::ParametricCut;
 
 /// A choice among nodes 2, 3, ...
 struct Problem {

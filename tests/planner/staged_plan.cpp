@@ -18,8 +18,8 @@
 namespace {
 
 using reprise::Program;
-using reprise::StagedPlan;
-using reprise::StagedProgram;
+using reprise::staged::StagedPlan;
+using reprise::staged::StagedProgram;
 using reprise_test::peak_of;
 
 bool has_views(const Program& program) {
@@ -96,7 +96,7 @@ TEST_CASE("an operation that makes only what stays may be deferred, and never ru
   const Program program(std::move(values), std::move(operations), Program::no_operation, 1, true,
                         {1});
   const StagedProgram staged(program);
-  using reprise::Placement;
+  using reprise::staged::Placement;
   CHECK(StagedPlan::can_run(staged, std::vector<Placement>{{0, 0}, {0, 1}}));
   CHECK_FALSE(StagedPlan::can_run(staged, std::vector<Placement>{{0, 1}}));
 }

@@ -328,8 +328,8 @@ TEST_CASE("nothing lies where something else is, on schedules of every kind") {
     CAPTURE(seed);
     const Program program = seed % 3 == 0 ? reprise_test::random_recorded_program(random, 30)
                                           : reprise_test::random_program(seed);
-    const reprise::StagedProgram staged(program);
-    reprise::StagedPlan plan(staged, {});
+    const reprise::staged::StagedProgram staged(program);
+    reprise::staged::StagedPlan plan(staged, {});
     reprise_test::place_random(plan, random, 20);
     check_arena(program, schedule_of(plan), random);
   }
@@ -362,8 +362,8 @@ TEST_CASE(
     "a layout of equal seed and number of tries is the same, and more tries are never worse") {
   REPRISE_SEEDED(random);
   const Program program = reprise_test::random_recorded_program(random, 200);
-  const reprise::StagedProgram staged(program);
-  reprise::StagedPlan plan(staged, {});
+  const reprise::staged::StagedProgram staged(program);
+  reprise::staged::StagedPlan plan(staged, {});
   reprise_test::place_random(plan, random, 100);
   const Schedule schedule = schedule_of(plan);
   const ArenaLayout one = reprise::layout(program, schedule, {.tries = 5});
@@ -378,8 +378,8 @@ TEST_CASE("a search takes much of what the first layouts are above the bound") {
   double searched = 0;
   for (int i = 0; i < 40; ++i) {
     const Program program = reprise_test::random_recorded_program(random, 200);
-    const reprise::StagedProgram staged(program);
-    reprise::StagedPlan plan(staged, {});
+    const reprise::staged::StagedProgram staged(program);
+    reprise::staged::StagedPlan plan(staged, {});
     reprise_test::place_random(plan, random, 100);
     const Schedule schedule = schedule_of(plan);
     const auto excess = [&](std::uint64_t tries) {

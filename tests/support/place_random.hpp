@@ -10,9 +10,9 @@
 namespace reprise_test {
 
 /// Places an operation at a stage with what it consumes, if everything it reads was made before.
-inline void place_one(reprise::StagedPlan& plan, reprise::operation_id op,
-                      reprise::stage_id stage) {
-  const reprise::StagedProgram& program = plan.program();
+inline void place_one(reprise::staged::StagedPlan& plan, reprise::operation_id op,
+                      reprise::staged::stage_id stage) {
+  const reprise::staged::StagedProgram& program = plan.program();
   if (plan.contains(op, stage) || !program.step(op).is_repeatable) return;
   for (const reprise::value_id consumed : program.consumes(op)) {
     place_one(plan, program.maker(consumed), stage);
@@ -25,12 +25,13 @@ inline void place_one(reprise::StagedPlan& plan, reprise::operation_id op,
 }
 
 /// Places some operations at random stages; defers some that nothing needs at once.
-inline void place_random(reprise::StagedPlan& plan, std::mt19937_64& random, std::size_t count) {
-  const reprise::StagedProgram& program = plan.program();
+inline void place_random(reprise::staged::StagedPlan& plan, std::mt19937_64& random,
+                         std::size_t count) {
+  const reprise::staged::StagedProgram& program = plan.program();
   for (std::size_t i = 0; i < count; ++i) {
     const auto op = static_cast<reprise::operation_id>(random() % program.operation_count());
     const auto later = program.stage_count() - op - 1;
-    place_one(plan, op, static_cast<reprise::stage_id>(op + 1 + random() % later));
+    place_one(plan, op, static_cast<reprise::staged::stage_id>(op + 1 + random() % later));
     const auto other = static_cast<reprise::operation_id>(random() % program.operation_count());
     if (random() % 3 == 0 && program.can_be_deferred(other) && plan.runs(other).size() > 1 &&
         plan.is_useless(other, 0)) {
@@ -40,7 +41,7 @@ inline void place_random(reprise::StagedPlan& plan, std::mt19937_64& random, std
 }
 
 /// The most bytes of any stage.
-inline double peak_of(const reprise::StagedPlan& plan) {
+inline double peak_of(const reprise::staged::StagedPlan& plan) {
   return plan.profile()[plan.profile().highest()] + plan.limits().budget;
 }
 

@@ -87,8 +87,8 @@ double median_over_optimum(const P& planner, std::mt19937_64& random, int progra
   for (int i = 0; i < programs; ++i) {
     CAPTURE(i);
     const reprise::Program program = random_recorded_program(random, 12);
-    const reprise::StagedProgram staged(program);
-    const reprise::StagedPlan all(staged, {});
+    const reprise::staged::StagedProgram staged(program);
+    const reprise::staged::StagedPlan all(staged, {});
     const auto anchor = static_cast<reprise::operation_id>(all.profile().highest());
     const auto peak = static_cast<reprise::byte_count>(all.profile()[anchor]);
     const reprise::byte_count least = reprise::lower_bound_bytes(program);

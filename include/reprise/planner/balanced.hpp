@@ -17,10 +17,10 @@
 
 namespace reprise::inline v0 {
 
+namespace staged {
 class StagedRequest;
-namespace min_cut {
 struct Choice;
-}
+}  // namespace staged
 
 /// `MinCut`, and then as much `LocalSearch` as a share of the training time allows: each replan
 /// goes on from the last one's plan and is never worse.
@@ -67,25 +67,25 @@ class Balanced {
   REPRISE_PLANNER_DECL void restore(const std::vector<std::uint64_t>& words);
 
  private:
-  [[nodiscard]] REPRISE_PLANNER_DECL min_cut::Choice search(StagedRequest& staged,
-                                                            SearchEffort effort,
-                                                            SearchClock::time_point begin,
-                                                            const std::vector<Placement>& known);
+  [[nodiscard]] REPRISE_PLANNER_DECL staged::Choice search(
+      staged::StagedRequest& staged, SearchEffort effort, SearchClock::time_point begin,
+      const std::vector<staged::Placement>& known);
   [[nodiscard]] REPRISE_PLANNER_DECL double first_seconds() const;
   [[nodiscard]] REPRISE_PLANNER_DECL double next_seconds() const;
-  [[nodiscard]] REPRISE_PLANNER_DECL Plan replay(StagedRequest& staged) const;
+  [[nodiscard]] REPRISE_PLANNER_DECL Plan replay(staged::StagedRequest& staged) const;
 
   /// A plan that was searched for.
   struct Known {
-    std::uint64_t structure;      ///< of its request: all but bytes and costs
-    double program_bytes;         ///< of its program's values together
-    byte_count peak_bytes;        ///< that it needs
-    std::vector<Placement> runs;  ///< where its operations run
+    std::uint64_t structure;              ///< of its request: all but bytes and costs
+    double program_bytes;                 ///< of its program's values together
+    byte_count peak_bytes;                ///< that it needs
+    std::vector<staged::Placement> runs;  ///< where its operations run
   };
   /// The runs of one that fits; empty if none that is worth while does.
-  [[nodiscard]] REPRISE_PLANNER_DECL std::vector<Placement> runs_of_similar(
-      const PlanRequest& request, const StagedRequest& staged) const;
-  REPRISE_PLANNER_DECL void remember(const StagedRequest& staged, const min_cut::Choice& choice);
+  [[nodiscard]] REPRISE_PLANNER_DECL std::vector<staged::Placement> runs_of_similar(
+      const PlanRequest& request, const staged::StagedRequest& staged) const;
+  REPRISE_PLANNER_DECL void remember(const staged::StagedRequest& staged,
+                                     const staged::Choice& choice);
 
   static constexpr double least_seconds = 0.001;
   static constexpr std::size_t most_known = 32;
@@ -96,7 +96,7 @@ class Balanced {
   std::uint64_t key_ = 0;
   std::uint64_t step_ = 0;
   double bound_ = 0;
-  std::vector<Placement> placements_;
+  std::vector<staged::Placement> placements_;
   std::vector<Known> known_;  ///< the latest last
   std::optional<SearchClock::time_point> planned_at_;
 };

@@ -70,10 +70,11 @@ Balanced::Balanced(Options options, const SearchClock& clock) : options_(options
 Plan Balanced::operator()(const PlanRequest& request) {
   const SearchClock::time_point begin = clock_->now();
   const std::uint64_t key = balanced::key_of(request);
-  StagedRequest staged(request);
-  const bool is_known = key == key_ && StagedPlan::can_run(staged.program(), placements_);
+  staged::StagedRequest staged(request);
+  const bool is_known = key == key_ && staged::StagedPlan::can_run(staged.program(), placements_);
   if (is_known && request.step == step_) return replay(staged);
-  const std::vector<Placement> runs = is_known ? placements_ : runs_of_similar(request, staged);
+  const std::vector<staged::Placement> runs =
+      is_known ? placements_ : runs_of_similar(request, staged);
   const bool is_begun = is_known || !runs.empty();
   const double seconds = is_begun ? next_seconds() : first_seconds();
   if (!is_known && is_begun && seconds < least_seconds) {
@@ -87,7 +88,7 @@ Plan Balanced::operator()(const PlanRequest& request) {
                             .tries = options_.tries,
                             .threads = options_.threads,
                             .seed = options_.seed + request.step};
-  min_cut::Choice choice = search(staged, effort, begin, runs);
+  staged::Choice choice = search(staged, effort, begin, runs);
   remember(staged, choice);
   key_ = key;
   step_ = request.step;
@@ -99,7 +100,7 @@ Plan Balanced::operator()(const PlanRequest& request) {
 
 std::vector<std::uint64_t> Balanced::state() const {
   std::vector<std::uint64_t> words{key_, step_, std::bit_cast<std::uint64_t>(bound_)};
-  for (const Placement& p : placements_) {
+  for (const staged::Placement& p : placements_) {
     words.push_back((std::uint64_t{p.op} << 32U) + p.stage);
   }
   return words;
@@ -109,10 +110,10 @@ void Balanced::restore(const std::vector<std::uint64_t>& words) {
   if (words.size() < 3) {
     throw CorruptState("a plan's state of " + std::to_string(words.size()) + " words");
   }
-  std::vector<Placement> placements;
+  std::vector<staged::Placement> placements;
   for (std::size_t i = 3; i < words.size(); ++i) {
-    const Placement p{static_cast<operation_id>(words[i] >> 32U),
-                      static_cast<stage_id>(words[i] & 0xFFFFFFFFU)};
+    const staged::Placement p{static_cast<operation_id>(words[i] >> 32U),
+                              static_cast<staged::stage_id>(words[i] & 0xFFFFFFFFU)};
     if (p.stage < p.op || (!placements.empty() && p <= placements.back())) {
       throw CorruptState("word " + std::to_string(i) + " of a plan's state places operation " +
                          std::to_string(p.op) + " at stage " + std::to_string(p.stage));
@@ -127,13 +128,13 @@ void Balanced::restore(const std::vector<std::uint64_t>& words) {
   planned_at_.reset();
 }
 
-min_cut::Choice Balanced::search(StagedRequest& staged, SearchEffort effort,
-                                 SearchClock::time_point begin,
-                                 const std::vector<Placement>& known) {
+staged::Choice Balanced::search(staged::StagedRequest& staged, SearchEffort effort,
+                                SearchClock::time_point begin,
+                                const std::vector<staged::Placement>& known) {
   for (;; begin = clock_->now()) {
-    local_search::Searcher searcher("balanced", staged, effort, *clock_, begin);
+    staged::Searcher searcher("balanced", staged, effort, *clock_, begin);
     try {
-      min_cut::Choice choice = searcher.plan(known);
+      staged::Choice choice = searcher.plan(known);
       // What took longer than it had to, on a busy machine, is tried in less time again.
       if (effort.seconds == enough_seconds_) {
         enough_seconds_ = std::max(0.9 * enough_seconds_, least_seconds);
@@ -149,8 +150,8 @@ min_cut::Choice Balanced::search(StagedRequest& staged, SearchEffort effort,
 
 // Of those that, scaled to this program, need no more than the budget and nearly all of it: one
 // that needs less recomputes too much. The first of the largest ones that does fit.
-std::vector<Placement> Balanced::runs_of_similar(const PlanRequest& request,
-                                                 const StagedRequest& staged) const {
+std::vector<staged::Placement> Balanced::runs_of_similar(
+    const PlanRequest& request, const staged::StagedRequest& staged) const {
   constexpr double worthwhile = 0.95;
   constexpr std::size_t most_tried = 3;
   if (options_.tries != 0 || known_.empty() || request.passes_in_flight != 1) return {};
@@ -166,13 +167,13 @@ std::vector<Placement> Balanced::runs_of_similar(const PlanRequest& request,
   std::ranges::sort(similar, std::greater<>{}, [](const auto& one) { return one.first; });
   if (similar.size() > most_tried) similar.resize(most_tried);
   for (const auto& [peak, one] : similar) {
-    if (one->runs.empty() || !StagedPlan::can_run(staged.program(), one->runs)) continue;
-    if (StagedPlan(staged.program(), staged.limits(), one->runs).fits()) return one->runs;
+    if (one->runs.empty() || !staged::StagedPlan::can_run(staged.program(), one->runs)) continue;
+    if (staged::StagedPlan(staged.program(), staged.limits(), one->runs).fits()) return one->runs;
   }
   return {};
 }
 
-void Balanced::remember(const StagedRequest& staged, const min_cut::Choice& choice) {
+void Balanced::remember(const staged::StagedRequest& staged, const staged::Choice& choice) {
   if (options_.tries != 0 || staged.request().passes_in_flight != 1) return;
   if (known_.size() == most_known) known_.erase(known_.begin());
   known_.push_back({.structure = balanced::structure_of(staged.request()),
@@ -193,8 +194,8 @@ double Balanced::next_seconds() const {
   return std::min(options_.share * interval, options_.most_seconds);
 }
 
-Plan Balanced::replay(StagedRequest& staged) const {
-  Plan plan = staged.play(StagedPlan(staged.program(), staged.limits(), placements_));
+Plan Balanced::replay(staged::StagedRequest& staged) const {
+  Plan plan = staged.play(staged::StagedPlan(staged.program(), staged.limits(), placements_));
   plan.lower_bound_bytes = lower_bound_bytes(staged.request().program);
   plan.lower_bound_cost = bound_;
   return plan;

@@ -12,8 +12,8 @@ namespace reprise::inline v0 {
 Plan LocalSearch::operator()(const PlanRequest& request) const {
   const SearchClock& clock = SearchClock::steady();
   const SearchClock::time_point begin = clock.now();
-  StagedRequest staged(request);
-  return local_search::Searcher("search", staged, effort, clock, begin).plan().plan;
+  staged::StagedRequest staged(request);
+  return staged::Searcher("search", staged, effort, clock, begin).plan().plan;
 }
 
 }  // namespace reprise::inline v0

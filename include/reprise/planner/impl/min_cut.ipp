@@ -11,8 +11,8 @@
 namespace reprise::inline v0 {
 
 Plan MinCut::operator()(const PlanRequest& request) const {
-  StagedRequest staged(request);
-  min_cut::Ladder ladder(staged);
+  staged::StagedRequest staged(request);
+  staged::Ladder ladder(staged);
   if (ladder.climb({}, {}, {.looks_further = looks_further, .takes_first = takes_first}))
     return ladder.choice().plan;
   throw budget_infeasible({.planner = "min-cut",

@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// Divides what runs up to an instant into parts that hold about as much through it, with fences
 /// where least crosses them.
@@ -111,4 +111,4 @@ class Fences {
   std::vector<double> held_;   ///< through the instant, of what is made up to an operation
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

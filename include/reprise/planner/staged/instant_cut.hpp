@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// A minimum cut at the stage of one operation: each value that is needed after it is kept, at the
 /// price of its bytes, or remade later at the cost of its maker, which needs its own arguments
@@ -240,4 +240,4 @@ class InstantCut {
       StagedPlan(plan.program(), plan.limits(), placements_with(plan, reruns), plan.watch()));
 }
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

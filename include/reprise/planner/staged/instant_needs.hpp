@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// The storages that live through the stage of one operation, the operations that could make them
 /// again after it, and what those need in turn.
@@ -270,4 +270,4 @@ class InstantNeeds {
   std::vector<operation_id> remakes_;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -8,7 +8,7 @@
 #include <reprise/program/program.hpp>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// The choice at one instant: keep each storage that is needed after it, or run its maker again.
 ///
@@ -48,4 +48,4 @@ struct InstantProgramme {
   double capacity = 0;                      ///< bytes; less than 0 if no choice fits
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -25,9 +25,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
-
-namespace min_cut {
+namespace reprise::inline v0::staged {
 
 /// A plan, and where its operations run.
 struct Choice {
@@ -371,6 +369,4 @@ class Ladder {
   double price_of_bound_ = 0;
 };
 
-}  // namespace min_cut
-
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// The largest flow from a source to a sink, and with it the cheapest cut between them.
 ///
@@ -193,4 +193,4 @@ class MaxFlow {
   SearchWatch watch_;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

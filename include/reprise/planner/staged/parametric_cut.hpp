@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// Chooses nodes: the source's side of a cut is what is chosen. Some nodes cost something if
 /// chosen, and some pairs keep bytes if the first is chosen and the second is not; it minimises
@@ -227,4 +227,4 @@ class ParametricCut {
   MaxFlow::capacity_type rounding_ = 0;      ///< by which what is settled may be off
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

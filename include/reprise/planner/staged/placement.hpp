@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <reprise/program/operation.hpp>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// The number of a stage: stage s is all that runs just before and including program operation s;
 /// the last one is what runs after all operations.
@@ -29,4 +29,4 @@ struct Placement {
   // NOLINTEND(modernize-use-nullptr)
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// What was found at one instant.
 struct InstantChoice {
@@ -125,4 +125,4 @@ class PriceSearch {
   return search.best();
 }
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// Random numbers that are the same on every machine, other than those of the standard library's
 /// distributions.
@@ -41,4 +41,4 @@ void shuffle(std::vector<T>& list, SearchRandom& random) {
   }
 }
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

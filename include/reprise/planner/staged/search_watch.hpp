@@ -10,7 +10,7 @@
 #include <limits>
 #include <reprise/planner/search_clock.hpp>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// Thrown by work that its `SearchWatch` ended. What it was working on may only be destroyed.
 struct TimeIsUp {};
@@ -64,4 +64,4 @@ class SearchWatch {
   mutable std::size_t spent_ = 0;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -39,9 +39,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
-
-namespace local_search {
+namespace reprise::inline v0::staged {
 
 /// Where one search starts, and how hot.
 struct Start {
@@ -129,7 +127,7 @@ class Searcher {
 
   /// @param known placements of an earlier plan, or empty; nothing is lost if they do not fit
   /// @throws BudgetInfeasible if neither `MinCut` nor a search meets the budget
-  [[nodiscard]] min_cut::Choice plan(std::span<const Placement> known = {}) {
+  [[nodiscard]] Choice plan(std::span<const Placement> known = {}) {
     consider(known);
     const bool is_known = best_.plan.is_plan();
     if (!is_timed() || is_hopeless()) climb();
@@ -281,7 +279,7 @@ class Searcher {
 
   void climb() {
     climbed_.emplace();
-    const min_cut::Ladder::Extent extent{.begins_at_fences = is_timed()};
+    const Ladder::Extent extent{.begins_at_fences = is_timed()};
     if (!ladder_.climb(watch_of_proof(), watch_until(first_share + later_share), extent)) return;
     if (is_timed() && staged_.request().passes_in_flight == 1) {
       // Nothing but to play it would tell more, which takes long.
@@ -291,7 +289,7 @@ class Searcher {
                                   .cost = ladder_.cost(),
                                   .price = typical_price()});
     }
-    min_cut::Choice choice = ladder_.choice();
+    Choice choice = ladder_.choice();
     climbed_->bound = choice.plan.lower_bound_cost;
     climbed_->take(Found{.placements = std::move(choice.placements),
                          .limits = limits_at_rest(choice.plan.boundary_bytes),
@@ -582,9 +580,9 @@ class Searcher {
                              .bound = lower_bound_bytes_});
   }
 
-  [[nodiscard]] min_cut::Choice finish() {
+  [[nodiscard]] Choice finish() {
     if (!best_.plan.is_plan()) refuse();
-    min_cut::Choice choice;
+    Choice choice;
     choice.plan =
         staged_.play(StagedPlan(staged_.program(), best_.plan.limits, best_.plan.placements));
     choice.plan.lower_bound_bytes = lower_bound_bytes_;
@@ -600,7 +598,7 @@ class Searcher {
   time_point begin_;
   byte_count lower_bound_bytes_;
   double seconds_ = 0;  ///< of the effort, without what the end takes
-  min_cut::Ladder ladder_;
+  Ladder ladder_;
   std::vector<Placement> base_;  ///< what the user forces
   std::optional<Best> climbed_;  ///< what the ladder came to
   Goal goal_;
@@ -613,6 +611,4 @@ class Searcher {
   std::uint64_t searches_ = 0;
 };
 
-}  // namespace local_search
-
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -14,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// A list that holds a few items in itself and asks for memory only beyond them: a plan has several
 /// lists for each value, nearly all of them of one or two items.
@@ -106,4 +106,4 @@ class SmallList {
   std::uint32_t capacity_ = few;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// For each stage its bytes less its budget, and the sum of what is above 0.
 ///
@@ -199,4 +199,4 @@ class StageProfile {
   std::int64_t violated_ = 0;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// Takes runs away that nothing needs any more.
 class UselessRuns {
@@ -52,4 +52,4 @@ class UselessRuns {
   std::vector<Placement> suspects_;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

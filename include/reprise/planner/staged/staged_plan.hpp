@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// Where each operation of a program runs: at first everything at its own stage.
 ///
@@ -818,4 +818,4 @@ class StagedPlan {
   SearchWatch watch_;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

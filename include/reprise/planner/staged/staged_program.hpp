@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// Lists of numbers, one after another in one array.
 class FlatLists {
@@ -330,4 +330,4 @@ class StagedProgram {
   double total_bytes_ = 0;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

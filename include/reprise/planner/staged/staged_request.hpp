@@ -14,7 +14,7 @@
 #include <reprise/program/simulate.hpp>
 #include <utility>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// A request and its program by stages.
 class StagedRequest {
@@ -71,4 +71,4 @@ class StagedRequest {
   StagedProgram program_;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

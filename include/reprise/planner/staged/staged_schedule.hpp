@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// The actions of a plan: in each stage its operations in order, each value dropped right after its
 /// last use before it is made again. Linear in the plan.
@@ -56,4 +56,4 @@ namespace reprise::inline v0 {
   return schedule;
 }
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace reprise::inline v0 {
+namespace reprise::inline v0::staged {
 
 /// Draws storages with a probability that grows with the root of their bytes. Constant time.
 /// Source: Vose, "A linear algorithm for generating random numbers with a given distribution",
@@ -539,4 +539,4 @@ class StagedSearch {
   std::uint64_t visit_ = 0;
 };
 
-}  // namespace reprise::inline v0
+}  // namespace reprise::inline v0::staged
