@@ -37,7 +37,7 @@ class KnownShapes {
 
   /// What a set of inputs is to the graph.
   struct Found {
-    std::shared_ptr<const LoweredShape> shape;
+    std::shared_ptr<const LoweredShape> shape;  ///< with its program
     byte_count measured_bytes = 0;  ///< the most that a measuring forward held; 0 without one
   };
 

@@ -14,9 +14,9 @@ namespace reprise::inline v0::running {
 
 /// What a `Checkpointed` and its passes write to: it stays in its place when the object moves.
 struct RunState {
-  CheckpointedOptions options{};
-  RunReport report{};
-  std::size_t passes_alive = 0;
+  CheckpointedOptions options{};  ///< as the object was given them
+  RunReport report{};             ///< of the step, but for the peak, which the store knows
+  std::size_t passes_alive = 0;   ///< between their forward and their backward
 
   /// Asks the engine's allocator, if the options say how.
   void sample_reserved() {
