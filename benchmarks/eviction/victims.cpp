@@ -96,8 +96,8 @@ struct Opaque {
 };
 
 // New values evict others: the budget holds about `live` values. Each is made from a value a few
-// steps back, which is remade now and then, and one in 100 from a constant, as an input is, so that
-// no remake reaches back to the start. Values are released after twice as many more.
+// steps back, which is recomputed now and then, and one in 100 from a constant, as an input is, so
+// that no recompute reaches back to the start. Values are released after twice as many more.
 template <class Policy>
 void store(benchmark::State& state) {
   using Store = reprise::OperationStore<reprise::SizesOnly, Policy>;

@@ -41,7 +41,7 @@ std::string text_of(double number) {
   return {text.data(), end};
 }
 
-/// Writes a programme in the LP format, a term a line: q<operation> is 1 where it is remade,
+/// Writes a programme in the LP format, a term a line: q<operation> is 1 where it is recomputed,
 /// k<storage> where it is kept.
 class LpText {
  public:
@@ -57,24 +57,24 @@ class LpText {
   /// False if what must stay takes more than there is.
   [[nodiscard]] bool can_fit() const noexcept { return capacity_ >= 0; }
 
-  /// False if nothing has to be remade for another thing to be kept.
+  /// False if nothing has to be recomputed for another thing to be kept.
   [[nodiscard]] bool has_choice() const noexcept { return has_choice_; }
 
   [[nodiscard]] std::string str() {
     write_cost();
     write_capacity();
     for (const InstantProgramme::Storage& one : choice_.storages) {
-      if (one.is_needed && is_open(one)) row(keep(one) + " + " + remake(one.maker) + " >= 1");
+      if (one.is_needed && is_open(one)) row(keep(one) + " + " + recompute(one.maker) + " >= 1");
     }
     for (const auto& [op, storage] : choice_.needs) {
       const InstantProgramme::Storage& one = storages_[storage];
       if (one.is_needed || !is_open(one)) continue;
-      const bool may_be_remade = one.maker != reprise::Program::no_operation;
-      row(keep(one) + (may_be_remade ? " + " + remake(one.maker) : "") + " - " + remake(op) +
-          " >= 0");
+      const bool may_be_recomputed = one.maker != reprise::Program::no_operation;
+      row(keep(one) + (may_be_recomputed ? " + " + recompute(one.maker) : "") + " - " +
+          recompute(op) + " >= 0");
     }
     for (const auto& [op, maker] : choice_.consumptions) {
-      row(remake(maker) + " - " + remake(op) + " >= 0");
+      row(recompute(maker) + " - " + recompute(op) + " >= 0");
     }
     write_kinds();
     return text_;
@@ -91,7 +91,7 @@ class LpText {
   [[nodiscard]] static std::string keep(const InstantProgramme::Storage& one) {
     return "k" + std::to_string(one.storage);
   }
-  [[nodiscard]] static std::string remake(operation_id op) { return "q" + std::to_string(op); }
+  [[nodiscard]] static std::string recompute(operation_id op) { return "q" + std::to_string(op); }
 
   [[nodiscard]] std::size_t last_storage() const {
     std::size_t last = 0;
@@ -103,8 +103,8 @@ class LpText {
 
   void write_cost() {
     text_ += "Minimize\n cost:";
-    for (const auto& [op, cost] : choice_.remakes) {
-      text_ += "\n + " + text_of(cost) + " " + remake(op);
+    for (const auto& [op, cost] : choice_.recomputes) {
+      text_ += "\n + " + text_of(cost) + " " + recompute(op);
     }
   }
 
@@ -125,9 +125,10 @@ class LpText {
     for (const InstantProgramme::Storage& one : choice_.storages) {
       if (is_open(one)) text_ += "\n 0 <= " + keep(one) + " <= 1";
     }
-    // Once it is known what is remade, what is kept is no choice any more.
+    // Once it is known what is recomputed, what is kept is no choice any more.
     text_ += "\nBinaries";
-    for (const InstantProgramme::Remake& one : choice_.remakes) text_ += "\n " + remake(one.op);
+    for (const InstantProgramme::Recompute& one : choice_.recomputes)
+      text_ += "\n " + recompute(one.op);
     text_ += "\nEnd\n";
   }
 
@@ -140,7 +141,8 @@ class LpText {
 };
 
 bool has_cost(const InstantProgramme& choice) {
-  return std::ranges::any_of(choice.remakes, [](const auto& remake) { return remake.cost > 0; });
+  return std::ranges::any_of(choice.recomputes,
+                             [](const auto& recompute) { return recompute.cost > 0; });
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace {
 using reprise::Action;
 
 // A view has no bytes of its own.
-std::uint64_t storages_remade(const reprise::Program& program, const reprise::Ledger& ledger,
-                              const Action& run) {
+std::uint64_t storages_recomputed(const reprise::Program& program, const reprise::Ledger& ledger,
+                                  const Action& run) {
   return static_cast<std::uint64_t>(
       std::ranges::count_if(program.operations()[run.index].writes, [&](reprise::value_id value) {
         return !ledger.is_present(value) && !program.values()[value].view_of;
@@ -33,7 +33,7 @@ Outcome play(const Task& task, const reprise::Schedule& schedule) {
     }
     if (action.kind == reprise::ActionKind::run && ledger.has_run(action.index)) {
       outcome.recomputed_cost += task.program.operations()[action.index].cost;
-      outcome.evictions += storages_remade(task.program, ledger, action);
+      outcome.evictions += storages_recomputed(task.program, ledger, action);
     }
     ledger.apply(action, during);
     outcome.schedule.actions.push_back(action);

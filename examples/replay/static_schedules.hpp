@@ -20,7 +20,7 @@ namespace replay {
 
 /// Static checkpointing: the forward pass in groups of so many operations. What crosses from one
 /// group to the next stays, with the results and what the last group makes; the rest of a group is
-/// made again when something after the forward pass first needs it, and stays to its last reader.
+/// recomputed when something after the forward pass first needs it, and stays to its last reader.
 /// @param every operations a group, at least 1
 [[nodiscard]] reprise::Schedule checkpoint_groups(const reprise::Program& program,
                                                   std::size_t every);

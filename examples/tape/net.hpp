@@ -22,7 +22,7 @@ namespace tape {
 enum class Mode : std::uint8_t {
   plain,        ///< everything is kept that backward needs
   checkpoints,  ///< each group of blocks is a checkpoint, and so is each block in it
-  operations,   ///< a store runs each operation, and evicts and remakes within a budget
+  operations,   ///< a store runs each operation, and evicts and recomputes within a budget
 };
 
 /// How training goes.
@@ -108,7 +108,7 @@ class Net {
     descend(all);
   }
 
-  // Not before all gradients are read: a store may remake the others from the parameters.
+  // Not before all gradients are read: a store may recompute the others from the parameters.
   void descend(const std::vector<float>& gradients) {
     auto gradient = gradients.begin();
     for (const Parameter& parameter : parameters_) {

@@ -24,7 +24,7 @@ struct Model {
   std::vector<int> states;  // 0 unmade, 1 present, 2 evicted
   std::vector<std::vector<storage_id>> parents;
   std::vector<std::vector<storage_id>> children;
-  // Classes as sets of evictions; a remade member takes its cost along and leaves a hole.
+  // Classes as sets of evictions; a recomputed member takes its cost along and leaves a hole.
   std::vector<int> class_of;
   std::vector<std::uint64_t> sums;
 
@@ -80,7 +80,7 @@ struct Model {
 
 }  // namespace
 
-TEST_CASE("neighbourhood costs follow evictions and remakes") {
+TEST_CASE("neighbourhood costs follow evictions and recomputes") {
   REPRISE_SEEDED(random);
   for (int round = 0; round < 60; ++round) {
     StorageGraph exact(Neighbourhood::exact);

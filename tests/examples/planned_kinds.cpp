@@ -29,8 +29,8 @@ TEST_CASE("a search goes far beyond the cut of a recurrent net") {
   }
 }
 
-// The states of a tree's nodes are remade in long rows, so that searches from elsewhere do not come
-// to a plan in their time: one goes on from the cut's plan, and does not leave the budget far.
+// The states of a tree's nodes are recomputed in long rows, so that searches from elsewhere do not
+// come to a plan in their time: one goes on from the cut's plan, and does not leave the budget far.
 TEST_CASE("a search improves on the cut of a tree where no other start comes to a plan") {
   const reprise::Program program = kinds::tree_shaped(5);
   const reprise::byte_count all = reprise::MinCut{}({.program = program}).peak_bytes;

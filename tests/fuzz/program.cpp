@@ -98,10 +98,10 @@ void check_any_schedule(const Program& program, const Schedule& schedule) {
 void check_kept(const Program& program, reprise_test::ByteReader& bytes) {
   reprise::SavedSet set(program.values().size());
   for (auto& flag : set) flag = static_cast<std::uint8_t>(bytes.below(2));
-  const auto remake = bytes.one_in(2) ? reprise::RecomputedLifetime::one_backward
-                                      : reprise::RecomputedLifetime::until_last_read;
+  const auto recompute = bytes.one_in(2) ? reprise::RecomputedLifetime::one_backward
+                                         : reprise::RecomputedLifetime::until_last_read;
   try {
-    const Schedule schedule = schedule_from_saved(program, set, remake);
+    const Schedule schedule = schedule_from_saved(program, set, recompute);
     expect(simulate(program, schedule).peak_bytes >= lower_bound_bytes(program));
   } catch (const reprise::InvalidArgument&) {  // nothing survives a loss that is not there
     expect(!program.has_loss());

@@ -229,9 +229,9 @@ TEST_CASE("every set may be kept of every valid program") {
     for (std::uint64_t i = 0; i < 8; ++i) {
       reprise::SavedSet set(program.values().size());
       for (auto& flag : set) flag = static_cast<std::uint8_t>(i < 2 ? i : random() % 2);
-      const auto remake = random() % 2 == 0 ? reprise::RecomputedLifetime::until_last_read
-                                            : reprise::RecomputedLifetime::one_backward;
-      const reprise::Schedule schedule = reprise::schedule_from_saved(program, set, remake);
+      const auto recompute = random() % 2 == 0 ? reprise::RecomputedLifetime::until_last_read
+                                               : reprise::RecomputedLifetime::one_backward;
+      const reprise::Schedule schedule = reprise::schedule_from_saved(program, set, recompute);
       CHECK(reprise::simulate(program, schedule).peak_bytes >= reprise::lower_bound_bytes(program));
       check_layout(program, schedule);
     }

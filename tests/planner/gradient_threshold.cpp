@@ -106,7 +106,7 @@ TEST_CASE("a budget takes the lowest statistic first, and counts what it took") 
 }
 
 TEST_CASE("a budget too small for the lowest statistic first is met in the layers' order") {
-  // The last layer is remade at once, so that dropping it saves nothing.
+  // The last layer is recomputed at once, so that dropping it saves nothing.
   const auto program = reprise_test::chain_program(6, false, 64);
   GradientThreshold planner{reprise::ConstantThreshold{.tau = 2.0}};
   const reprise::byte_count smallest = smallest_budget(planner, {.program = program});

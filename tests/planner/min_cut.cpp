@@ -41,7 +41,7 @@ TEST_CASE("MinCut at one instant conforms, and is never better than with further
   }
 }
 
-TEST_CASE("the cheapest values that make room are remade, and the bound says that it is so") {
+TEST_CASE("the cheapest values that make room are recomputed, and the bound says that it is so") {
   // Four values of 10 bytes that cost 1, 2, 3, 4 are needed in the end; one of them has to go.
   std::vector<reprise::Value> values{{.kind = reprise::ValueKind::input}};
   std::vector<reprise::Operation> operations;

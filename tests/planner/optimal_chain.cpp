@@ -43,7 +43,7 @@ class AllReversals {
     if (!is_new) return entry->second;
     std::vector<RunList> lists;
     if (first == last) {
-      lists.push_back(joined({&chain_.link(last).remake, &chain_.link(last).backward}));
+      lists.push_back(joined({&chain_.link(last).recompute, &chain_.link(last).backward}));
     } else {
       const RunList& forward = chain_.link(first).forward;
       for (const RunList& rest : of(first + 1, last)) {

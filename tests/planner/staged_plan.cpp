@@ -62,7 +62,7 @@ TEST_CASE("each set of placements plays as the plan says, on programs of every k
     plan.settle();
     const reprise::Simulation played = simulate(program, schedule_of(plan));
     CHECK(played.recomputed_cost == doctest::Approx(plan.cost()));
-    // Where a view outlives a remake of its source the plan may count it longer.
+    // Where a view outlives a recompute of its source the plan may count it longer.
     CHECK(static_cast<double>(played.peak_bytes) <= peak_of(plan));
     if (!has_views(program)) CHECK(static_cast<double>(played.peak_bytes) == peak_of(plan));
   }

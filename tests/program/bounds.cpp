@@ -54,7 +54,7 @@ TEST_CASE("what is consumed under two names is taken off once, by its own bytes"
   CHECK(lower_bound_bytes(program) == 8);
 }
 
-TEST_CASE("gradients are held unless they can be made again") {
+TEST_CASE("gradients are held unless they can be recomputed") {
   const auto bound = [](bool repeatable) {
     return lower_bound_bytes(Program({{.kind = ValueKind::gradient, .node = 0, .bytes = 8},
                                       {.kind = ValueKind::gradient, .node = 1, .bytes = 4},

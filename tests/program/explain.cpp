@@ -40,7 +40,7 @@ std::ptrdiff_t line_count(const std::string& text) { return std::ranges::count(t
 
 }  // namespace
 
-TEST_CASE("explain says when a value is made, dropped and made again") {
+TEST_CASE("explain says when a value is made, dropped and recomputed") {
   const auto program = reprise_test::chain_program(2);
   const reprise::SavedSet all(program.values().size(), 1);
   const reprise::SavedSet none(program.values().size(), 0);
@@ -51,10 +51,11 @@ TEST_CASE("explain says when a value is made, dropped and made again") {
   CHECK(reprise::explain(program, kept, 2) ==
         "saved state of node 0 (4 B, layer 0): made by forward of node 0, dropped after backward "
         "of node 0; kept from forward to backward");
-  CHECK(reprise::explain(program, reprise::schedule_from_saved(program, none), 2) ==
-        "saved state of node 0 (4 B, layer 0): made by forward of node 0, dropped after forward "
-        "of node 0, remade by forward of node 0, dropped after backward of node 0; recomputed 1 "
-        "time");
+  CHECK(
+      reprise::explain(program, reprise::schedule_from_saved(program, none), 2) ==
+      "saved state of node 0 (4 B, layer 0): made by forward of node 0, dropped after forward "
+      "of node 0, recomputed by forward of node 0, dropped after backward of node 0; recomputed 1 "
+      "time");
   CHECK(reprise::explain(
             program,
             reprise::schedule_from_saved(program, none, reprise::RecomputedLifetime::one_backward),
@@ -62,26 +63,26 @@ TEST_CASE("explain says when a value is made, dropped and made again") {
             .ends_with("; recomputed 2 times"));
 }
 
-TEST_CASE("explain names each value of a small plan that is kept or remade") {
+TEST_CASE("explain names each value of a small plan that is kept or recomputed") {
   const auto program = reprise_test::chain_program(2);
   reprise::SavedSet kept(program.values().size(), 1);
   CHECK(reprise::explain(program, reprise::schedule_from_saved(program, kept)) ==
-        "Keeps 2 values (8 B) from forward to backward and remakes none.\n"
+        "Keeps 2 values (8 B) from forward to backward and recomputes none.\n"
         "Kept:\n"
         "  4 B: saved state of node 0\n"
         "  4 B: saved state of node 1\n");
   kept[2] = 0;
   const std::vector<std::string> names{"relu", "tanh", "loss", "tanh'", "relu'"};
-  CHECK(
-      reprise::explain(program, reprise::schedule_from_saved(program, kept),
-                       {.operation_names = names}) ==
-      "Keeps 1 value (4 B) from forward to backward and remakes 2 values (12 B): 1 rerun, 16.67 % "
-      "of all compute.\n"
-      "Kept:\n"
-      "  4 B: saved state of node 1, tanh\n"
-      "Remade:\n"
-      "  8 B: output 0 of node 0, relu\n"
-      "  4 B: saved state of node 0, relu\n");
+  CHECK(reprise::explain(program, reprise::schedule_from_saved(program, kept),
+                         {.operation_names = names}) ==
+        "Keeps 1 value (4 B) from forward to backward and recomputes 2 values (12 B): 1 rerun, "
+        "16.67 % "
+        "of all compute.\n"
+        "Kept:\n"
+        "  4 B: saved state of node 1, tanh\n"
+        "Recomputed:\n"
+        "  8 B: output 0 of node 0, relu\n"
+        "  4 B: saved state of node 0, relu\n");
 }
 
 TEST_CASE("explain tells of the values of a large plan by kind and size, the largest first") {
@@ -100,17 +101,18 @@ TEST_CASE("explain needs neither layers nor a loss") {
     return reprise::MinCut{}({.program = program, .budget = budget}).schedule;
   };
   CHECK(reprise::explain(program, plan_with(reprise::unlimited_bytes)) ==
-        "Keeps 2998 values (117.17 KiB) over operation 3000, where most would be live, and remakes "
+        "Keeps 2998 values (117.17 KiB) over operation 3000, where most would be live, and "
+        "recomputes "
         "none.\n"
         "Kept:\n"
         "  97.66 KiB: 1000 outputs, 100 B each, in operations 0 to 2997\n"
         "  19.51 KiB: 1998 outputs, 10 B each, in operations 1 to 2996\n");
   const std::string text = reprise::explain(program, plan_with(60'000));
-  const std::size_t remade = text.find("Remade:\n");
-  REQUIRE(remade != std::string::npos);
-  // The large ones cost no more to remake.
-  CHECK(text.find(" outputs, 100 B each, in operations ", remade) != std::string::npos);
-  CHECK(text.find(" outputs, 10 B each, in operations ", remade) == std::string::npos);
+  const std::size_t recomputed = text.find("Recomputed:\n");
+  REQUIRE(recomputed != std::string::npos);
+  // The large ones cost no more to recompute.
+  CHECK(text.find(" outputs, 100 B each, in operations ", recomputed) != std::string::npos);
+  CHECK(text.find(" outputs, 10 B each, in operations ", recomputed) == std::string::npos);
   CHECK(reprise::explain(program, plan_with(60'000), {.lines = 0}) ==
         text.substr(0, text.find('\n') + 1));
 }
@@ -132,12 +134,13 @@ TEST_CASE("explain puts together what its lines have no room for") {
   const reprise::Program program(std::move(values), std::move(operations),
                                  reprise::Program::no_operation, 1, true, {21, 22});
   const auto plan = reprise::MinCut{}({.program = program});
-  CHECK(reprise::explain(program, plan.schedule, {.lines = 3}) ==
-        "Keeps 20 values (210 B) over operation 20, where most would be live, and remakes none.\n"
-        "Kept:\n"
-        "  20 B: output 0 of operation 19\n"
-        "  19 B: output 0 of operation 18\n"
-        "  171 B: 18 others of 18 kinds\n");
+  CHECK(
+      reprise::explain(program, plan.schedule, {.lines = 3}) ==
+      "Keeps 20 values (210 B) over operation 20, where most would be live, and recomputes none.\n"
+      "Kept:\n"
+      "  20 B: output 0 of operation 19\n"
+      "  19 B: output 0 of operation 18\n"
+      "  171 B: 18 others of 18 kinds\n");
 }
 
 TEST_CASE("explain refuses names that are too few, and has a word for a program without any") {

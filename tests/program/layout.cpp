@@ -270,10 +270,10 @@ TEST_CASE("every byte that a run reads is as its maker left it, whoever planned"
     CAPTURE(seed);
     const Program program = seed % 3 == 0 ? reprise_test::random_recorded_program(random, 30)
                                           : reprise_test::random_program(seed);
-    const reprise::RecomputedLifetime remake = seed % 2 == 0
-                                                   ? reprise::RecomputedLifetime::until_last_read
-                                                   : reprise::RecomputedLifetime::one_backward;
-    check_arenas_of_all({.program = program, .recomputed_lifetime = remake}, random);
+    const reprise::RecomputedLifetime recompute = seed % 2 == 0
+                                                      ? reprise::RecomputedLifetime::until_last_read
+                                                      : reprise::RecomputedLifetime::one_backward;
+    check_arenas_of_all({.program = program, .recomputed_lifetime = recompute}, random);
   }
 }
 

@@ -359,7 +359,7 @@ TEST_CASE("the sum of all costs stays far from infinity") {
 
 TEST_CASE("the sum of all bytes stays below 2^63") {
   constexpr reprise::byte_count most = std::numeric_limits<std::int64_t>::max();
-  // Constant 4, values 8, 16 and 32, and a copy of the last one while it is made again.
+  // Constant 4, values 8, 16 and 32, and a copy of the last one while it is recomputed.
   check_taken(recorded(), [](Parts& p) { p.values[0].bytes = most - 8 - 16 - 32 - 32; });
   check_refused(
       recorded(), [](Parts& p) { p.values[0].bytes = most - 8 - 16 - 32 - 31; },

@@ -37,7 +37,7 @@ std::vector<bool> repeatable_ones(const Program& program) {
 
 }  // namespace
 
-TEST_CASE("what reads something that was taken over runs again only if that can be made again") {
+TEST_CASE("what reads something that was taken over runs again only if that can be recomputed") {
   CHECK(repeatable_ones(with_takeover(true)) == std::vector<bool>{true, true, true, true, true});
   CHECK(repeatable_ones(with_takeover(false)) ==
         std::vector<bool>{false, false, true, false, true});
@@ -51,7 +51,7 @@ TEST_CASE("what is consumed is taken over, and its views hold on to the bytes") 
   CHECK_FALSE(repeatability.is_taken_over(3));
 }
 
-TEST_CASE("a sum and what adds to it are not made again") {
+TEST_CASE("a sum and what adds to it are not recomputed") {
   std::vector<Value> values{{.kind = ValueKind::gradient, .bytes = 4},
                             {.kind = ValueKind::gradient, .bytes = 4}};
   std::vector<Operation> operations{

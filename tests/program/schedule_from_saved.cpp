@@ -32,7 +32,7 @@ std::vector<reprise::operation_id> runs_of(const reprise::Schedule& schedule) {
 
 }  // namespace
 
-TEST_CASE("a value that is not kept is remade once, or each time that a backward needs it") {
+TEST_CASE("a value that is not kept is recomputed once, or each time that a backward needs it") {
   const auto program = chain_program(3);
   const SavedSet none(program.values().size(), 0);
   const auto once = reprise::simulate(program, reprise::schedule_from_saved(program, none));
@@ -86,10 +86,10 @@ TEST_CASE("skipping outputs never raises a peak and changes no run") {
                          program.loss(), program.layer_count(), program.cost_is_flops());
     SavedSet kept(program.values().size());
     for (auto& flag : kept) flag = random() % 2 == 0 ? 1 : 0;
-    const auto remake =
+    const auto recompute =
         random() % 2 == 0 ? RecomputedLifetime::until_last_read : RecomputedLifetime::one_backward;
-    const auto skipping = reprise::schedule_from_saved(program, kept, remake);
-    const auto whole = reprise::schedule_from_saved(cannot, kept, remake);
+    const auto skipping = reprise::schedule_from_saved(program, kept, recompute);
+    const auto whole = reprise::schedule_from_saved(cannot, kept, recompute);
     REQUIRE(runs_of(skipping) == runs_of(whole));
     const auto peak = reprise::simulate(program, skipping).peak_bytes;
     const auto whole_peak = reprise::simulate(cannot, whole).peak_bytes;
@@ -114,10 +114,10 @@ TEST_CASE("no plan needs less than the lower bound") {
     for (int plan = 0; plan < 20; ++plan) {
       SavedSet set(program.values().size());
       for (auto& flag : set) flag = random() % 2 == 0 ? 1 : 0;
-      const auto remake =
+      const auto recompute =
           plan % 2 == 0 ? RecomputedLifetime::until_last_read : RecomputedLifetime::one_backward;
       REQUIRE(bound <=
-              reprise::simulate(program, reprise::schedule_from_saved(program, set, remake))
+              reprise::simulate(program, reprise::schedule_from_saved(program, set, recompute))
                   .peak_bytes);
     }
   }
@@ -149,7 +149,7 @@ TEST_CASE("what stays is made once, though its operation runs again for somethin
   CHECK(reprise::simulate(program, schedule).recomputed_cost == 1);
 }
 
-TEST_CASE("what cannot be made again is kept, and a result is there at the end") {
+TEST_CASE("what cannot be recomputed is kept, and a result is there at the end") {
   // 0 cannot run again, 1 takes over what it made, 2 can; the result is an output of 2.
   auto values = std::vector<reprise::Value>{
       {.bytes = 8}, {.bytes = 8}, {.bytes = 8}, {.kind = reprise::ValueKind::gradient, .bytes = 8}};
@@ -160,11 +160,11 @@ TEST_CASE("what cannot be made again is kept, and a result is there at the end")
       {.kind = reprise::OperationKind::loss, .reads = {2}, .writes = {3}},
       {.kind = reprise::OperationKind::backward, .reads = {1, 3}}};
   const Program program(std::move(values), std::move(operations), 3, 1, true, {2});
-  for (const auto remake :
+  for (const auto recompute :
        {RecomputedLifetime::until_last_read, RecomputedLifetime::one_backward}) {
-    const auto nothing = reprise::schedule_from_saved(program, SavedSet(4, 0), remake);
+    const auto nothing = reprise::schedule_from_saved(program, SavedSet(4, 0), recompute);
     CHECK(reprise::simulate(program, nothing).recomputed_cost == 1);  // 2, for the result
-    const auto all = reprise::schedule_from_saved(program, SavedSet(4, 1), remake);
+    const auto all = reprise::schedule_from_saved(program, SavedSet(4, 1), recompute);
     CHECK(reprise::simulate(program, all).recomputed_cost == 0);
   }
 }

@@ -248,7 +248,7 @@ TEST_CASE("a recompute that ends early holds back no exception of the engine's")
   CHECK_THROWS_AS(static_cast<void>(gradients_of(other, w)), ComputationFailed);
 }
 
-TEST_CASE("what the tape has given up is not remade") {
+TEST_CASE("what the tape has given up is not recomputed") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   const auto f = [](const Variable& v) {
@@ -278,7 +278,7 @@ TEST_CASE("parameters are kept, and nothing is recomputed to have them") {
   CHECK(tape.computations == before);
 }
 
-TEST_CASE("a rerun remakes what is missing, all of it or nothing") {
+TEST_CASE("a rerun recomputes what is missing, all of it or nothing") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   std::array<Saved, 3> saved;
@@ -305,7 +305,7 @@ TEST_CASE("a rerun remakes what is missing, all of it or nothing") {
   CHECK(tape.computations - before == 3);
 }
 
-TEST_CASE("a checkpoint inside a checkpoint is remade from what the outer one saved") {
+TEST_CASE("a checkpoint inside a checkpoint is recomputed from what the outer one saved") {
   Tape tape;
   const Variable x = leaf(tape, width, 0.1);
   const auto inner = [](const Variable& v) { return checkpoint(block, checkpoint(block, v)); };

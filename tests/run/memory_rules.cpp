@@ -34,7 +34,7 @@ struct NoStatistics {
   void abandon_step() {}
 };
 
-/// Keeps nothing: everything is remade.
+/// Keeps nothing: everything is recomputed.
 struct KeepNothing {
   reprise::Plan operator()(const reprise::PlanRequest& request) const {
     const reprise::LayerValues layers(request.program);
@@ -364,7 +364,7 @@ struct Masking {
 
 }  // namespace
 
-TEST_CASE("what layers keep in themselves is counted, dropped, remade and given back") {
+TEST_CASE("what layers keep in themselves is counted, dropped, recomputed and given back") {
   CountingMemory memory;
   int releases = 0;
   const Tensor x = filled(memory, 0.5F);

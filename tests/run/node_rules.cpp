@@ -213,7 +213,7 @@ TEST_CASE("a node is told when it is profiled, runs again, and will") {
                                          "backward"});
 }
 
-TEST_CASE("a node may save nothing where its saved state will be made again") {
+TEST_CASE("a node may save nothing where its saved state will be recomputed") {
   for (std::uint32_t seed = 0; seed < 200; ++seed) {
     CAPTURE(seed);
     Model model(1 + seed % 6);
@@ -375,7 +375,7 @@ struct Stateful {
   void restore_state(std::uint64_t state) const { *generator = state; }
 };
 
-/// Keeps nothing: everything is remade.
+/// Keeps nothing: everything is recomputed.
 struct KeepNothing {
   reprise::Plan operator()(const reprise::PlanRequest& request) const {
     const reprise::LayerValues layers(request.program);

@@ -79,7 +79,7 @@ struct Negate {
   Tensor backward(const Tensor& dy, PassContext&) { return {-dy[0]}; }
 };
 
-Tensor make_turn_gradient() { return {1.0F}; }
+Tensor make_loss_gradient() { return {1.0F}; }
 
 /// One verified step of a graph under a plan.
 template <class G, class P, class Loss>
@@ -95,7 +95,7 @@ StepVerification verify(G& graph, P planner, Loss loss, reprise::CheckpointedOpt
 }
 template <class G, class P>
 StepVerification verify(G& graph, P planner, reprise::CheckpointedOptions options = {}) {
-  const auto loss = [](auto&&) { return std::vector<Tensor>{make_turn_gradient()}; };
+  const auto loss = [](auto&&) { return std::vector<Tensor>{make_loss_gradient()}; };
   return verify(graph, std::move(planner), loss, std::move(options));
 }
 

@@ -283,7 +283,7 @@ TEST_CASE("frozen plans stay as they are, at their address, whatever comes") {
     CHECK(anew != one);
     CHECK(anew->schedule != one->schedule);
   }
-  SUBCASE("and are made again from what they were made of after a load") {
+  SUBCASE("and are recomputed from what they were made of after a load") {
     auto loaded = with_hysteresis(1);
     load(loaded, saved(scheduler));
     CHECK(loaded.is_frozen());
@@ -295,7 +295,7 @@ TEST_CASE("frozen plans stay as they are, at their address, whatever comes") {
     CHECK_THROWS_AS(static_cast<void>(loaded.plan(3, program, unlimited_bytes)),
                     reprise::InvalidState);
   }
-  SUBCASE("a plan that was forgotten is not made again") {
+  SUBCASE("a plan that was forgotten is not recomputed") {
     scheduler.forget(1);
     CHECK_THROWS_AS(static_cast<void>(scheduler.plan(1, program, unlimited_bytes)),
                     reprise::InvalidState);
@@ -313,7 +313,7 @@ TEST_CASE("an override inside a step leaves new shapes of that step alone") {
   CHECK(scheduler.plan(1, program, unlimited_bytes)->recomputed_cost == 1);
 }
 
-TEST_CASE("the plans used last are remembered, as many as it is told, and the others made again") {
+TEST_CASE("the plans used last are remembered, as many as it is told, and the others recomputed") {
   const auto program = reprise_test::chain_program(2);
   REPRISE_SEEDED(random);
   for (int sequence = 0; sequence < 30; ++sequence) {

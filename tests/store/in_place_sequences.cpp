@@ -53,7 +53,7 @@ struct Reached {
   std::uint64_t reads_of_taken = 0;  ///< of values that an operation had taken over
   std::uint64_t over_budget = 0;
   std::uint64_t pinned_refusals = 0;
-  std::uint64_t lost = 0;       ///< could not be remade, since nothing can
+  std::uint64_t lost = 0;       ///< could not be recomputed, since nothing can
   std::uint64_t together = 0;   ///< inputs that cannot be there at once
   std::uint64_t most_runs = 0;  ///< in one call
 };
@@ -434,7 +434,7 @@ class Sequence {
   reprise::byte_count budget_;
   CountingMemory memory_of_constants_{};
   CountingMemory memory_{};
-  bool may_be_lost_ = false;  ///< what is read now: nothing may be able to remake it
+  bool may_be_lost_ = false;  ///< what is read now: nothing may be able to recompute it
   std::uint64_t calls_ = 0;
   std::string fault_{};
   Store store_;
@@ -464,7 +464,7 @@ std::string run_case(std::uint64_t seed, Reached& reached) {
 
 }  // namespace
 
-TEST_CASE("what operations take over is remade for all who still need it") {
+TEST_CASE("what operations take over is recomputed for all who still need it") {
   const std::uint64_t first = reprise_test::seed();
   Reached reached;
   std::uint64_t wrong = 0;

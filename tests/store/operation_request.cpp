@@ -60,7 +60,7 @@ TEST_CASE("a request that cannot be meant is refused with its numbers") {
         "than 64 bits count");
 }
 
-TEST_CASE("what takes over what nothing can remake runs once") {
+TEST_CASE("what takes over what nothing can recompute runs once") {
   Records records(reprise::Neighbourhood::none, false);
   const value_number a = records.add_value(records.add_operation(), records.add_storage(8));
   CHECK(Request{.inputs = {a}, .consumes = {0}}.can_repeat(records));

@@ -63,12 +63,12 @@ TEST_CASE("what is taken over twice, or to be viewed, is refused") {
   CHECK(store.recomputed_cost() == 0);
 }
 
-TEST_CASE("locks of outer remakes survive what inner ones take over") {
+TEST_CASE("locks of outer recomputes survive what inner ones take over") {
   Store store(reprise::byte_count{32});
   Handle a = store.constant({1.0});
   Handle b = run(store, sum({a, a}));    // 3
   Handle c = run(store, sum({b}, {0}));  // 4, takes over b
-  Handle d = run(store, sum({c, b}));    // 8, b is remade
+  Handle d = run(store, sum({c, b}));    // 8, b is recomputed
   Handle e = run(store, sum({b, d}));    // 12
   store.make_room(1000);
   CHECK(read(store, e) == 12);
@@ -87,13 +87,15 @@ TEST_CASE("what nothing can have at once is refused") {
   Store::Request of_both = sum({s, u}, {1});
   of_both.outputs[0] = {.view_of = 0};
   of_both.run = [](auto in, auto out, auto&) { out[0] = *in[0]; };
-  const Handle view = run(store, of_both);  // of s; whoever remakes u takes over t, and t takes s
+  const Handle view =
+      run(store, of_both);  // of s; whoever recomputes u takes over t, and t takes s
   store.make_room(1000);
   CHECK(read(store, view) == 1);
-  CHECK_THROWS_WITH_AS(static_cast<void>(store.run(sum({view, u}))),
-                       "operation 4 cannot have all of its inputs at once: remaking one takes over "
-                       "another (value 3)",
-                       reprise::InvalidState);
+  CHECK_THROWS_WITH_AS(
+      static_cast<void>(store.run(sum({view, u}))),
+      "operation 4 cannot have all of its inputs at once: recomputing one takes over "
+      "another (value 3)",
+      reprise::InvalidState);
   for (int i = 0; i < 2; ++i) {
     CHECK(read(store, u) == 3);
     CHECK(read(store, view) == 1);
@@ -102,7 +104,7 @@ TEST_CASE("what nothing can have at once is refused") {
   }
 }
 
-TEST_CASE("a function may let go of the handle that is being remade") {
+TEST_CASE("a function may let go of the handle that is being recomputed") {
   Store store(reprise::byte_count{64});
   Handle x;
   Store::Request request = sum({});
@@ -296,7 +298,7 @@ TEST_CASE("a rerun that makes something else is refused") {
   }
 }
 
-TEST_CASE("replay verification compares each remade value with its original") {
+TEST_CASE("replay verification compares each recomputed value with its original") {
   for (const bool is_verified : {false, true}) {
     CAPTURE(is_verified);
     Store store(reprise::byte_count{64}, {}, {.verify_replay = is_verified});
@@ -380,7 +382,7 @@ TEST_CASE("what a rerun reads and was changed since is refused before anything i
   CHECK((*store.pin(next))[0] == 10);
 }
 
-TEST_CASE("a value that was changed in place is not made again as if it had not been") {
+TEST_CASE("a value that was changed in place is not recomputed as if it had not been") {
   reprise_test::CountingMemory memory;
   int calls = 0;
   VersionedStore store(reprise::unlimited_bytes);

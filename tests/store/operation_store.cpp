@@ -66,7 +66,7 @@ class Engine {
     values.back().expected = {x[0], x[1], x[2], x[3]};
   }
 
-  // Remaking locks what it reads, level by level: a budget this small may be too small for that.
+  // Recomputing locks what it reads, level by level: a budget this small may be too small for that.
   void step() {
     try {
       act();
@@ -364,7 +364,7 @@ TEST_CASE("the n-th call or allocation may fail, for every n, and nothing is los
   }
 }
 
-TEST_CASE("a chain of 100,000 operations is remade from its first") {
+TEST_CASE("a chain of 100,000 operations is recomputed from its first") {
   using Chain = reprise::OperationStore<std::vector<float>, reprise::DtrEqClass>;
   Chain store(reprise::byte_count{64});
   std::vector<Chain::Handle> chain;
@@ -480,7 +480,7 @@ TEST_CASE("an operation may take over an input's memory") {
   CHECK(store.account().peak_bytes() == 16);
 }
 
-TEST_CASE("remaking may take over what an operation further up was about to read") {
+TEST_CASE("recomputing may take over what an operation further up was about to read") {
   Store store(reprise::unlimited_bytes);
   auto x = std::move(store.run(make(4, 1))[0]);
   auto in_place = plus_one(x, 4);

@@ -24,7 +24,7 @@ struct CheapestFirst {
 
 }  // namespace
 
-TEST_CASE("the README's policy evicts what is cheapest to remake for its bytes") {
+TEST_CASE("the README's policy evicts what is cheapest to recompute for its bytes") {
   reprise::OperationStore<Tensor, CheapestFirst> store(reprise::byte_count{12});
   const auto make = [&](std::uint64_t cost) {
     return std::move(store.run({.cost = cost,

@@ -80,7 +80,7 @@ TEST_CASE("an operation that fails the first time is taken back") {
   CHECK(parts.records.value(a).needs == 1);
 }
 
-TEST_CASE("what a remake takes over is made once more for those who still read it") {
+TEST_CASE("what a recompute takes over is made once more for those who still read it") {
   Parts parts;
   const value_number a = parts.make({});
   const value_number b = parts.make({a}, {}, {0});
@@ -92,7 +92,7 @@ TEST_CASE("what a remake takes over is made once more for those who still read i
   CHECK(parts.take_told() == "rerun 0, rerun 1, rerun 0, rerun 2");
 }
 
-TEST_CASE("before what nothing can remake is taken over, what reads it is made to stay") {
+TEST_CASE("before what nothing can recompute is taken over, what reads it is made to stay") {
   Parts parts;
   const value_number once = parts.make({}, {}, {}, false);
   const value_number reader = parts.make({once});
@@ -103,7 +103,7 @@ TEST_CASE("before what nothing can remake is taken over, what reads it is made t
   CHECK_FALSE(parts.evict(reader));
 }
 
-TEST_CASE("when nobody holds anything, what was remade on the way goes") {
+TEST_CASE("when nobody holds anything, what was recomputed on the way goes") {
   Parts parts;
   const value_number a = parts.make({});
   const value_number b = parts.make({a});

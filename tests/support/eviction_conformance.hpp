@@ -177,11 +177,11 @@ class EvictingRun {
                                             .inputs = {held_[pick()], held_[pick()]},
                                             .outputs = {{.bytes = bytes}}})[0]));
     } catch (const reprise::BudgetExceeded&) {
-      // Each level of a remake locks what it reads.
+      // Each level of a recompute locks what it reads.
     }
   }
 
-  // The constant now and then, so that no remake leads back to the start.
+  // The constant now and then, so that no recompute leads back to the start.
   std::size_t pick() { return random_() % 3 == 0 ? 0 : random_() % held_.size(); }
 
   std::mt19937_64 random_;

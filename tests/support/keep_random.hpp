@@ -8,7 +8,7 @@
 
 namespace reprise_test {
 
-/// A planner that keeps a random set and remakes in a random mode.
+/// A planner that keeps a random set and recomputes in a random mode.
 struct KeepRandom {
   static constexpr bool reads_statistics = false;
 

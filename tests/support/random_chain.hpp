@@ -45,7 +45,7 @@ class RandomChainProgram {
     values_.push_back({.kind = reprise::ValueKind::input});
     for (std::uint32_t n = 0; n < kind.layers; ++n) add_forward(n);
     const auto loss = static_cast<reprise::operation_id>(operations_.size());
-    add_turn();
+    add_loss();
     for (std::uint32_t n = kind.layers; n-- > frozen_;) add_backward(n);
     program_.emplace(std::move(values_), std::move(operations_), loss, kind.layers, true);
   }
@@ -82,7 +82,7 @@ class RandomChainProgram {
     operations_.push_back(std::move(op));
   }
 
-  void add_turn() {
+  void add_loss() {
     gradient_ = add({.kind = reprise::ValueKind::gradient,
                      .node = kind_.layers - 1,
                      .bytes = values_[outputs_.back()].bytes});

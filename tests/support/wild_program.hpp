@@ -42,7 +42,7 @@ class WildProgram {
     reprise::operation_id loss = reprise::Program::no_operation;
     if (options_.has_loss) {
       loss = static_cast<reprise::operation_id>(operations_.size());
-      add_turn();
+      add_loss();
       for (std::size_t i = forwards; i-- > 0;) add_backward(i);
     }
     choose_results();
@@ -157,7 +157,7 @@ class WildProgram {
                       .stays = chance(0.1)});
   }
 
-  void add_turn() {
+  void add_loss() {
     reprise::Operation loss{.kind = reprise::OperationKind::loss, .cost = 1};
     add_reads(loss, pick(4));
     for (std::size_t i = pick(3); i > 0; --i) {

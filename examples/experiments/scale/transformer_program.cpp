@@ -46,7 +46,7 @@ class Builder {
     value_id activation = add_value({.kind = ValueKind::constant, .bytes = between()});
     const value_id first = activation;
     for (layer_ = 0; layer_ < model_.layers; ++layer_) activation = add_layer(activation);
-    const operation_id loss = add_turn(activation);
+    const operation_id loss = add_loss(activation);
     for (std::size_t node = nodes_.size(); node-- > 0;) add_backward(node);
     values_[gradients_[first]].stays = true;
     return {.program = reprise::Program(std::move(values_), std::move(operations_), loss,
@@ -189,7 +189,7 @@ class Builder {
     return number;
   }
 
-  operation_id add_turn(value_id output) {
+  operation_id add_loss(value_id output) {
     const auto loss = static_cast<operation_id>(operations_.size());
     Operation op{.kind = OperationKind::loss, .layer = operations_.back().layer, .reads = {output}};
     op.writes.push_back(add_gradient(output));

@@ -99,17 +99,15 @@ concept BackendReadback = requires(B& backend, const B& constant, std::size_t si
 ///   `copy_from_host(span, buffer)`: as many doubles as the span has; the only operations that
 ///   wait.
 /// - `check(gradients, layers)`: throws InvalidArgument for views that `check_gradients` refuses,
-/// and
-///   for memory that the backend cannot read.
-/// - `make_plan(gradients, layers)`: checks the views and keeps what the sums need. The tensors
-/// stay the engine's; they must be there whenever the plan is used.
+///   and for memory that the backend cannot read.
+/// - `make_plan(gradients, layers)`: checks the views and keeps what the sums need. The
+///   tensors stay the engine's; they must be there whenever the plan is used.
 /// - `sum_of_squares(plan, sums)`: `sums[l]` becomes the sum of the squares of all elements of
-/// layer
-///   l, for each of the plan's layers (zero for one without). `sum_of_squares(plan, layer, sums,
-///   at)` writes the sum of one layer to `sums[at]`. Accumulated in double (a
-///   device's threads may add short runs in float), the order of the additions fixed by the plan:
-///   the same bits from both forms, in each run and for any number of threads. Infinities and NaNs
-///   come through.
+///   layer l, for each of the plan's layers (zero for one without). `sum_of_squares(plan, layer,
+///   sums, at)` writes the sum of one layer to `sums[at]`. Accumulated in double (a device's
+///   threads may add short runs in float), the order of the additions fixed by the plan: the same
+///   bits from both forms, in each run and for any number of threads. Infinities and NaNs come
+///   through.
 /// - `update_average(smoothing, factor, sums, moments, statistics)`: multiplies the sums by
 /// `factor`. If all
 ///   are finite then, `moments[l]` becomes `smoothing(moments[l], sum)`, the counter of updates
@@ -117,8 +115,7 @@ concept BackendReadback = requires(B& backend, const B& constant, std::size_t si
 ///   the counter of skipped steps grows and the rest stays. Both buffers have a StatisticsLayout;
 ///   the counters are the moments', and the statistics get a copy.
 /// - `check(scale)`: throws InvalidArgument for a DeviceLossScale that `check_scale` refuses, and
-/// for
-///   a loss scale in memory that the backend cannot read.
+///   for a loss scale in memory that the backend cannot read.
 /// - `update_average(smoothing, scale, sums, moments, statistics)`: reads the loss scale in the
 /// backend's own
 ///   order of work, and folds with the factor that it gives: to the bits of `update_average` with
@@ -127,7 +124,7 @@ concept BackendReadback = requires(B& backend, const B& constant, std::size_t si
 /// - `publish(buffer, readback)` sends a buffer to the host. `latest(readback)` is what was sent
 ///   `readback_delay` publications before the last one, and empty until then: a host has no delay
 ///   (0), a device says 1 and waits, at most, for the transfer before the last. The span is good
-///   until the next `publish`. `note_replays(readback, n)` says that n publications were made again
+///   until the next `publish`. `note_replays(readback, n)` says that n publications were recomputed
 ///   by launching a graph that they were captured in.
 template <class B>
 concept Backend = std::movable<B> && BackendMemory<B> && BackendReduction<B> &&

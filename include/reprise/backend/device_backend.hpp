@@ -164,8 +164,8 @@ class DeviceBackend {
     plan(stream_, layer, sums.data() + at);
   }
 
-  /// Enqueues the folding of one step; see the concept. One kernel of one block. @throws
-  /// DeviceError
+  /// Enqueues the folding of one step; see the concept. One kernel of one block.
+  /// @throws DeviceError
   template <class Smoothing>
   void update_average(const Smoothing& smoothing, double factor, const buffer_type& sums,
                       buffer_type& moments, buffer_type& statistics) const {

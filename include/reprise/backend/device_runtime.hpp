@@ -60,8 +60,8 @@ concept RuntimeStreams = requires(typename R::stream_type stream) {
 /// A runtime with events: points in streams.
 ///
 /// - `record(event, stream)`: the event becomes the point that the stream has come to; in a
-/// capture,
-///   for the streams of that capture. `record_for_host`: in a capture, the point of each launch;
+///   capture, for the streams of that capture. `record_for_host`: in a capture, the point of each
+///   launch;
 /// - `wait(stream, event)`: what the stream is given from now on waits for the event as it is now
 ///   recorded, and the host does not; one that was never recorded has passed;
 /// - `synchronize(event)`: the host waits for it.
@@ -85,8 +85,7 @@ concept RuntimeEvents = requires(typename R::stream_type stream, typename R::eve
 /// - `deallocate(memory, stream)`: given back when the stream gets there;
 /// - `trim(pool)`: what no stream uses any more goes back to the device;
 /// - `reserved_bytes`, `used_bytes`, `peak_used_bytes`: had from the device, allocated, and the
-/// most
-///   of that since `reset_peak_used`.
+///   most of that since `reset_peak_used`.
 template <class R>
 concept RuntimePools = requires(typename R::pool_type pool, typename R::stream_type stream,
                                 std::size_t bytes, void* memory) {

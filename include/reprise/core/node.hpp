@@ -289,13 +289,11 @@ concept GivesGradients = HasBackward<N, arity> && node::gives_gradients<N, arity
 /// returns void says it for every input. It is handed on by these rules:
 /// - A gradient with several parts is the sum of those that are there, and none without any.
 /// - A node none of whose outputs has a gradient is not called: its parameter gradients stay as
-/// they
-///   are, which statistics take for zero if they were zeroed, and its inputs get none.
+///   they are, which statistics take for zero if they were zeroed, and its inputs get none.
 /// - A node with several outputs is given an empty tensor for one that has none, as for a port that
 ///   nothing reads.
 /// - A graph input that gets none has an empty gradient, and a caller hands over an empty one for
-/// an
-///   output of the graph that has none.
+///   an output of the graph that has none.
 /// - An output that is itself empty has an empty gradient, which is no different from others.
 /// Everything else is an error: a gradient with memory has the elements of its tensor, where
 /// `tensor_traits` count them, and shares memory with nothing; there is one for each input.

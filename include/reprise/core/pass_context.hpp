@@ -51,7 +51,7 @@ class PassContext {
   struct NodeFacts {
     std::uint32_t node = 0;                      ///< its index in the graph
     bool is_recompute = false;                   ///< its forward has run before in this pass
-    bool will_recompute = false;                 ///< what it saves will be dropped and remade
+    bool will_recompute = false;                 ///< what it saves will be dropped and recomputed
     bool wants_parameter_gradients = true;       ///< false for a frozen node
     bool may_skip_output = false;                ///< nobody reads the output of this recompute
     std::uint32_t unwanted_input_gradients = 0;  ///< see `unwanted_input_gradients()`
@@ -88,7 +88,7 @@ class PassContext {
   }
   /// False in inference: dropout and its like are off.
   [[nodiscard]] constexpr bool is_training() const noexcept { return mode_ != PassMode::inference; }
-  /// True in a forward whose saved state will be dropped and remade: it may save nothing now.
+  /// True in a forward whose saved state will be dropped and recomputed: it may save nothing now.
   [[nodiscard]] constexpr bool will_recompute() const noexcept { return facts_.will_recompute; }
   /// False for a frozen node, which may save less.
   [[nodiscard]] constexpr bool wants_parameter_gradients() const noexcept {

@@ -35,8 +35,7 @@ namespace reprise::inline v0 {
 /// - `signature(const T&)`: a hash of shape and element type, for plans kept by shape; without it
 ///   the bytes stand for the shape.
 /// - `elements(const T&)`: how many elements it has; a gradient must have as many as the tensor
-/// that
-///   it is the gradient of.
+///   that it is the gradient of.
 /// - `version(const T&)`: a number that each change in place advances, for finding what was changed
 ///   between its use in forward and its use in backward. It belongs to the memory: tensors that
 ///   share memory have one, and it starts from the same number in memory newly allocated. Never

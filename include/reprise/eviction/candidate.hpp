@@ -31,12 +31,12 @@ class Candidate {
   [[nodiscard]] std::uint64_t clock() const noexcept { return clock_; }
   /// The cost of the operations that made it.
   [[nodiscard]] std::uint64_t cost() const noexcept { return graph_->cost(storage_); }
-  /// The cost of the evicted storages that its remake would lead to; needs
+  /// The cost of the evicted storages that its recompute would lead to; needs
   /// `Neighbourhood::ancestors` or `exact`.
   [[nodiscard]] std::uint64_t evicted_ancestors() const {
     return graph_->evicted_ancestors(storage_);
   }
-  /// The cost of the evicted storages whose remakes lead to it; needs `Neighbourhood::exact`.
+  /// The cost of the evicted storages whose recomputes lead to it; needs `Neighbourhood::exact`.
   [[nodiscard]] std::uint64_t evicted_descendants() const {
     return graph_->evicted_descendants(storage_);
   }

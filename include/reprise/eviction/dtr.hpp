@@ -3,13 +3,14 @@
 #pragma once
 
 /// @file
-/// Evicts what is cheap to remake, large and stale; remaking counts all that has gone around it.
+/// Evicts what is cheap to recompute, large and stale; recomputing counts all that has gone around
+/// it.
 
 #include <reprise/eviction/eviction_policy.hpp>
 
 namespace reprise::inline v0 {
 
-/// Evicts what is cheap to remake, large and stale: (cost + cost of the exact evicted
+/// Evicts what is cheap to recompute, large and stale: (cost + cost of the exact evicted
 /// neighbourhood) / (bytes · staleness).
 ///
 /// Choose it for the least recomputation of the online policies where programs are small; each

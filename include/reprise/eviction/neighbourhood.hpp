@@ -12,8 +12,8 @@ namespace reprise::inline v0 {
 /// Which evicted values around a value its score looks at, and so what the store keeps up to date.
 enum class Neighbourhood : std::uint8_t {
   none,       ///< the value alone
-  ancestors,  ///< what must be remade before it can be
-  exact,      ///< these, and what would have to be remade from it
+  ancestors,  ///< what must be recomputed before it can be
+  exact,      ///< these, and what would have to be recomputed from it
   classes,    ///< classes of evicted neighbours that only ever grow together (union-find)
 };
 

@@ -20,8 +20,8 @@ using storage_id = std::uint32_t;
 /// Storages, the edges between them, and the cost of the evicted ones around each.
 ///
 /// A storage is unmade, present or evicted; only evicted ones are anybody's neighbours.
-/// Neighbourhood costs are worked out when asked for and kept until an eviction or a remake changes
-/// them; `take_changed` lists the storages to ask again.
+/// Neighbourhood costs are worked out when asked for and kept until an eviction or a recompute
+/// changes them; `take_changed` lists the storages to ask again.
 class StorageGraph {
  public:
   /// Empty, for policies that look no further than `neighbourhood`: other costs stay 0.
@@ -81,7 +81,7 @@ class StorageGraph {
     node.children.clear();
   }
 
-  /// It goes and can be remade: from now on a neighbour.
+  /// It goes and can be recomputed: from now on a neighbour.
   void evict(storage_id id) {
     nodes_[id].state = State::evicted;
     if (neighbourhood_ == Neighbourhood::none) return;
@@ -100,12 +100,12 @@ class StorageGraph {
     for_each_neighbour(id, [&](storage_id neighbour) { watch(neighbour, id); });
   }
 
-  /// It goes and will never be remade: nobody's neighbour.
+  /// It goes and will never be recomputed: nobody's neighbour.
   void unmake(storage_id id) noexcept { nodes_[id].state = State::unmade; }
 
-  /// The cost of the evicted storages that the remake of this one leads to, each once.
+  /// The cost of the evicted storages that the recompute of this one leads to, each once.
   [[nodiscard]] std::uint64_t evicted_ancestors(storage_id id) { return known(id).ancestors; }
-  /// The cost of the evicted storages whose remakes lead to this one, each once.
+  /// The cost of the evicted storages whose recomputes lead to this one, each once.
   [[nodiscard]] std::uint64_t evicted_descendants(storage_id id) { return known(id).descendants; }
   /// The cost of the classes of the evicted neighbours, each once.
   [[nodiscard]] std::uint64_t evicted_classes(storage_id id) { return known(id).classes; }

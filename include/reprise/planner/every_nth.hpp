@@ -16,7 +16,7 @@
 namespace reprise::inline v0 {
 
 /// The saved set of static checkpointing: the outputs of every n-th layer, and all that lies after
-/// the last of them, since it would be remade at once.
+/// the last of them, since it would be recomputed at once.
 [[nodiscard]] REPRISE_PLANNER_DECL SavedSet keep_every_nth(const Program& program,
                                                            const LayerValues& layers,
                                                            std::size_t n);

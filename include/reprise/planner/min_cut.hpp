@@ -10,8 +10,9 @@
 
 namespace reprise::inline v0 {
 
-/// Keeps or remakes each value by a minimum cut at the instant where most is live, at the price of
-/// a byte that just fits the budget; a few prices also at the instants that are then the highest.
+/// Keeps or recomputes each value by a minimum cut at the instant where most is live, at the price
+/// of a byte that just fits the budget; a few prices also at the instants that are then the
+/// highest.
 ///
 /// For any program, a recorded one too. Choose it where planning has to be fast, as in the first
 /// step; `LocalSearch` starts from it and does better where several instants bind. Its plan says

@@ -36,8 +36,7 @@ struct OptimalChain {
   byte_count most_table_bytes = byte_count{4} << 30U;  ///< of a table
 
   /// @throws NotAChain if the program's layers are none; InvalidArgument for no slot or thread, or
-  /// a
-  ///   larger table than is allowed; BudgetInfeasible if no plan fits.
+  ///   a larger table than is allowed; BudgetInfeasible if no plan fits.
   [[nodiscard]] REPRISE_PLANNER_DECL Plan operator()(const PlanRequest& request) const;
 };
 

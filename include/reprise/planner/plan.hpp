@@ -37,7 +37,7 @@ struct PlanRequest {
   std::span<const LayerOverride> overrides{};
   std::size_t passes_in_flight = 1;  ///< alive together, see `peak_in_flight`
   RecomputedLifetime recomputed_lifetime =
-      RecomputedLifetime::until_last_read;  ///< how long remade values stay
+      RecomputedLifetime::until_last_read;  ///< how long recomputed values stay
 };
 
 /// Refuses a layer that must be recomputed of which a part must never run again.
@@ -73,16 +73,15 @@ inline void check_overrides(const PlanRequest& request) {
 
 /// Refuses what no planner can be asked. Linear in the operations where there are overrides.
 /// @throws InvalidArgument for no pass in flight, for an override of a layer that does not exist,
-/// for a
-///   word or a `remake` that does not exist and for a layer that must be recomputed with an
-///   operation that cannot run again; where the program has no loss operation, for several passes
-///   and for a forced layer too.
+///   for a word or a `recompute` that does not exist and for a layer that must be recomputed with
+///   an operation that cannot run again; where the program has no loss operation, for several
+///   passes and for a forced layer too.
 inline void check_request(const PlanRequest& request) {
   if (request.passes_in_flight == 0) {
     throw InvalidArgument("a plan for 0 passes in flight, at least 1 is due");
   }
   if (request.recomputed_lifetime > RecomputedLifetime::one_backward) {
-    throw InvalidArgument("a plan that remakes by rule " +
+    throw InvalidArgument("a plan that recomputes by rule " +
                           std::to_string(static_cast<unsigned>(request.recomputed_lifetime)) +
                           ", which does not exist");
   }

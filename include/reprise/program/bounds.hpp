@@ -57,7 +57,7 @@ class Walk {
   [[nodiscard]] byte_count bytes_of(value_id storage) const {
     return program_.values()[storage].bytes;
   }
-  // What cannot be made again is there from its maker to the last reader that cannot run again
+  // What cannot be recomputed is there from its maker to the last reader that cannot run again
   // either: these run in the program's order, the others at any time.
   [[nodiscard]] bool is_held(value_id storage) const {
     return program_.values()[storage].kind == ValueKind::gradient &&
@@ -131,7 +131,7 @@ class Walk {
 
 /// A budget below which no plan of any planner can run the program: the most that any one operation
 /// needs at once, with the constants and the gradients that are live around it (those that cannot
-/// be made again are never evicted), or what must be there at the end. Linear in the program.
+/// be recomputed are never evicted), or what must be there at the end. Linear in the program.
 [[nodiscard]] inline byte_count lower_bound_bytes(const Program& program) {
   return bounds::Walk(program).bytes();
 }

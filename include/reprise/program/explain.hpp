@@ -25,7 +25,7 @@
 
 namespace reprise::inline v0 {
 
-/// What becomes of a value, in words: when it is made, dropped and made again. Linear in program
+/// What becomes of a value, in words: when it is made, dropped and recomputed. Linear in program
 /// and schedule.
 /// @throws InvalidArgument if the program has no such value; InvalidSchedule as `check_actions`
 [[nodiscard]] inline std::string explain(const Program& program, const Schedule& schedule,
@@ -65,7 +65,7 @@ namespace reprise::inline v0 {
       if (written != value || is_present) continue;
       if (action.skips_output && program.values()[value].kind == ValueKind::output) continue;
       is_present = true;
-      add((made++ == 0 ? "made by " : "remade by ") + program.describe_operation(action.index));
+      add((made++ == 0 ? "made by " : "recomputed by ") + program.describe_operation(action.index));
     }
   }
   if (made > 1) {
@@ -98,7 +98,7 @@ class Account {
     follow(schedule);
     for (value_id v = 0; v < program.values().size(); ++v) {
       if (made_[v].times > 1) {
-        remade.push_back(v);
+        recomputed.push_back(v);
       } else if (made_[v].times == 1 && is_needed_across(v)) {
         (made_[v].is_late ? late : kept).push_back(v);
       }
@@ -108,7 +108,7 @@ class Account {
   std::vector<value_id> kept{};  ///< made once, before the instant, and there until after it
   std::vector<value_id>
       late{};  ///< made once, after the instant, although the program has it before
-  std::vector<value_id> remade{};  ///< made more than once, wherever it is needed
+  std::vector<value_id> recomputed{};  ///< made more than once, wherever it is needed
   double cost = 0;
   double recomputed_cost = 0;
   std::size_t reruns = 0;
@@ -334,8 +334,8 @@ class Lines {
       program.has_loss()
           ? "from forward to backward"
           : "over " + program.describe_operation(account.instant()) + ", where most would be live,";
-  std::string text = "Keeps " + lines.total(account.kept) + " " + instant + " and remakes ";
-  if (account.remade.empty()) {
+  std::string text = "Keeps " + lines.total(account.kept) + " " + instant + " and recomputes ";
+  if (account.recomputed.empty()) {
     text += "none.\n";
   } else {
     char share[32] = "";
@@ -343,8 +343,8 @@ class Lines {
       std::snprintf(share, sizeof share, ", %.2f %% of all compute",
                     100 * account.recomputed_cost / account.cost);
     }
-    text +=
-        lines.total(account.remade) + ": " + lines.counted(account.reruns, "rerun") + share + ".\n";
+    text += lines.total(account.recomputed) + ": " + lines.counted(account.reruns, "rerun") +
+            share + ".\n";
   }
   if (options.lines == 0) return text;
   const auto add = [&](const char* title, std::span<const value_id> values) {
@@ -352,7 +352,7 @@ class Lines {
   };
   add("Kept:\n", account.kept);
   add("Made later than the program has it, when first needed:\n", account.late);
-  add("Remade:\n", account.remade);
+  add("Recomputed:\n", account.recomputed);
   return text;
 }
 

@@ -25,7 +25,7 @@
 
 namespace reprise::inline v0 {
 
-/// A part of an arena that a value has for a while. A value that is made again has another one.
+/// A part of an arena that a value has for a while. A value that is recomputed has another one.
 struct ArenaBlock {
   static constexpr value_id no_value = 0xFFFFFFFFU;  ///< an operation's own scratch memory
 

@@ -22,8 +22,8 @@ namespace reprise::inline v0 {
 ///
 /// Bytes while an operation runs = live - consumed + every write + one part for each accumulated
 /// gradient + transient; after it, parts, transient and copies of what was present are gone. A view
-/// binds to its source's storage as it is when the view is made: a source that is remade later is
-/// another storage, and both count. An action costs time linear in what its operation touches.
+/// binds to its source's storage as it is when the view is made: a source that is recomputed later
+/// is another storage, and both count. An action costs time linear in what its operation touches.
 /// Sums of bytes need no check here: a program that was made holds none that could pass 64 bits.
 class Ledger {
  public:
@@ -143,7 +143,7 @@ class Ledger {
     check_sums(action, op);
   }
 
-  // A sum of parts of several operations is not made again by one of them.
+  // A sum of parts of several operations is not recomputed by one of them.
   void check_sums(const Action& action, const Operation& op) const {
     for (const value_id part : op.accumulates) {
       if (program_->maker(part) == action.index) continue;

@@ -148,7 +148,7 @@ class Lowering {
     add_inputs();
     for (std::size_t node = 0; node < graph_.size(); ++node) add_forward(node);
     find_wanted_gradients();
-    add_turn();
+    add_loss();
     for (std::size_t node = graph_.size(); node-- > 0;) add_backward(node);
     return {.program = Program(std::move(values_), std::move(operations_), loss_,
                                layer_count(graph_), cost_is_flops_),
@@ -188,7 +188,7 @@ class Lowering {
     input_gradients_.assign(graph_.input_count(), no_value);
   }
 
-  // Not if the node says so, nor if its input is taken over and cannot be made again.
+  // Not if the node says so, nor if its input is taken over and cannot be recomputed.
   [[nodiscard]] bool can_run_again(std::size_t node, const NodeTraits& traits) const {
     if (!traits.can_recompute || traits.consumes.input_index == Consumes::nothing) {
       return traits.can_recompute;
@@ -257,7 +257,7 @@ class Lowering {
                       .stays = of_input});
   }
 
-  void add_turn() {
+  void add_loss() {
     loss_ = static_cast<operation_id>(operations_.size());
     Operation op{.kind = OperationKind::loss,
                  .layer = operations_.empty() ? 0 : operations_.back().layer};

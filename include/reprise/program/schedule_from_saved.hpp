@@ -25,7 +25,7 @@ using SavedSet = std::vector<std::uint8_t>;
 /// How long recomputed values stay.
 enum class RecomputedLifetime : std::uint8_t {
   until_last_read,  ///< to their last reader: an operation runs at most twice
-  one_backward,     ///< to the end of the backward they were remade for: less memory, more
+  one_backward,     ///< to the end of the backward they were recomputed for: less memory, more
                     ///< recomputation
 };
 
@@ -48,7 +48,7 @@ class Scheduler {
     for (operation_id op = program_.loss() + 1; op < program_.operations().size(); ++op) {
       for (const value_id read : program_.operations()[op].reads) demand(read);
       run(op);
-      if (lifetime_ == RecomputedLifetime::one_backward) forget_remade();
+      if (lifetime_ == RecomputedLifetime::one_backward) forget_recomputed();
     }
     for (const value_id result : program_.results()) demand(result);
     for (const value_id result : program_.results()) last_use_[result] = absent;
@@ -104,7 +104,7 @@ class Scheduler {
       if (is_present(written)) continue;
       last_use_[written] = at;
       opened_.push_back(written);
-      if (runs_.back().is_rerun) remade_.push_back(written);
+      if (runs_.back().is_rerun) recomputed_.push_back(written);
     }
     for (const value_id part : o.accumulates) touch(part, at);
     for (const value_id consumed : o.consumes) last_use_[consumed] = absent;
@@ -123,18 +123,18 @@ class Scheduler {
 
   void forget_what_is_not_kept() {
     for (value_id v = 0; v < program_.values().size(); ++v) {
-      if (kept_[v] == 0 && last_use_[v] != absent && can_be_remade(v)) close(v);
+      if (kept_[v] == 0 && last_use_[v] != absent && can_be_recomputed(v)) close(v);
     }
   }
 
-  [[nodiscard]] bool can_be_remade(value_id value) const {
+  [[nodiscard]] bool can_be_recomputed(value_id value) const {
     return program_.values()[value].kind != ValueKind::gradient &&
            repeatability_.may_run_again(program_.maker(value));
   }
 
-  void forget_remade() {
-    for (const value_id v : remade_) close(v);
-    remade_.clear();
+  void forget_recomputed() {
+    for (const value_id v : recomputed_) close(v);
+    recomputed_.clear();
   }
 
   [[nodiscard]] Schedule emit() {
@@ -207,7 +207,7 @@ class Scheduler {
   std::vector<Run> runs_;
   std::vector<DropAt> drops_;
   std::vector<Frame> stack_;
-  std::vector<value_id> remade_;
+  std::vector<value_id> recomputed_;
   std::vector<value_id> opened_;
   std::vector<value_id> gone_;
   std::vector<std::uint8_t> is_live_;
@@ -216,11 +216,11 @@ class Scheduler {
 }  // namespace saving
 
 /// The schedule in which exactly the kept values (and gradients) survive the forward pass and every
-/// other one is remade when backward first needs it.
+/// other one is recomputed when backward first needs it.
 ///
 /// Deterministic on any DAG. A value goes right after its last reader, a by-product that nobody
 /// needs at once. Iterative, so that depth is no limit; linear in the program for
-/// `RecomputedLifetime::until_last_read`. Gradients, values that stay and what cannot be made again
+/// `RecomputedLifetime::until_last_read`. Gradients, values that stay and what cannot be recomputed
 /// are always kept and values that are consumed cannot be, whatever the set says.
 /// @throws InvalidArgument if the set has another size than the program has values, or the program
 ///   has no loss operation.

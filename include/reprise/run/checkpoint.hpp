@@ -157,7 +157,7 @@ class TellsEnclosing {
   int exceptions_ = std::uncaught_exceptions();
 };
 
-/// A region that is remade by calling the checkpoint's function again.
+/// A region that is recomputed by calling the checkpoint's function again.
 template <TapeVariable V, class F, class... Inputs>
 class CheckpointRegion final : public Region<typename tape_traits<V>::tensor_type> {
  public:
@@ -175,7 +175,8 @@ class CheckpointRegion final : public Region<typename tape_traits<V>::tensor_typ
     if constexpr (requires(const tape_type<V>& tape) { tape_traits<V>::records_backward(tape); }) {
       if (!tape_traits<V>::records_backward(std::as_const(tape_))) return;
       throw InvalidState(
-          "gradients of gradients through a checkpoint: what it saved is remade without a tape of "
+          "gradients of gradients through a checkpoint: what it saved is recomputed without a tape "
+          "of "
           "its own; call the function plainly");
     }
   }
@@ -231,7 +232,7 @@ concept CheckpointFunction = CheckpointInputs<Inputs...> && std::move_constructi
                              std::invocable<const F&, const Inputs&...>;
 
 /// Calls `f(inputs…)` without keeping what the operations inside save for backward; when backward
-/// first asks for some of it, `f` runs again and remakes what is still wanted.
+/// first asks for some of it, `f` runs again and recomputes what is still wanted.
 ///
 /// `auto y = reprise::checkpoint([&](const Variable& x) { return block(x); }, x);`
 ///

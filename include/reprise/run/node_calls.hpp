@@ -39,7 +39,7 @@ namespace reprise::inline v0::running {
 /// What the one who runs a forward decides about it.
 struct ForwardRun {
   bool is_rerun = false;        ///< the node's forward has run in this pass
-  bool will_recompute = false;  ///< its saved state will be dropped and remade
+  bool will_recompute = false;  ///< its saved state will be dropped and recomputed
   bool skips_output = false;    ///< it makes saved state only
 };
 
@@ -398,7 +398,7 @@ class NodeCalls {
     for (std::size_t port = 0; port < outputs_.size() && !run.skips_output; ++port) {
       originals_.compare_output(lowered().outputs[node][port], outputs_[port]);
     }
-    // What will be remade may be empty until then.
+    // What will be recomputed may be empty until then.
     const bool is_put_off = run.will_recompute && saved_bytes(saved) == 0;
     if (!is_put_off) originals_.compare_saved(node, saved);
   }

@@ -36,11 +36,11 @@ template <TensorLike T>
   }
 }
 
-/// Where a saved value lies: alone, or as one of a region that can remake it.
+/// Where a saved value lies: alone, or as one of a region that can recompute it.
 template <SharedTensor T>
 struct Slot {
   std::shared_ptr<Region<T>> region{};      ///< null: kept
-  std::optional<T> tensor{};                ///< empty until it is remade
+  std::optional<T> tensor{};                ///< empty until it is recomputed
   std::uint64_t version = 0;                ///< of the tensor when it was put here
   std::optional<std::uint64_t> checksum{};  ///< of the original, where replay is verified
 
@@ -148,7 +148,7 @@ class Region : public std::enable_shared_from_this<Region<T>> {
   }
 
   /// Makes every value present that backward may still ask for.
-  void remake() {
+  void recompute() {
     if (rerun_) throw InvalidState("a checkpoint read, while it ran again, what it saves itself");
     rerun_.emplace(missing());
     try {
@@ -291,8 +291,8 @@ class Region : public std::enable_shared_from_this<Region<T>> {
     return {};
   }
 
-  // An input that an enclosing checkpoint has remade lies elsewhere than it did; what the function
-  // has captured of it does not.
+  // An input that an enclosing checkpoint has recomputed lies elsewhere than it did; what the
+  // function has captured of it does not.
   [[nodiscard]] bool is_same_input(const SavedMark& original, const SavedMark& again) const {
     if (original.input == again.input || original.storage == again.storage) return true;
     for (std::size_t i = 0; i < inputs().size(); ++i) {

@@ -3,7 +3,8 @@
 #pragma once
 
 /// @file
-/// What an operation on a tape saves for its backward: kept, or remade when backward asks for it.
+/// What an operation on a tape saves for its backward: kept, or recomputed when backward asks for
+/// it.
 
 #include <memory>
 #include <reprise/core/error.hpp>
@@ -18,19 +19,19 @@ namespace reprise::inline v0 {
 /// A tensor that an operation saved for its backward; made by a `Saver`, held by the tape's entry.
 ///
 /// Saved outside any checkpoint it is kept. Saved inside one it holds nothing until `get()` runs
-/// the checkpoint again, which remakes all of the checkpoint that is still wanted: what a living
+/// the checkpoint again, which recomputes all of the checkpoint that is still wanted: what a living
 /// `SavedValue` stands for. Copies share one value; the last one's end gives it up.
 template <SharedTensor T>
 class SavedValue {
  public:
   SavedValue() = default;
-  /// Shares what the slot holds or can remake; made by a `Saver`.
+  /// Shares what the slot holds or can recompute; made by a `Saver`.
   explicit SavedValue(std::shared_ptr<running::Slot<T>> slot) : slot_(std::move(slot)) {}
 
-  /// The tensor, remade if need be; valid until the value is unloaded or given up.
+  /// The tensor, recomputed if need be; valid until the value is unloaded or given up.
   ///
-  /// Records on the tape while it remakes, and takes the tape back after that: no iterator into it
-  /// may be in use.
+  /// Records on the tape while it recomputes, and takes the tape back after that: no iterator into
+  /// it may be in use.
   /// @param what names the value in messages
   /// @throws InvalidState if the value is empty, or backward is being recorded and a checkpoint
   /// would have to be differentiated twice; ReplayMismatch if the tensor was changed in place since
@@ -42,14 +43,14 @@ class SavedValue {
     if (!slot) throw InvalidState(std::string(what) + " is empty, or of a checkpoint's rerun");
     if (slot->region) {
       slot->region->refuse_higher_order();
-      if (!slot->tensor) slot->region->remake();
+      if (!slot->tensor) slot->region->recompute();
     }
     slot->check(what);
     return *slot->tensor;
   }
 
-  /// Gives the bytes back if the value can be remade; for tapes that keep their entries for another
-  /// backward.
+  /// Gives the bytes back if the value can be recomputed; for tapes that keep their entries for
+  /// another backward.
   void unload() const noexcept {
     if (slot_ && slot_->region) slot_->tensor.reset();
   }

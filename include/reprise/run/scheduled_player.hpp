@@ -36,8 +36,8 @@ namespace reprise::inline v0::running {
 template <LayerGraph G>
 class ScheduledPlayer {
  public:
-  using T = typename G::tensor_type;            ///< what nodes exchange
-  using S = typename G::saved_type;             ///< what a node saves
+  using T = typename G::tensor_type;             ///< what nodes exchange
+  using S = typename G::saved_type;              ///< what a node saves
   using strategy = std::shared_ptr<const Plan>;  ///< says what is kept
 
   /// Counts among the passes alive from here on; nothing runs yet. Borrows the graph and the store.
@@ -193,9 +193,9 @@ class ScheduledPlayer {
     return program().values()[drop.index].node;
   }
 
-  // The last drop comes after backward; one before it means that backward needs it made again.
+  // The last drop comes after backward; one before it means that backward needs it recomputed.
   // Where it is present and stays, a rerun makes a copy only, but of the same content.
-  [[nodiscard]] bool will_be_remade(value_id saved) const {
+  [[nodiscard]] bool will_be_recomputed(value_id saved) const {
     if (saved == LoweredGraph::no_value || values_.is_present(saved)) return false;
     return drops_left_[program().values()[saved].node] > 1;
   }
@@ -217,7 +217,7 @@ class ScheduledPlayer {
     const Operation& op = program().operations()[action.index];
     calls_.forward(op,
                    {.is_rerun = values_.has_run(action.index),
-                    .will_recompute = will_be_remade(lowered().saved[op.node]),
+                    .will_recompute = will_be_recomputed(lowered().saved[op.node]),
                     .skips_output = action.skips_output},
                    values_, [this](value_id value) { return !values_.is_present(value); });
     values_.commit(action);

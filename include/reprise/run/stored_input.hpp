@@ -147,7 +147,7 @@ class StoredInput {
   std::optional<std::uint64_t> checksums_;
 };
 
-/// A variable's tensor is saved as operations save theirs: an enclosing checkpoint remakes it.
+/// A variable's tensor is saved as operations save theirs: an enclosing checkpoint recomputes it.
 template <TapeVariable V>
 class StoredInput<V, V> {
  public:

@@ -145,7 +145,7 @@ class CheckpointScheduler {
   [[nodiscard]] std::uint64_t plans_made() const noexcept { return state_.plans_made; }
 
   /// Writes what the decisions of the next steps depend on, the planner's state included: binary,
-  /// the same on every machine, with a checksum. Plans are not part of it, they are made again from
+  /// the same on every machine, with a checksum. Plans are not part of it, they are recomputed from
   /// the same. Call it between steps.
   /// @throws Error if the stream refuses the bytes.
   void save(std::ostream& out) const {

@@ -49,13 +49,11 @@ concept HasGradients = requires(G& graph, std::size_t node, GradientVisitorArche
 /// - Nodes are 0 to `size()` - 1; layers count from 0, and there are as many as the largest
 ///   `traits(node).layer` says, plus one. Several nodes may belong to a layer.
 /// - `for_each_gradient(node, f)` calls `f(std::span<T>)` (or with another contiguous range, or
-/// with
-///   a GradientView) once for each parameter gradient of the node, in an order that does not
+///   with a GradientView) once for each parameter gradient of the node, in an order that does not
 ///   change; never, for a node without parameters. A parameter that several nodes use is shown by
 ///   each: the tracker counts it once, by its address.
 /// - The memory stays where it is as long as the tracker lives. Engines that allocate gradients
-/// anew
-///   each step use `ObservedLayers` instead.
+///   anew each step use `ObservedLayers` instead.
 template <class G>
 concept GradientSource = HasNodes<G> && HasLayers<G> && HasGradients<G>;
 

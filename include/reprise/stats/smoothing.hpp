@@ -32,8 +32,7 @@ concept ValidatesItself = requires(const S& smoothing) {
 ///
 /// - `smoothing(moment, observation)`: the moment after one more observation;
 /// - `smoothing.estimate(moment, updates)`: the statistic after `updates` >= 1 observations, free
-/// of
-///   the bias that starting at zero gives; if all observations are x, it is x within rounding;
+///   of the bias that starting at zero gives; if all observations are x, it is x within rounding;
 /// - `smoothing.validate()`: throws InvalidArgument for parameters outside their range.
 ///
 /// The first two must be constexpr or `__host__ __device__` (backends run them where the data is),

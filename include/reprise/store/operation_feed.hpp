@@ -77,15 +77,15 @@ class OperationFeed {
   OperationFeed& operator=(OperationFeed&&) = delete;
   ~OperationFeed() = default;
 
-  /// Hands over the next operation, whatever must be evicted and remade for it. What it makes and
-  /// stays is never evicted.
+  /// Hands over the next operation, whatever must be evicted and recomputed for it. What it makes
+  /// and stays is never evicted.
   /// @param is_pinned nothing that it makes may be evicted
   /// @throws InvalidGraph if it uses the memory of what it does not read; and as
   ///   `OperationStore::run`.
   void run(operation_id op, bool is_pinned = false) {
     const Operation& o = program_.operations()[op];
     for (const value_id written : o.writes) value_of_number_.push_back(written);
-    const bool may_run_again = !is_pinned && can_be_remade(op);
+    const bool may_run_again = !is_pinned && can_be_recomputed(op);
     runs_again_[op] = may_run_again ? 1 : 0;
     std::vector<Handle> made = store_.run(request(op, may_run_again));
     for (std::size_t i = 0; i < made.size(); ++i) handles_[o.writes[i]] = std::move(made[i]);
@@ -119,8 +119,8 @@ class OperationFeed {
     if (handles_[value]) store_.evict(handles_[value]);
   }
 
-  /// Evicts what was remade on the way and nobody asked for, and lets go of what the program never
-  /// let go of, but for results and what stays: the end of the program.
+  /// Evicts what was recomputed on the way and nobody asked for, and lets go of what the program
+  /// never let go of, but for results and what stays: the end of the program.
   void finish() {
     evictions_ = store_.evictions();
     store_.make_room(unlimited_bytes - 1);
@@ -218,8 +218,9 @@ class OperationFeed {
                           ", more than 63 bits count");
   }
 
-  // What it reads and somebody takes over must be remade for it, which is not done if it is pinned.
-  [[nodiscard]] bool can_be_remade(operation_id op) const {
+  // What it reads and somebody takes over must be recomputed for it, which is not done if it is
+  // pinned.
+  [[nodiscard]] bool can_be_recomputed(operation_id op) const {
     return repeatability_.may_run_again(op) &&
            std::ranges::all_of(program_.operations()[op].reads, [this](value_id read) {
              if (leaves_storage(read)) return false;

@@ -50,7 +50,7 @@ struct OperationRequest {
     if (!consumes.empty()) check_consumed(records);
   }
 
-  /// Whether the operation may run again: not if it takes over what nothing can remake.
+  /// Whether the operation may run again: not if it takes over what nothing can recompute.
   [[nodiscard]] bool can_repeat(const Records& records) const {
     return repeatable && std::ranges::none_of(consumes, [&](std::size_t index) {
              return records.storage(storage(records, index)).is_pinned;

@@ -217,7 +217,8 @@ class OperationRunner {
     if (records_.is_closed()) return;
     for (const std::size_t index : o.consumes) {
       const storage_id id = records_.storage_of(o.inputs[index]);
-      // Held for good it did without its recipe; if that is still there, it is remade like others.
+      // Held for good it did without its recipe; if that is still there, it is recomputed like
+      // others.
       if (pool_.take_over(id)) references_.unsettle(id);
     }
   }

@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// Runs operations as they come, within a budget: evicts and remakes by itself.
+/// Runs operations as they come, within a budget: evicts and recomputes by itself.
 
 #include <concepts>
 #include <cstddef>
@@ -33,22 +33,24 @@
 namespace reprise::inline v0 {
 
 /// Runs an engine's operations one after another within a budget, for programs that are not known
-/// beforehand: what needs room evicts other values, and what was evicted is remade when it is read.
+/// beforehand: what needs room evicts other values, and what was evicted is recomputed when it is
+/// read.
 ///
 /// The engine hands over each operation with its cost, the bytes that it will make and the function
 /// that computes them, and gets a handle for each output. A handle whose last copy goes releases
 /// its value: the bytes at once, the function as soon as nothing may need it. `pin` makes a value
-/// present and holds it there. Remaking is iterative, so that depth is no limit. Outputs that are
-/// views of an input share its storage and are evicted with it; a rerun makes all outputs, and
-/// second copies go at its end. What was remade only on the way to something else can be evicted,
-/// and stays until room is needed, or nobody holds a handle any more.
+/// present and holds it there. Recomputing is iterative, so that depth is no limit. Outputs that
+/// are views of an input share its storage and are evicted with it; a rerun makes all outputs, and
+/// second copies go at its end. What was recomputed only on the way to something else can be
+/// evicted, and stays until room is needed, or nobody holds a handle any more.
 ///
 /// An operation may take over the memory of inputs: these are gone once it ran, whoever else holds
-/// them, with all that shares their storage, and are remade by their own operations when they are
-/// read. So a remake may take over what a remake further up is about to read, which is then remade
-/// once more, the latest storage first. What can never be remade is gone for good once it was taken
-/// over; what was made from it is made present first and stays, as the outputs of the operation do.
-/// After a function threw, what it was to take over counts as taken over.
+/// them, with all that shares their storage, and are recomputed by their own operations when they
+/// are read. So a recompute may take over what a recompute further up is about to read, which is
+/// then recomputed once more, the latest storage first. What can never be recomputed is gone for
+/// good once it was taken over; what was made from it is made present first and stays, as the
+/// outputs of the operation do. After a function threw, what it was to take over counts as taken
+/// over.
 ///
 /// A rerun must do what the first run did: outputs of another shape or of other bytes are refused.
 /// Where `tensor_traits` has a `version`, so is a rerun that would read what was changed in place
@@ -88,7 +90,7 @@ requires(std::movable<Payload>) class OperationStore {
     byte_count transient_bytes = 0;       ///< beyond all that it makes
     std::vector<std::size_t> consumes{};  ///< inputs whose storages it takes over, with all views
     bool repeatable = true;               ///< if not, its outputs stay until they are released
-    Function run{};                       ///< runs at once, and again when an output is remade
+    Function run{};                       ///< runs at once, and again when an output is recomputed
   };
 
   /// @param account the budget, shared with other stores
@@ -119,7 +121,7 @@ requires(std::movable<Payload>) class OperationStore {
     return Handle(core_, core_->add_constant(std::move(payload), bytes));
   }
 
-  /// Runs an operation, whatever it must remake and evict for it.
+  /// Runs an operation, whatever it must recompute and evict for it.
   /// @returns a handle for each output
   /// @throws InvalidArgument for an empty input or one of another store, an index that does not
   ///   exist, bytes or costs whose sum passes 2^64 - 1, or what it cannot take over: a constant, a
@@ -128,9 +130,9 @@ requires(std::movable<Payload>) class OperationStore {
   ///   ProfileMismatch if an output takes more than it was said to; ReplayMismatch if a rerun reads
   ///   or makes something else than the first run; InvalidState inside a running operation, for an
   ///   input that is gone for good, for one to be taken over that is pinned, or if inputs cannot be
-  ///   present together, since remaking each takes over another; and what the functions throw.
+  ///   present together, since recomputing each takes over another; and what the functions throw.
   ///   After an exception the operation was not handed over, and all other values are still to be
-  ///   had, but for what it was to take over and nothing can remake.
+  ///   had, but for what it was to take over and nothing can recompute.
   std::vector<Handle> run(const Request& request) {
     const std::shared_ptr<Core> core = core_;  // a function may let go of the store
     std::vector<Handle> handles;
@@ -159,7 +161,7 @@ requires(std::movable<Payload>) class OperationStore {
   /// @throws as `run`
   [[nodiscard]] Pin pin(const Handle& handle) {
     core_->check(handle);
-    Handle held = handle;  // the function that remakes it may let go of the caller's
+    Handle held = handle;  // the function that recomputes it may let go of the caller's
     held.core_->stack.materialise(held.value_);
     return Pin(std::move(held));
   }
@@ -201,7 +203,7 @@ requires(std::movable<Payload>) class OperationStore {
     return core_->runner.grow_transient(bytes);
   }
 
-  /// Whether the value has its bytes now, so that `pin` would remake nothing.
+  /// Whether the value has its bytes now, so that `pin` would recompute nothing.
   /// @throws InvalidArgument for an empty handle or one of another store
   [[nodiscard]] bool is_present(const Handle& handle) const {
     core_->check(handle);

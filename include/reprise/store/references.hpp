@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// Who needs which value, and so how long a store remembers how to make it again.
+/// Who needs which value, and so how long a store remembers how to recompute it.
 
 #include <algorithm>
 #include <cstddef>
@@ -21,9 +21,9 @@
 namespace reprise::inline v0::storing {
 
 /// Counts who needs each value of a store: handles, and the recipes that read it. A recipe is an
-/// operation's function with its inputs; it is remembered as long as an output may be made again.
+/// operation's function with its inputs; it is remembered as long as an output may be recomputed.
 ///
-/// What nobody has a handle of goes at once, unless it cannot be made again and a recipe reads it.
+/// What nobody has a handle of goes at once, unless it cannot be recomputed and a recipe reads it.
 /// A value that nobody needs is settled, as is one that never goes; an operation whose outputs are
 /// all settled forgets its recipe, which then needs its inputs no more. That is iterative, so that
 /// the depth of a graph is no limit.
@@ -133,7 +133,7 @@ class References {
   }
 
   /// Nothing locks a storage any more: what was released meanwhile goes, and what stays and can be
-  /// made again joins the pool.
+  /// recomputed joins the pool.
   void end_locks(storage_id id) {
     Storage& storage = records_.storage(id);
     const bool was_released = std::exchange(storage.was_released, false);
@@ -174,7 +174,7 @@ class References {
     }
   }
   /// What was held for good went although it is needed: values whose recipes are still there are
-  /// made again like others.
+  /// recomputed like others.
   void unsettle(storage_id id) {
     for (const value_number value : records_.storage(id).values) unsettle_value(value);
   }
@@ -197,7 +197,7 @@ class References {
       });
     });
   }
-  /// An output that may have to be made again; `no_number` if there is none.
+  /// An output that may have to be recomputed; `no_number` if there is none.
   [[nodiscard]] value_number first_unsettled_output(operation_number op) const {
     for (const value_number output : records_.operation(op).outputs) {
       if (!records_.value(output).is_settled) return output;
@@ -246,7 +246,7 @@ class References {
     pool_.mark_stale(id);
   }
 
-  // What cannot be made again is never evicted, and its edges, as many as inputs times outputs,
+  // What cannot be recomputed is never evicted, and its edges, as many as inputs times outputs,
   // would lead nowhere.
   void link(operation_number op) {
     const Operation& o = records_.operation(op);

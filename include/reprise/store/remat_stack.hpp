@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// Makes values of a store present, whatever must be made again for that.
+/// Makes values of a store present, whatever must be recomputed for that.
 
 #include <algorithm>
 #include <cstddef>
@@ -66,19 +66,19 @@ class RematStack {
   void materialise(value_number value) {
     runner_.check_not_running();
     if (records_.value(value).is_defined) return;
-    // A function may let go of the last handle of what is being remade.
+    // A function may let go of the last handle of what is being recomputed.
     const Needed needed(*this, value);
     descend(value);
     run_all();
   }
 
-  /// Before an operation takes over what nothing can remake, what others could be remade from that
-  /// stays itself; before it makes a view that nothing can remake, what takes over its storage
-  /// does.
+  /// Before an operation takes over what nothing can recompute, what others could be recomputed
+  /// from that stays itself; before it makes a view that nothing can recompute, what takes over its
+  /// storage does.
   /// @throws as `OperationStore::run`
   void secure_dependants(const OperationRequest<Payload>& request) {
     // What was secured may be taken over too, by this operation or by others, and then nothing can
-    // remake that either.
+    // recompute that either.
     for (;;) {
       const operation_number op = next_to_secure(request);
       if (op == no_number) return;
@@ -101,7 +101,7 @@ class RematStack {
   }
 
   /// Evicts all that can go if there are no handles: then nothing will ever be read again, and what
-  /// was remade on the way need not wait for others.
+  /// was recomputed on the way need not wait for others.
   void clear_if_nobody_holds() {
     if (!references_.has_handles() && frames_.empty()) pool_.evict_all();
   }
@@ -142,7 +142,7 @@ class RematStack {
     frames_.push_back({op, asked, missing_.size(), locked_.size()});
   }
 
-  // Begins the remake of a value.
+  // Begins the recompute of a value.
   void descend(value_number value) {
     if (records_.value(value).is_spoilt) {
       throw ReplayMismatch(records_.describe(value) +
@@ -218,9 +218,9 @@ class RematStack {
     }
   }
 
-  // Remaking one input may have taken over the memory of another, an ancestor of it. A remake takes
-  // over only storages that are older than what it makes, views apart: so the youngest goes first,
-  // and is not taken over again.
+  // Recomputing one input may have taken over the memory of another, an ancestor of it. A recompute
+  // takes over only storages that are older than what it makes, views apart: so the youngest goes
+  // first, and is not taken over again.
   void list_taken_over(Frame& frame) {
     frame.holds_inputs = true;
     const Operation& o = records_.operation(frame.op);
@@ -229,7 +229,7 @@ class RematStack {
     if (++frame.rounds > 4 + o.inputs.size()) {
       throw InvalidState(
           "operation " + std::to_string(o.number) +
-          " cannot have all of its inputs at once: remaking one takes over another (" +
+          " cannot have all of its inputs at once: recomputing one takes over another (" +
           records_.describe(missing_.back()) + ")");
     }
     std::ranges::sort(
@@ -247,7 +247,7 @@ class RematStack {
     locked_.push_back(id);
   }
 
-  // A lock stays when another operation takes over the storage: then it waits for the remake.
+  // A lock stays when another operation takes over the storage: then it waits for the recompute.
   void unlock(storage_id id) {
     if (!records_.is_closed() && --records_.storage(id).locks == 0) references_.end_locks(id);
   }

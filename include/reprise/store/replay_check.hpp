@@ -33,7 +33,7 @@ class ReplayCheck {
 
   /// Notes a value that was made for the first time.
   [[nodiscard]] Made made(const Payload&) const noexcept { return {}; }
-  /// Notes a value that was made again.
+  /// Notes a value that was recomputed.
   void made_again(const Payload&, Made&) const noexcept {}
   /// What differs from the original, or nothing.
   [[nodiscard]] std::optional<std::string> difference(const Payload&, const Made&) const noexcept {
@@ -78,7 +78,7 @@ class ReplayCheck<T> {
     return {tensor_traits<T>::bytes(tensor), shape_signature(tensor), checksum(tensor),
             version_of(tensor)};
   }
-  /// Notes a value that was made again.
+  /// Notes a value that was recomputed.
   void made_again(const T& tensor, Made& original) const { original.version = version_of(tensor); }
 
   /// What differs from the original, or nothing.

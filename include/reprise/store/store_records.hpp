@@ -53,8 +53,8 @@ requires(std::movable<Payload>) class StoreRecords {
     std::size_t needs = 0;            ///< handles, and operations that may run again and read it
     bool is_view = false;             ///< lies in the storage of an input of the operation
     bool is_defined = false;          ///< its payload is there
-    bool is_settled = false;          ///< never remade: its function need not be kept for it
-    bool is_spoilt = false;  ///< was changed in place before it went: a remake is something else
+    bool is_settled = false;          ///< never recomputed: its function need not be kept for it
+    bool is_spoilt = false;  ///< was changed in place before it went: a recompute is something else
     typename Check::Made made{};  ///< what it was when it was made first
     Payload payload{};            ///< empty where it is not defined
   };
@@ -75,7 +75,7 @@ requires(std::movable<Payload>) class StoreRecords {
     bool is_in_use = false;              ///< is the record of something
     bool is_present = false;             ///< its bytes are held
     bool is_in_pool = false;             ///< `EvictionPool`: may be evicted now
-    bool is_pinned = false;              ///< cannot be remade, or must not go
+    bool is_pinned = false;              ///< cannot be recomputed, or must not go
     bool is_kept = false;                ///< a constant, or kept for good by the user
     bool is_stale = false;               ///< `EvictionPool`: its score is out of date
     bool was_released = false;           ///< `References`: is to go once nothing locks it
@@ -188,8 +188,8 @@ requires(std::movable<Payload>) class StoreRecords {
     collect_at_ = std::max<std::size_t>(1024, 2 * remembered_);
   }
 
-  /// Notes which values of a storage that goes were changed in place: these cannot be remade, since
-  /// the change would be lost.
+  /// Notes which values of a storage that goes were changed in place: these cannot be recomputed,
+  /// since the change would be lost.
   void note_changes(const Storage& storage) {
     for (const value_number value : storage.values) {
       Value& v = values_[value];

@@ -62,7 +62,7 @@ template <ChoosesSplit F>
     if (is_backward) {
       append(chain.link(first).backward);
     } else if (first == last) {
-      append(chain.link(last).remake);
+      append(chain.link(last).recompute);
       append(chain.link(last).backward);
     } else {
       const ChainChoice choice = choose(segment);
@@ -73,8 +73,8 @@ template <ChoosesSplit F>
         append(chain.link(last).backward);
         push(first, last - 1, choice.room_before);
       } else if (choice.split == first) {
-        const bool remakes = chain.is_rest_free(first, last);
-        append(remakes ? chain.link(first).remake : chain.link(first).forward);
+        const bool recomputes = chain.is_rest_free(first, last);
+        append(recomputes ? chain.link(first).recompute : chain.link(first).forward);
         tasks.push_back({.segment = segment, .is_backward = true});
         push(first + 1, last, choice.room_after);
       } else {

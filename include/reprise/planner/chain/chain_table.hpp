@@ -267,7 +267,7 @@ class ChainTable {
     float* const costs = row(first, last);
     if (first == last) {
       const ChainLink& link = chain_.link(last);
-      const auto cost = static_cast<float>(link.remake_cost - link.forward_cost);
+      const auto cost = static_cast<float>(link.recompute_cost - link.forward_cost);
       std::fill(costs + slots_of(chain_.need_to_end(last)), costs + rooms_, cost);
       begin_[number(first, last)] = slots_of(chain_.need_to_end(last));
       return;

@@ -30,10 +30,10 @@ namespace reprise::inline v0 {
 struct ChainLink {
   std::vector<std::uint32_t> layers{};  ///< of the program, in order; none for the loss
   RunList forward{};                    ///< all of its forward operations
-  RunList remake{};                     ///< those of them that its backward needs
+  RunList recompute{};                  ///< those of them that its backward needs
   RunList backward{};           ///< all of its backward operations; the loss's own: the loss
   double forward_cost = 0;      ///< of all of `forward`, in the program's unit
-  double remake_cost = 0;       ///< of all of `remake`
+  double recompute_cost = 0;    ///< of all of `recompute`
   double backward_cost = 0;     ///< of all of `backward`
   byte_count output_bytes = 0;  ///< of what the next link reads
   /// From a forward that saves to backward: what it made for its backward beyond its output, and as
@@ -44,7 +44,7 @@ struct ChainLink {
   byte_count holding_peak = 0;     ///< of a forward that leaves its input and its output
   byte_count passing_peak = 0;     ///< of a forward that leaves its output alone
   byte_count saving_peak = 0;      ///< of a forward that leaves its output and what it saved
-  byte_count remake_peak = 0;      ///< of a remake that leaves what its backward needs
+  byte_count recompute_peak = 0;   ///< of a recompute that leaves what its backward needs
   byte_count backward_peak = 0;    ///< of its backward, all gradients included
   bool is_free = false;            ///< its backward, if it has one, reads gradients alone
 };
@@ -265,7 +265,8 @@ class LinkProgram {
     }
     for (const operation_id op : link.forward) forward.push_back(add(op));
     for (std::size_t i = 0; i < link.forward.size(); ++i) {
-      if (std::ranges::binary_search(link.remake, link.forward[i])) remake.push_back(forward[i]);
+      if (std::ranges::binary_search(link.recompute, link.forward[i]))
+        recompute.push_back(forward[i]);
     }
     for (const operation_id op : link.backward) backward.push_back(add(op));
     local_.emplace(std::move(values_), std::move(operations_), Program::no_operation, 1, true);
@@ -273,7 +274,7 @@ class LinkProgram {
   }
 
   RunList forward{};
-  RunList remake{};
+  RunList recompute{};
   RunList backward{};
   RunList inputs{};               ///< make what comes from the link before it
   RunList gradients{};            ///< make the gradients that its backward gets
@@ -384,10 +385,10 @@ class LinkProgram {
 /// What a schedule needs that runs whole links follows from the links alone. Let *m* be the bytes
 /// that a segment of links [first, last] has: its input, all gradients and all that it makes. Each
 /// value goes right after its last reader.
-/// - A segment of one link is remade and goes backward: needs `need_to_end(last)`.
+/// - A segment of one link is recomputed and goes backward: needs `need_to_end(last)`.
 /// - The first link of a longer one runs and saves, the rest is reversed in m less the saved bytes
 ///   of `first`, and `first` goes backward: needs `need_to_save(first, last)`. If all of the rest
-///   is free, the first is but remade.
+///   is free, the first is but recomputed.
 /// - Or links [first, split) run and save nothing, [split, last] is reversed in m less the bytes of
 ///   the input, then [first, split - 1] in m: needs `need_to_advance(first, split, last)`. Not all
 ///   of [first, split) are free.
@@ -446,8 +447,8 @@ class LayerChain {
   /// Bytes in which a segment of one link is reversed.
   [[nodiscard]] byte_count need_to_end(std::uint32_t last) const noexcept {
     const ChainLink& link = links_[last];
-    if (link.remake.empty()) return link.backward_peak;
-    return std::max(link.remake_peak + link.gradient_bytes, link.backward_peak);
+    if (link.recompute.empty()) return link.backward_peak;
+    return std::max(link.recompute_peak + link.gradient_bytes, link.backward_peak);
   }
   /// Bytes in which the last link of a segment, which is free, goes backward.
   [[nodiscard]] byte_count need_to_pass(std::uint32_t first, std::uint32_t last) const noexcept {
@@ -460,14 +461,14 @@ class LayerChain {
   /// Bytes in which the first link of a segment runs and saves, and later goes backward.
   [[nodiscard]] byte_count need_to_save(std::uint32_t first, std::uint32_t last) const noexcept {
     const ChainLink& link = links_[first];
-    const byte_count forward = is_rest_free(first, last) ? link.remake_peak : link.saving_peak;
+    const byte_count forward = is_rest_free(first, last) ? link.recompute_peak : link.saving_peak;
     return std::max(forward + links_[last].gradient_bytes, link.backward_peak);
   }
   /// The cost of that run beyond the link's own forward: it is negative where only a part of it
   /// runs.
   [[nodiscard]] double cost_to_save(std::uint32_t first, std::uint32_t last) const noexcept {
     const ChainLink& link = links_[first];
-    return is_rest_free(first, last) ? link.remake_cost - link.forward_cost : 0.0;
+    return is_rest_free(first, last) ? link.recompute_cost - link.forward_cost : 0.0;
   }
   /// Bytes in which links [first, split) of a segment run, the input of `first` being held. Linear
   /// in their number.
@@ -517,11 +518,11 @@ class LayerChain {
       link.forward_cost += o.cost;
       const auto is_wanted = [&](value_id written) { return wanted_by[written] == i; };
       if (!std::ranges::any_of(o.writes, is_wanted)) continue;
-      link.remake.push_back(*op);
-      link.remake_cost += o.cost;
+      link.recompute.push_back(*op);
+      link.recompute_cost += o.cost;
       for (const value_id read : o.reads) wanted_by[read] = i;
     }
-    std::ranges::reverse(link.remake);
+    std::ranges::reverse(link.recompute);
   }
 
   void find_free() {
@@ -602,14 +603,14 @@ class LayerChain {
     begin.insert(begin.end(), local.forward.begin(), local.forward.end());
     RunList end = local.gradients;
     end.insert(end.end(), local.backward.begin(), local.backward.end());
-    link.remake_peak = local.measure(begin, local.remake, end, stay).peak;
-    begin.insert(begin.end(), local.remake.begin(), local.remake.end());
+    link.recompute_peak = local.measure(begin, local.recompute, end, stay).peak;
+    begin.insert(begin.end(), local.recompute.begin(), local.recompute.end());
     begin.insert(begin.end(), local.gradients.begin(), local.gradients.end());
     link.backward_peak = local.measure(begin, local.backward, {}, stay).peak + link.gradient_bytes -
                          local.gradient_bytes;
 
     for (byte_count* peak : {&link.holding_peak, &link.passing_peak, &link.saving_peak,
-                             &link.remake_peak, &link.backward_peak}) {
+                             &link.recompute_peak, &link.backward_peak}) {
       *peak += constant_bytes_;
     }
   }

@@ -66,7 +66,7 @@ class SmallestReversal {
   [[nodiscard]] Best best_of(std::uint32_t first, std::uint32_t last) const {
     const ChainLink& end = chain_.link(last);
     if (first == last) {
-      return {.need = chain_.need_to_end(last), .cost = end.remake_cost - end.forward_cost};
+      return {.need = chain_.need_to_end(last), .cost = end.recompute_cost - end.forward_cost};
     }
     const byte_count* const from_first = &by_first_[first * std::size_t{links_}];
     const std::size_t to_last = last * std::size_t{links_};

@@ -51,7 +51,7 @@ namespace binomial {
                        });
 }
 
-// Each forward that keeps nothing costs at least as much as the cheapest; remaking may leave out
+// Each forward that keeps nothing costs at least as much as the cheapest; recomputing may leave out
 // some of a layer's operations.
 [[nodiscard]] inline double least_cost(const LayerChain& chain, std::size_t states) {
   double cheapest = std::numeric_limits<double>::infinity();
@@ -60,7 +60,7 @@ namespace binomial {
     const ChainLink& link = chain.link(i);
     if (link.is_free) return 0;
     cheapest = std::min(cheapest, link.forward_cost);
-    left_out += link.forward_cost - link.remake_cost;
+    left_out += link.forward_cost - link.recompute_cost;
   }
   const auto steps = static_cast<double>(BinomialSteps(chain.loss(), states).count());
   return steps * cheapest - left_out;

@@ -41,7 +41,7 @@ class Grids {
       sizes_.push_back(link.saved_bytes);
       for (const byte_count bytes :
            {link.output_bytes, link.saved_bytes, link.gradient_bytes, link.holding_peak,
-            link.passing_peak, link.saving_peak, link.remake_peak, link.backward_peak}) {
+            link.passing_peak, link.saving_peak, link.recompute_peak, link.backward_peak}) {
         divisor_ = std::gcd(divisor_, bytes);
       }
     }
@@ -109,7 +109,7 @@ class LeastCost {
  public:
   explicit LeastCost(const LayerChain& chain) {
     for (const ChainLink& link : chain.links()) {
-      if (link.own_saved_bytes > 0) items_.push_back({link.remake_cost, link.own_saved_bytes});
+      if (link.own_saved_bytes > 0) items_.push_back({link.recompute_cost, link.own_saved_bytes});
     }
     const auto density = [](const Item& item) {
       return item.cost / static_cast<double>(item.bytes);
@@ -135,7 +135,7 @@ class LeastCost {
     double cost;
     byte_count bytes;
   };
-  std::vector<Item> items_;  ///< the ones that are cheap to remake first
+  std::vector<Item> items_;  ///< the ones that are cheap to recompute first
 };
 
 // Refuses a table that there cannot be.
@@ -159,7 +159,7 @@ template <class F>
   return plan_of_runs(request, reverse_chain(chain, room, choose));
 }
 
-// The cheapest plan of all: only what must not be kept is remade, each link for itself.
+// The cheapest plan of all: only what must not be kept is recomputed, each link for itself.
 [[nodiscard]] inline ChainChoice save_all(const LayerChain& chain, const ChainOverrides& overrides,
                                           const ChainSegment& segment) {
   if (chain.link(segment.last).is_free) return {.split = segment.last + 1};

@@ -21,9 +21,9 @@ namespace reprise::inline v0::staged {
 /// where least crosses them.
 ///
 /// A cut at one instant does not see that all it gives up comes back at once where the first of it
-/// is needed: a chain of cheap operations makes it remake everything before. If what crosses fences
-/// is kept, each part is remade by itself. For a chain this is the checkpointing of Chen et al.
-/// (arXiv:1604.06174) with segments of equal memory.
+/// is needed: a chain of cheap operations makes it recompute everything before. If what crosses
+/// fences is kept, each part is recomputed by itself. For a chain this is the checkpointing of Chen
+/// et al. (arXiv:1604.06174) with segments of equal memory.
 class Fences {
  public:
   /// Linear in the plan, whose watch may end it.

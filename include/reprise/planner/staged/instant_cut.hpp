@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// What to keep through one instant, and what to remake after it, for a price of a byte.
+/// What to keep through one instant, and what to recompute after it, for a price of a byte.
 
 #include <concepts>
 #include <cstddef>
@@ -21,7 +21,7 @@
 namespace reprise::inline v0::staged {
 
 /// A minimum cut at the stage of one operation: each value that is needed after it is kept, at the
-/// price of its bytes, or remade later at the cost of its maker, which needs its own arguments
+/// price of its bytes, or recomputed later at the cost of its maker, which needs its own arguments
 /// then.
 ///
 /// A copy costs little more than what is open, see `settle_below`. Source: the cut is that of Jain
@@ -58,8 +58,8 @@ class InstantCut {
   /// settled yet.
   void solve_forced() { cut_.solve_without(choice_->forced()); }
 
-  /// What is remade now stays so, as it does at all higher prices: no lower one is asked from here
-  /// on.
+  /// What is recomputed now stays so, as it does at all higher prices: no lower one is asked from
+  /// here on.
   void settle_below() { cut_.settle_below(); }
   /// What a choice at a higher price, made from a copy of this one, keeps is kept: no price above
   /// that one is asked from here on.
@@ -90,8 +90,8 @@ class InstantCut {
 
   /// The bytes that the choice keeps.
   [[nodiscard]] double kept_bytes() const { return cut_.kept_bytes(); }
-  /// What the choice remakes costs, by the measure of the cut.
-  [[nodiscard]] double remade_cost() const { return cut_.cost(); }
+  /// What the choice recomputes costs, by the measure of the cut.
+  [[nodiscard]] double recomputed_cost() const { return cut_.cost(); }
   /// Proof that no choice within the capacity costs less, whatever the price; so no plan that keeps
   /// what stays and runs the instant's operation before all later ones, if the plan is the one
   /// without reruns.
@@ -102,9 +102,9 @@ class InstantCut {
   /// The reruns of the choice, each at the first stage that needs it, latest operation first.
   [[nodiscard]] std::vector<Placement> reruns() const {
     return choice_->needs.reruns([this](value_id storage) {
-      const std::uint32_t remake = choice_->remakes_of[storage];
-      return remake != none && cut_.is_chosen(choice_->storage_nodes[storage]) &&
-             cut_.is_chosen(remake);
+      const std::uint32_t recompute = choice_->recomputes_of[storage];
+      return recompute != none && cut_.is_chosen(choice_->storage_nodes[storage]) &&
+             cut_.is_chosen(recompute);
     });
   }
 
@@ -115,25 +115,25 @@ class InstantCut {
         : needs(plan, instant),
           programme(needs.programme()),
           storage_nodes(plan.program().value_count(), none),
-          remake_nodes(plan.program().operation_count(), none),
-          remakes_of(plan.program().value_count(), none) {
+          recompute_nodes(plan.program().operation_count(), none),
+          recomputes_of(plan.program().value_count(), none) {
       for (const auto& storage : programme.storages) {
         storage_nodes[storage.storage] = storage.is_needed ? ParametricCut::source : node_count++;
       }
-      for (const auto& remake : programme.remakes) {
-        remake_nodes[remake.op] = node_count++;
-        total_cost += remake.cost;
+      for (const auto& recompute : programme.recomputes) {
+        recompute_nodes[recompute.op] = node_count++;
+        total_cost += recompute.cost;
       }
       for (const auto& storage : programme.storages) {
         if (storage.maker == Program::no_operation) continue;
-        remakes_of[storage.storage] = remake_nodes[storage.maker];
+        recomputes_of[storage.storage] = recompute_nodes[storage.maker];
       }
     }
     Choice(Choice open, std::vector<std::uint8_t> kept) : Choice(std::move(open)) {
       must_stay = std::move(kept);
       for (const auto& [storage, bytes, maker, is_there, is_needed] : programme.storages) {
         if (!stays(storage)) continue;
-        remakes_of[storage] = none;
+        recomputes_of[storage] = none;
         if (is_needed && !is_there) staying_bytes += bytes;
       }
     }
@@ -148,17 +148,17 @@ class InstantCut {
         if (stays(storage)) {
           cut.keep_free(node, bytes);
         } else {
-          const std::uint32_t remake = remakes_of[storage];
-          cut.keep(node, remake == none ? ParametricCut::sink : remake, bytes);
+          const std::uint32_t recompute = recomputes_of[storage];
+          cut.keep(node, recompute == none ? ParametricCut::sink : recompute, bytes);
         }
       }
-      for (const auto& [op, cost] : programme.remakes) cut.charge(remake_nodes[op], cost);
+      for (const auto& [op, cost] : programme.recomputes) cut.charge(recompute_nodes[op], cost);
       for (const auto& [op, storage] : programme.needs) {
         watch.spend(8);
-        cut.imply(remake_nodes[op], storage_nodes[storage]);
+        cut.imply(recompute_nodes[op], storage_nodes[storage]);
       }
       for (const auto& [op, maker] : programme.consumptions) {
-        cut.imply(remake_nodes[op], remake_nodes[maker]);
+        cut.imply(recompute_nodes[op], recompute_nodes[maker]);
       }
       return cut;
     }
@@ -186,8 +186,9 @@ class InstantCut {
     InstantProgramme programme;
     std::vector<std::uint8_t> must_stay;
     std::vector<std::uint32_t> storage_nodes;
-    std::vector<std::uint32_t> remake_nodes;
-    std::vector<std::uint32_t> remakes_of;  ///< of a storage that may go: the node that remakes it
+    std::vector<std::uint32_t> recompute_nodes;
+    std::vector<std::uint32_t>
+        recomputes_of;  ///< of a storage that may go: the node that recomputes it
     std::uint32_t node_count = 2;
     double total_cost = 0;
     double staying_bytes = 0;  ///< held, with a price, and kept whatever that is

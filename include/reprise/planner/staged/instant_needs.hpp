@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// What is needed after one instant of a plan, and what could make it again.
+/// What is needed after one instant of a plan, and what could recompute it.
 
 #include <algorithm>
 #include <concepts>
@@ -31,9 +31,9 @@ class InstantNeeds {
         program_(&plan.program()),
         instant_(instant),
         is_wanted_(program_->value_count(), 0),
-        is_remake_(program_->operation_count(), 0),
+        is_recompute_(program_->operation_count(), 0),
         earliest_(program_->value_count(), StagedPlan::never) {
-    // After the last operation there is nothing to remake for.
+    // After the last operation there is nothing to recompute for.
     if (instant >= program_->operation_count()) return;
     note_touched();
     note_held();
@@ -44,7 +44,7 @@ class InstantNeeds {
   [[nodiscard]] const StagedPlan& plan() const noexcept { return *plan_; }
   /// What it is read from.
   [[nodiscard]] const StagedProgram& program() const noexcept { return *program_; }
-  /// The number of storages that matter: those that are needed, or by a remake of another one.
+  /// The number of storages that matter: those that are needed, or by a recompute of another one.
   [[nodiscard]] std::size_t size() const noexcept { return storages_.size(); }
   /// The bytes that may be kept, beside what the instant has anyway. Less than 0 if no choice fits.
   [[nodiscard]] double capacity() const noexcept {
@@ -61,27 +61,27 @@ class InstantNeeds {
       choice.storages.push_back(
           {.storage = storage,
            .bytes = program_->storage_bytes(storage),
-           .maker = can_be_remade(storage) ? program_->maker(storage) : Program::no_operation,
+           .maker = can_be_recomputed(storage) ? program_->maker(storage) : Program::no_operation,
            .is_there = is_free_to_keep(storage),
            .is_needed = i < held_count_});
     }
-    for (const operation_id op : remakes_) {
+    for (const operation_id op : recomputes_) {
       plan_->watch().spend(8 * program_->reads(op).size());
-      choice.remakes.push_back({.op = op, .cost = remake_cost(op)});
+      choice.recomputes.push_back({.op = op, .cost = recompute_cost(op)});
       list_needs(op, choice);
     }
     return choice;
   }
 
-  /// The reruns that remake some storages, each at the first stage that needs it, and what somebody
-  /// takes over at each such stage; latest operation first. Linear in the program.
-  /// @param is_remade of a storage: whether it is not kept
+  /// The reruns that recompute some storages, each at the first stage that needs it, and what
+  /// somebody takes over at each such stage; latest operation first. Linear in the program.
+  /// @param is_recomputed of a storage: whether it is not kept
   template <std::predicate<value_id> P>
-  [[nodiscard]] std::vector<Placement> reruns(P is_remade) const {
+  [[nodiscard]] std::vector<Placement> reruns(P is_recomputed) const {
     std::vector<Placement> list;
     std::vector<stage_id> needs(program_->value_count(), StagedPlan::never);
     for (const value_id storage : storages_) {
-      if (!is_remade(storage)) continue;
+      if (!is_recomputed(storage)) continue;
       for (const value_id member : program_->members(storage)) needs[member] = next_need(member);
     }
     std::vector<Placement> alone;  ///< each for a rerun at its stage, in order
@@ -96,7 +96,7 @@ class InstantNeeds {
           const value_id storage = program_->storage(read);
           if (program_->is_taken_over(read)) {
             insert(alone, {program_->maker(read), stage});
-          } else if (is_wanted_[storage] != 0 && is_remade(storage) &&
+          } else if (is_wanted_[storage] != 0 && is_recomputed(storage) &&
                      !is_made_after(read, stage)) {
             needs[read] = std::min(needs[read], stage);
           }
@@ -167,7 +167,7 @@ class InstantNeeds {
     return run >= 0 && plan_->runs(maker)[static_cast<std::size_t>(run)] > instant_;
   }
 
-  // From the last operation to the first: who could be remade, and what that would need.
+  // From the last operation to the first: who could be recomputed, and what that would need.
   void collect() {
     for (std::size_t i = 0; i < held_count_; ++i) {
       for (const value_id member : program_->members(storages_[i])) {
@@ -184,8 +184,8 @@ class InstantNeeds {
         stage = std::min(stage, earliest_[written]);
       }
       if (stage == StagedPlan::never || !program_->step(op).is_repeatable) continue;
-      is_remake_[op] = 1;
-      remakes_.push_back(op);
+      is_recompute_[op] = 1;
+      recomputes_.push_back(op);
       for (const value_id read : program_->reads(op)) {
         if (is_made_after(read, stage)) continue;
         want(program_->storage(read));
@@ -212,7 +212,7 @@ class InstantNeeds {
       const operation_id maker = program_->maker(read);
       if (!program_->is_taken_over(read)) {
         choice.needs.push_back({.op = op, .storage = program_->storage(read)});
-      } else if (is_remake_[maker] != 0) {
+      } else if (is_recompute_[maker] != 0) {
         choice.consumptions.push_back({.op = op, .maker = maker});
       }
     }
@@ -231,9 +231,9 @@ class InstantNeeds {
     return stage;
   }
 
-  // All views that are held must be made again too, and what stays goes no more once it is made.
-  [[nodiscard]] bool can_be_remade(value_id storage) const {
-    if (is_remake_[program_->maker(storage)] == 0) return false;
+  // All views that are held must be recomputed too, and what stays goes no more once it is made.
+  [[nodiscard]] bool can_be_recomputed(value_id storage) const {
+    if (is_recompute_[program_->maker(storage)] == 0) return false;
     return std::ranges::all_of(program_->members(storage), [&](value_id member) {
       const operation_id maker = program_->maker(member);
       const bool is_there = program_->stays(member) && maker <= instant_ && is_free_[maker] == 0;
@@ -243,7 +243,7 @@ class InstantNeeds {
   }
 
   // With that of the views of its storages that the program itself reads afterwards.
-  [[nodiscard]] double remake_cost(operation_id op) const {
+  [[nodiscard]] double recompute_cost(operation_id op) const {
     double cost = is_free_[op] != 0 ? 0 : program_->step(op).cost;
     for (const value_id written : program_->writes(op)) {
       if (program_->storage(written) != written) continue;
@@ -259,15 +259,15 @@ class InstantNeeds {
   const StagedPlan* plan_;
   const StagedProgram* program_;
   stage_id instant_;
-  std::vector<std::uint8_t> is_wanted_;  ///< of a storage: it is among those that matter
-  std::vector<std::uint8_t> is_remake_;  ///< of an operation: it is among the remakes
-  std::vector<stage_id> earliest_;       ///< of a value: the first stage that may need it again
+  std::vector<std::uint8_t> is_wanted_;     ///< of a storage: it is among those that matter
+  std::vector<std::uint8_t> is_recompute_;  ///< of an operation: it is among the recomputes
+  std::vector<stage_id> earliest_;          ///< of a value: the first stage that may need it again
   std::vector<std::uint8_t> is_touched_;
   std::vector<std::uint8_t> is_free_;
   std::vector<value_id> storages_;  ///< that matter; held ones first
   std::size_t held_count_ = 0;
   double held_bytes_ = 0;
-  std::vector<operation_id> remakes_;
+  std::vector<operation_id> recomputes_;
 };
 
 }  // namespace reprise::inline v0::staged

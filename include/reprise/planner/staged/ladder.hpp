@@ -190,8 +190,8 @@ class Ladder {
   }
 
   // The cuts at rising prices, up to the first whose plan fits; then what lies before it. The
-  // dearer a byte, the less is kept and the more is remade: those that keep too much and would gain
-  // come first, and halving finds their last.
+  // dearer a byte, the less is kept and the more is recomputed: those that keep too much and would
+  // gain come first, and halving finds their last.
   void climb_rungs(InstantCut below, int stride, bool is_proof) {
     if (below.size() == 0) return;
     if (!is_proof && best_) {
@@ -247,7 +247,7 @@ class Ladder {
   [[nodiscard]] bool is_optimal() const { return best_ && can_prove() && best_->cost <= bound_; }
   // True if it and those at higher prices cost no less than what is known.
   [[nodiscard]] bool is_of_no_use(const InstantCut& cut) const {
-    return best_ && cut.remade_cost() >= best_->cost;
+    return best_ && cut.recomputed_cost() >= best_->cost;
   }
   // True if neither it nor the same at any other price costs less than what is known.
   [[nodiscard]] bool cannot_gain(const InstantCut& cut) const {
@@ -261,7 +261,7 @@ class Ladder {
   // What lies between a cut that keeps too much and what is known may be far better than that.
   [[nodiscard]] bool may_gain(const InstantCut& below) const {
     constexpr double worthwhile = 0.7;
-    return below.remade_cost() < worthwhile * best_->cost;
+    return below.recomputed_cost() < worthwhile * best_->cost;
   }
   bool is_enough(const InstantCut& cut) { return is_of_no_use(cut) || consider(cut); }
 
@@ -299,7 +299,7 @@ class Ladder {
       const double same = price(cut, rung);
       cut.solve(same);
       cut.settle_below();
-      if (is_too_dear(cut.remade_cost())) return;
+      if (is_too_dear(cut.recomputed_cost())) return;
       climb_further(cut, same);
     }
   }

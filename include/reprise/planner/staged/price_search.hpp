@@ -91,7 +91,7 @@ class PriceSearch {
   }
   bool consider(const InstantCut& cut) {
     if (cut.kept_bytes() > capacity_) return false;
-    const double cost = cut.remade_cost();
+    const double cost = cut.recomputed_cost();
     if (cost >= best_.cost) return true;
     best_.cost = cost;
     best_.reruns = cut.reruns();

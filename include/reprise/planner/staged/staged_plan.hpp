@@ -29,8 +29,8 @@ namespace reprise::inline v0::staged {
 /// Within a stage operations run in program order. A value is held from each run of its maker to
 /// its last use before the next, so any set of placements in which each use has a run of its maker
 /// before it can be executed, and only memory can fail. An operation that nothing read yet may
-/// leave its own stage: it is *deferred*. Bytes are the ledger's; where a view outlives a remake of
-/// its source they may be above it within that stage.
+/// leave its own stage: it is *deferred*. Bytes are the ledger's; where a view outlives a recompute
+/// of its source they may be above it within that stage.
 ///
 /// `add` and `remove` cost time linear in the operation's values and the events of their storages,
 /// and in the blocks of the stages in between; both are undone by `roll_back`.
@@ -282,7 +282,7 @@ class StagedPlan {
     return run == 0 || !program_->stays(written);
   }
 
-  // What somebody takes over must be remade for each rerun that reads it.
+  // What somebody takes over must be recomputed for each rerun that reads it.
   [[nodiscard]] bool has_for_run(value_id read, operation_id op, stage_id stage) const noexcept {
     const operation_id maker = program_->maker(read);
     const bool is_alone = stage != op && program_->is_taken_over(read);

@@ -296,7 +296,7 @@ class StagedProgram {
       const std::uint32_t layer = program_->operations()[op].layer;
       if (layer < overrides.size() && overrides[layer] == LayerOverride::must_save)
         steps_[op].is_repeatable = false;
-      // What it reads and somebody takes over would have to be made again for it.
+      // What it reads and somebody takes over would have to be recomputed for it.
       for (const value_id read : reads(op)) {
         if (is_taken_over(read) && !steps_[maker(read)].is_repeatable) {
           steps_[op].is_repeatable = false;

@@ -17,7 +17,7 @@
 namespace reprise::inline v0::staged {
 
 /// The actions of a plan: in each stage its operations in order, each value dropped right after its
-/// last use before it is made again. Linear in the plan.
+/// last use before it is recomputed. Linear in the plan.
 [[nodiscard]] inline Schedule schedule_of(const StagedPlan& plan) {
   const StagedProgram& program = plan.program();
   Schedule schedule;

@@ -26,7 +26,7 @@ namespace reprise::inline v0::staged {
 /// 1991.
 class StorageDraw {
  public:
-  /// Of the storages that have bytes and may be made again. Linear in the program.
+  /// Of the storages that have bytes and may be recomputed. Linear in the program.
   explicit StorageDraw(const StagedProgram& program) {
     double total = 0;
     std::vector<double> weights;
@@ -224,7 +224,8 @@ class StagedSearch {
            (std::max(1.0, program_->total_bytes()) * program_->stage_count());
   }
 
-  // A price that rises faster than moves can follow would only make everything be remade at once.
+  // A price that rises faster than moves can follow would only make everything be recomputed at
+  // once.
   void adjust_price() {
     const double violation = plan_.profile().violation();
     const double last = std::exchange(last_violation_, violation);
@@ -320,7 +321,7 @@ class StagedSearch {
     useless_.remove(plan_, p);
   }
 
-  // What a rerun consumes is remade for it alone.
+  // What a rerun consumes is recomputed for it alone.
   [[nodiscard]] bool feeds_consumer(Placement p) const {
     for (const value_id written : program_->writes(p.op)) {
       plan_.watch().spend(4 * program_->readers(written).size());
@@ -373,7 +374,7 @@ class StagedSearch {
     });
   }
 
-  // Every value of the storage that is held through the stage is remade at its next use.
+  // Every value of the storage that is held through the stage is recomputed at its next use.
   void drop(value_id storage, stage_id stage) {
     for (const value_id member : program_->members(storage)) {
       const operation_id maker = program_->maker(member);
@@ -389,11 +390,11 @@ class StagedSearch {
       if (random_.chance(0.03)) {
         need = stage + 1 + static_cast<stage_id>(random_.below(need - stage));
       }
-      remake(maker, need);
+      recompute(maker, need);
     }
   }
 
-  void remake(operation_id op, stage_id stage) {
+  void recompute(operation_id op, stage_id stage) {
     if (plan_.contains(op, stage)) return;
     choose_reruns(op, stage);
     std::ranges::sort(chosen_);
@@ -420,24 +421,24 @@ class StagedSearch {
       for (const value_id read : program_->reads(chosen_[i])) {
         const operation_id maker = program_->maker(read);
         if (memo_[maker].chosen == visit_ || plan_.contains(maker, stage)) continue;
-        if (!must_remake(read, stage) && !is_remake_cheaper(read, stage)) continue;
+        if (!must_recompute(read, stage) && !is_recompute_cheaper(read, stage)) continue;
         memo_[maker].chosen = visit_;
         chosen_.push_back(maker);
       }
     }
   }
 
-  [[nodiscard]] bool must_remake(value_id read, stage_id stage) const {
+  [[nodiscard]] bool must_recompute(value_id read, stage_id stage) const {
     return program_->is_taken_over(read) || plan_.run_before(program_->maker(read), stage) < 0;
   }
 
-  [[nodiscard]] bool is_remake_cheaper(value_id value, stage_id stage) {
+  [[nodiscard]] bool is_recompute_cheaper(value_id value, stage_id stage) {
     const operation_id maker = program_->maker(value);
     if (!program_->step(maker).is_repeatable) return false;
     const double hold = price_of_holding(value, stage, infinity);
     if (hold <= 0) return false;
     const double noise = std::exp(0.6 * (random_.uniform() - 0.5));
-    return price_of_remaking(maker, stage, 8 * hold, 0) * noise < hold;
+    return price_of_recomputing(maker, stage, 8 * hold, 0) * noise < hold;
   }
 
   // What it costs in violation to hold a value's storage up to a stage.
@@ -451,7 +452,8 @@ class StagedSearch {
     return price_ * plan_.profile().growth(span.end + 1, stage, bytes, limit / price_);
   }
 
-  [[nodiscard]] double price_of_remaking(operation_id op, stage_id stage, double limit, int depth) {
+  [[nodiscard]] double price_of_recomputing(operation_id op, stage_id stage, double limit,
+                                            int depth) {
     plan_.watch().spend(16);
     if (plan_.contains(op, stage) || memo_[op].chosen == visit_) return 0;
     if (memo_[op].priced == visit_) return memo_[op].price;
@@ -462,10 +464,10 @@ class StagedSearch {
     for (const value_id read : program_->reads(op)) {
       if (price > limit) break;
       const operation_id maker = program_->maker(read);
-      const bool must = must_remake(read, stage);
+      const bool must = must_recompute(read, stage);
       double hold = must ? infinity : price_of_holding(read, stage, limit);
       if (hold > 0)
-        hold = std::min(hold, price_of_remaking(maker, stage, std::min(hold, limit), depth + 1));
+        hold = std::min(hold, price_of_recomputing(maker, stage, std::min(hold, limit), depth + 1));
       price += hold;
     }
     memo_[op].price = price;
