@@ -187,6 +187,18 @@ TEST_CASE("a layer that must be saved is never recomputed, one that must be reco
   CHECK(drops.report.recomputes_per_layer[1] == without[1]);
 }
 
+TEST_CASE("training is taken up at a step between steps only") {
+  Model<reprise::StoreAll> model(2);
+  model.net.resume_at(7);
+  model.net.begin_step();
+  CHECK_THROWS_WITH_AS(model.net.resume_at(3), "resume_at inside a step: end it first",
+                       reprise::InvalidState);
+  CHECK(model.net.step() == 7);
+  model.net.end_step();
+  model.net.resume_at(3);
+  CHECK(model.net.step() == 3);
+}
+
 TEST_CASE("an override of a layer that is not there is refused") {
   Model<reprise::StoreAll> model(5);
   model.scheduler.override_layer(5, LayerOverride::must_save);

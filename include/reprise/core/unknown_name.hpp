@@ -89,7 +89,8 @@ class UnknownName : public InvalidArgument {
  private:
   UnknownName(std::string_view kind, std::string_view name, std::span<const std::string_view> known,
               std::string_view where, std::string nearest)
-      : InvalidArgument(std::string(where) + (where.empty() ? "" : ": ") + "there is no " + std::string(kind) + " '" + std::string(name) + "'" +
+      : InvalidArgument(std::string(where) + (where.empty() ? "" : ": ") + "there is no " +
+                        std::string(kind) + " '" + std::string(name) + "'" +
                         (nearest.empty() ? "" : " (did you mean '" + nearest + "'?)") +
                         "; choose " + listed(known)),
         name_(name),

@@ -301,7 +301,12 @@ class Checkpointed {
   /// Steps ended so far: the number of the step that runs or comes next.
   [[nodiscard]] std::uint64_t step() const noexcept { return step_; }
   /// Takes up training at a step: its number names the random streams.
-  void resume_at(std::uint64_t step) noexcept { step_ = step; }
+  /// @throws InvalidState inside a step, whose passes would draw the numbers of two.
+  void resume_at(std::uint64_t step) {
+    check_not_playing("resume_at");
+    if (is_in_step_) throw InvalidState("resume_at inside a step: end it first");
+    step_ = step;
+  }
 
   /// Sets of input shapes that are remembered now, each with its profile and its program: at most
   /// as many as the options say, those used last.
