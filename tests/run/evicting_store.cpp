@@ -437,3 +437,35 @@ TEST_CASE("state that was saved brings back the step and the profiles, costs in 
   CHECK(resumed.program().fingerprint() == net.program().fingerprint());
   CHECK(resumed.program().operations()[0].cost == net.program().operations()[0].cost);
 }
+
+TEST_CASE("an observer's exception ends the pass, whatever event it was called with") {
+  std::mt19937 random(11);
+  RandomGraph random_graph(random);
+  const StepResult expected = keep_everything(random_graph, 0)[0];
+  const reprise::byte_count highest =
+      reprise::run_online(program_of(random_graph), reprise::DtrEqClass{}, {}).peak_bytes;
+  const Tensor input = random_graph.tensor(0.3);
+  std::size_t events = 0;
+  std::size_t fails_at = 0;  // counted from 1: never
+  reprise::RematStore store{reprise::DtrEqClass{},
+                            {.budget = highest * 9 / 10, .observer = [&](const OnlineEvent&) {
+                               if (++events == fails_at) throw std::runtime_error("disk full");
+                             }}};
+  reprise::Checkpointed net{random_graph.graph, store};
+  REQUIRE(run_step(random_graph, net, input) == expected);
+  const std::size_t all = events;
+  REQUIRE(all > 20);
+  for (fails_at = 1; fails_at <= all; ++fails_at) {
+    CAPTURE(fails_at);
+    events = 0;
+    net.resume_at(0);
+    CHECK_THROWS_WITH_AS(run_step(random_graph, net, input), "disk full", std::runtime_error);
+    CHECK(store.live_bytes() == 0);
+    const std::size_t last = std::exchange(fails_at, 0);
+    net.begin_step();
+    net.end_step();
+    net.resume_at(0);
+    CHECK(run_step(random_graph, net, input) == expected);
+    fails_at = last;
+  }
+}

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -92,10 +93,12 @@ class OperationFeed {
     for (const value_id consumed : o.consumes) {
       if (leaves_storage(consumed)) handles_[consumed].reset();
     }
-    if (!may_run_again) return;  // then the store keeps what it made anyway
-    for (const value_id written : o.writes) {
-      if (program_.values()[written].stays) keep(written);
+    if (may_run_again) {  // otherwise the store keeps what it made anyway
+      for (const value_id written : o.writes) {
+        if (program_.values()[written].stays) keep(written);
+      }
     }
+    rethrow_failure();
   }
 
   /// True for a value that some operation takes over, but not its storage, which others need.
@@ -108,6 +111,7 @@ class OperationFeed {
     for (const value_id value : released_[op]) {
       if (!program_.is_given(value)) handles_[value].reset();
     }
+    rethrow_failure();
   }
 
   /// Makes a value present and never evicts it again.
@@ -117,6 +121,7 @@ class OperationFeed {
   /// Evicts a value that is there, can go and has not been let go of.
   void evict(value_id value) {
     if (handles_[value]) store_.evict(handles_[value]);
+    rethrow_failure();
   }
 
   /// Evicts what was recomputed on the way and nobody asked for, and lets go of what the program
@@ -130,6 +135,7 @@ class OperationFeed {
       const bool is_left = is_result[v] != 0 || program_.values()[v].stays;
       if (!is_left && !program_.is_given(v)) handles_[v].reset();
     }
+    rethrow_failure();
   }
 
   /// The bytes of a value in this pass, see `grow`.
@@ -155,11 +161,16 @@ class OperationFeed {
   /// Outside of operations: a value that cannot be evicted and has not been let go of.
   [[nodiscard]] Payload& kept(value_id value) { return *store_.pin(handles_[value]); }
 
-  /// Calls f with each event from now on; an empty function ends that.
+  /// Calls f with each event from now on; an empty function ends that. Its first exception comes
+  /// out of the call in which the event was, at its end: values also go where nothing may throw.
   void observe(OnlineObserver f) {
     if (!f) return store_.observe({});
     store_.observe([this, observer = std::move(f)](const StoreEvent& event) {
-      observer(in_terms_of_program(event));
+      try {
+        observer(in_terms_of_program(event));
+      } catch (...) {
+        if (!failure_) failure_ = std::current_exception();
+      }
     });
   }
 
@@ -171,6 +182,11 @@ class OperationFeed {
   [[nodiscard]] std::uint64_t evictions() const { return evictions_.value_or(store_.evictions()); }
 
  private:
+  // An observer's.
+  void rethrow_failure() {
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
   using Store = OperationStore<Payload, P>;
   using Handle = typename Store::Handle;
   using Request = typename Store::Request;
@@ -329,6 +345,7 @@ class OperationFeed {
   std::uint64_t listing_ = 0;     ///< of inputs: the last one
   std::vector<std::uint8_t> leaves_storage_;
   std::optional<std::uint64_t> evictions_;
+  std::exception_ptr failure_;  ///< of the observer, until it can come out
   Store store_;  ///< last, so that it goes before the handles: their end is no event then
 };
 

@@ -224,7 +224,8 @@ requires(std::movable<Payload>) class OperationStore {
   /// The budget and what is held of it, by other stores too.
   [[nodiscard]] const MemoryAccount& account() const noexcept { return core_->pool.account(); }
 
-  /// Calls f with each event from now on; an empty function ends that. It must not use the store.
+  /// Calls f with each event from now on; an empty function ends that. It must not use the store,
+  /// nor let an exception out: values also go where a handle ends.
   void observe(const std::function<void(const StoreEvent&)>& f) { core_->pool.observe(f); }
 
  private:
