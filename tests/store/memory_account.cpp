@@ -32,7 +32,7 @@ TEST_CASE("what passes 64 bits is refused, whatever the budget") {
   account.reset_peak();
   CHECK_THROWS_WITH_AS(account.expect(0, reprise::unlimited_bytes - 39),
                        "an action needs 40 and 18446744073709551576 bytes (more than 64 bits "
-                       "count) of a budget of 18446744073709551615",
+                       "count) of a budget of 18446744073709551615, of which others hold 40",
                        reprise::BudgetExceeded);
   CHECK(account.live_bytes() == 40);
   CHECK(account.peak_bytes() == 40);

@@ -280,6 +280,9 @@ class EvictionPool {
   [[nodiscard]] std::string describe_what_stays() const {
     constexpr std::size_t most_named = 8;
     std::string text = std::to_string(held_) + " bytes are here";
+    if (const byte_count others = account_->live_bytes() - held_; others > 0) {
+      text += ", " + std::to_string(others) + " are held by others who share the budget";
+    }
     std::size_t count = 0;
     for (const Storage& storage : records_.storages()) {
       if (!storage.is_present || storage.bytes == 0 || ++count > most_named) continue;

@@ -49,8 +49,11 @@ class MemoryAccount {
                                   ? std::to_string(*needed) + " bytes"
                                   : std::to_string(live_ - own) + " and " + std::to_string(during) +
                                         " bytes (more than 64 bits count)";
-    throw BudgetExceeded("an action needs " + bytes + " of a budget of " + std::to_string(budget_),
-                         budget_, needed.value_or(unlimited_bytes));
+    const std::string others =
+        live_ == own ? "" : ", of which others hold " + std::to_string(live_ - own);
+    throw BudgetExceeded(
+        "an action needs " + bytes + " of a budget of " + std::to_string(budget_) + others, budget_,
+        needed.value_or(unlimited_bytes));
   }
 
   byte_count budget_;
