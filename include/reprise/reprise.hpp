@@ -111,6 +111,7 @@
 #include <reprise/program/profile.hpp>
 #include <reprise/program/profile_state.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/program_structure.hpp>
 #include <reprise/program/release_points.hpp>
 #include <reprise/program/repeatability.hpp>
 #include <reprise/program/schedule.hpp>

@@ -9,6 +9,8 @@
 #include <random>
 #include <reprise/core/chain.hpp>
 #include <reprise/core/error.hpp>
+#include <reprise/core/graph.hpp>
+#include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
@@ -172,6 +174,40 @@ TEST_CASE("an object that was moved from refuses every call, and the other goes 
                   reprise::InvalidState);
   CHECK(other.backward(std::move(pass), std::vector<float>(1, 2.0F))[0][0] == 2.0F);
   other.end_step();
+}
+
+TEST_CASE("a graph that grew or moved since is refused, with a pass in flight, too") {
+  const std::vector<float> input(1, 1.0F);
+  const auto refuses = [&](auto& net, auto& graph, reprise::Source at) {
+    net.begin_step();
+    auto pass = net.forward(input);
+    graph.add(reprise_test::PlainBlock{}, at);
+    CHECK_THROWS_WITH_AS(net.backward(std::move(pass), std::vector<float>(1, 2.0F)),
+                         "backward over a graph that has changed: it had 1 nodes, 1 inputs and 1 "
+                         "outputs and has 2 nodes, 1 inputs and 1 outputs now; a graph neither "
+                         "moves nor grows once an object trains it",
+                         reprise::InvalidState);
+    CHECK_THROWS_AS(static_cast<void>(net.infer(input)), reprise::InvalidState);
+    const auto elsewhere = std::move(graph);
+    CHECK_THROWS_AS(static_cast<void>(net.forward(input)), reprise::InvalidState);
+  };
+  const auto with_graph = [&](auto&& make) {
+    reprise::Graph<std::vector<float>> graph;
+    const reprise::Source y = graph.add(reprise_test::PlainBlock{}, graph.input());
+    graph.output(y);
+    make(graph, y);
+  };
+  with_graph([&](auto& graph, reprise::Source y) {
+    reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+    reprise::RematStore store;
+    reprise::Checkpointed net{graph, scheduler, store};
+    refuses(net, graph, y);
+  });
+  with_graph([&](auto& graph, reprise::Source y) {
+    reprise::RematStore store{reprise::DtrEqClass{}};
+    reprise::Checkpointed net{graph, store};
+    refuses(net, graph, y);
+  });
 }
 
 namespace {

@@ -7,6 +7,8 @@
 #include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/eviction/lru.hpp>
+#include <reprise/planner/budget_infeasible.hpp>
+#include <reprise/planner/online.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
@@ -141,4 +143,57 @@ TEST_CASE("an object that moves takes its passes along, the store stays") {
   reprise::Checkpointed moved = std::move(net);
   CHECK(moved.backward(std::move(pass), Tensor(width, 2.0F))[0] == Tensor(width, 2.0F));
   CHECK(store.live_bytes() == 0);
+}
+
+TEST_CASE("one scheduler plans for each of the nets that share it, within the budget of each") {
+  const Tensor x(width, 1.0F);
+  const Tensor dy(width, 3.0F);
+  const auto train = [&](auto& net) {
+    auto pass = forward_of(net, x);
+    const auto dx = net.backward(std::move(pass), dy);
+    net.end_step();
+    REQUIRE(dx.size() == 1);
+    CHECK(dx[0] == dy);
+    return net.report().predicted_peak_bytes;
+  };
+  for (std::size_t n = 1; n <= 6; ++n) {
+    for (std::size_t m = 1; m <= 6; ++m) {
+      CAPTURE(n);
+      CAPTURE(m);
+      std::vector<Block> first(n);
+      std::vector<Block> second(m);
+      auto graph = reprise::chain(first);
+      auto other = reprise::chain(second);
+      reprise::CheckpointScheduler scheduler{reprise::RecomputeAll{}};
+      RematStore store;
+      reprise::Checkpointed net{graph, scheduler, store};
+      reprise::Checkpointed of_other{other, scheduler, store};
+      const reprise::byte_count peak = train(net);
+      train(of_other);
+      CHECK(train(net) == peak);
+    }
+  }
+}
+
+TEST_CASE("a plan that was made without a budget is not played within one") {
+  const Tensor x(width, 1.0F);
+  std::vector<Block> nodes(8);
+  auto graph = reprise::chain(nodes);
+  reprise::CheckpointScheduler scheduler{reprise::Online<reprise::Lru>{}};
+  RematStore unlimited;
+  reprise::Checkpointed measured{graph, scheduler, unlimited};
+  const auto most = [&] {
+    const auto pass = forward_of(measured, x);
+    return measured.report().predicted_peak_bytes;
+  }();
+  RematStore tight{{.budget = most - 1}};
+  reprise::Checkpointed net{graph, scheduler, tight};
+  try {
+    auto pass = forward_of(net, x);
+    CHECK(net.report().predicted_peak_bytes < most);
+    net.backward(std::move(pass), Tensor(width, 1.0F));
+    CHECK(tight.peak_bytes() < most);
+  } catch (const reprise::BudgetInfeasible& refused) {
+    CHECK(refused.budget_bytes() == most - 1);
+  }
 }

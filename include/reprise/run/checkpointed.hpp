@@ -14,6 +14,7 @@
 #include <istream>
 #include <memory>
 #include <ostream>
+#include <ranges>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
@@ -90,8 +91,11 @@ struct PlayerOver<G, Scheduled> {
 /// are independent. A node must not call back into the object that runs it: gradients of gradients
 /// are refused. An exception that the engine throws passes through unchanged: the pass is over,
 /// nothing of it is held, the tracker has not counted the step, and the next `begin_step` may
-/// follow. Borrows graph, tracker, scheduler and store, which must outlive it and must not move; it
-/// moves itself while no node runs, and is not copied.
+/// follow.
+///
+/// Borrows graph, tracker, scheduler and store, which must outlive it and must not move; nor may
+/// the graph grow. Each tracker is of one graph. It moves itself while no node runs, and is not
+/// copied.
 /// @tparam Tracker   `NoTracker` where no planner reads statistics
 /// @tparam Scheduler `NoScheduler` over a store that evicts
 template <LayerGraph G, StatisticsTracker Tracker, class Scheduler,
@@ -286,7 +290,7 @@ class Checkpointed {
     return infer_from(running::pointers_to_all<tensor_type>("infer", inputs));
   }
 
-  /// Counts since the last `begin_step`.
+  /// Counts since the last `begin_step`; the peak since that of any object on the same store.
   /// @throws InvalidState if it was moved from.
   [[nodiscard]] RunReport report() const {
     check_not_moved_from("report");
@@ -319,6 +323,7 @@ class Checkpointed {
   /// @throws Error if the stream refuses the bytes.
   void save(std::ostream& out) const {
     check_not_moved_from("save");
+    check_graph_is_as_it_was("save");
     StateWriter writer;
     writer.word(running::graph_fingerprint(*graph_));
     writer.word(step_);
@@ -334,6 +339,7 @@ class Checkpointed {
   ///   another version or of another model. Nothing has changed then.
   void load(std::istream& in) {
     check_not_playing("load");
+    check_graph_is_as_it_was("load");
     check_none_in_flight("load");
     StateReader reader(in, state_format);
     if (reader.word() != running::graph_fingerprint(*graph_)) {
@@ -382,6 +388,7 @@ class Checkpointed {
         scheduler_(scheduler),
         store_(&store),
         state_(std::make_shared<running::RunState>()),
+        counts_(counts_of(graph)),
         layers_(layer_count(graph)),
         shapes_(graph, options.max_shapes, options.input_gradients) {
     check_graph(graph);
@@ -393,6 +400,24 @@ class Checkpointed {
   [[nodiscard]] Tracker& tracker() noexcept { return tracker_; }
   [[nodiscard]] Scheduler& scheduler() noexcept { return scheduler_; }
   [[nodiscard]] const CheckpointedOptions& options() const noexcept { return state_->options; }
+
+  struct GraphCounts {
+    std::size_t nodes = 0;
+    std::size_t inputs = 0;
+    std::size_t outputs = 0;
+
+    [[nodiscard]] std::string described() const {
+      return std::to_string(nodes) + " nodes, " + std::to_string(inputs) + " inputs and " +
+             std::to_string(outputs) + " outputs";
+    }
+    friend bool operator==(const GraphCounts&, const GraphCounts&) = default;
+  };
+
+  [[nodiscard]] static GraphCounts counts_of(const G& graph) {
+    return {.nodes = graph.size(),
+            .inputs = graph.input_count(),
+            .outputs = std::ranges::size(graph.outputs())};
+  }
 
   // ---- the order of calls ---------------------------------------------------------------------
 
@@ -419,6 +444,15 @@ class Checkpointed {
                        " called by a node that it runs: gradients of gradients are not supported");
   }
 
+  // What was planned and is counted is of the graph as it was.
+  void check_graph_is_as_it_was(const char* call) const {
+    const GraphCounts now = counts_of(*graph_);
+    if (now == counts_) return;
+    throw InvalidState(std::string(call) + " over a graph that has changed: it had " +
+                       counts_.described() + " and has " + now.described() +
+                       " now; a graph neither moves nor grows once an object trains it");
+  }
+
   void check_none_in_flight(const char* call) const {
     if (state_->passes_alive == 0) return;
     throw InvalidState(std::string(call) + " with " + std::to_string(state_->passes_alive) +
@@ -433,6 +467,7 @@ class Checkpointed {
 
   void check_forward(const char* call, std::size_t inputs) const {
     check_not_playing(call);
+    check_graph_is_as_it_was(call);
     if (!is_in_step_) throw InvalidState(std::string(call) + " without begin_step");
     check_input_count(call, inputs);
     if (state_->passes_alive >= options().passes_in_flight) {
@@ -482,7 +517,7 @@ class Checkpointed {
       return store_->policy();
     } else {
       const auto start = std::chrono::steady_clock::now();
-      Strategy plan = scheduler().plan(shape.signature, shape.lowered.program,
+      Strategy plan = scheduler().plan(shape.plan_number, shape.lowered.program,
                                        store_->budget_bytes(), options().passes_in_flight);
       state_->report.plan_seconds +=
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -518,16 +553,16 @@ class Checkpointed {
   }
 
   // A plan is made for a shape, a policy is not.
-  void forget_strategy(std::uint64_t signature) {
-    if constexpr (!Store::evicts) scheduler().forget(signature);
+  void forget_strategy(const LoweredShape& shape) {
+    if constexpr (!Store::evicts) scheduler().forget(shape.plan_number);
   }
 
   // A plan that goes on with more than it was made for is made anew; a frozen one is not.
-  void outgrow_strategy(std::uint64_t signature) {
+  void outgrow_strategy(const LoweredShape& shape) {
     if constexpr (requires { scheduler().is_frozen(); }) {
       if (scheduler().is_frozen()) return;
     }
-    forget_strategy(signature);
+    forget_strategy(shape);
   }
 
   // ---- passes ---------------------------------------------------------------------------------
@@ -559,6 +594,7 @@ class Checkpointed {
 
   [[nodiscard]] std::unique_ptr<Player> take(pass_type& pass) const {
     check_not_playing("backward");
+    check_graph_is_as_it_was("backward");
     if (!pass) throw InvalidState("backward of a pass that backward has taken");
     if (!pass.player()->is_of(state_)) throw InvalidArgument("backward of another object's pass");
     return pass.release();
@@ -588,7 +624,7 @@ class Checkpointed {
       return std::make_unique<Player>(*graph_, store, std::make_shared<running::RunState>(*state_),
                                       shape, chosen, inputs, identity, mode);
     };
-    return growing_on_mismatch(shape->signature, [&] {
+    return growing_on_mismatch(*shape, [&] {
       return running::PassComparison<G>(*graph_, options().input_gradients)
           .run([&] { return player(*store_, strategy, PassMode::training); },
                [&] { return player(unlimited, strategy_keeping_all(*shape), PassMode::profiling); },
@@ -598,6 +634,7 @@ class Checkpointed {
 
   [[nodiscard]] std::vector<tensor_type> infer_from(const Pointers& inputs) {
     check_not_playing("infer");
+    check_graph_is_as_it_was("infer");
     check_input_count("infer", inputs.size());
     auto made = sweep_forward(*graph_, std::span<tensor_type* const>(inputs),
                               PassContext(identity_of(0), PassMode::inference), true);
@@ -626,7 +663,7 @@ class Checkpointed {
     check_not_playing("forget_shapes");
     check_input_count("forget_shapes", inputs.size());
     const std::uint64_t signature = shapes_.signature_of(inputs);
-    forget_strategy(signature);
+    if (const LoweredShape* const known = shapes_.peek(signature)) forget_strategy(*known);
     return shapes_.forget(signature);
   }
 
@@ -634,28 +671,28 @@ class Checkpointed {
   template <class F>
   void noting(const Player& player, F&& play) {
     try {
-      growing_on_mismatch(player.signature(), play);
+      growing_on_mismatch(player.shape(), play);
     } catch (...) {
       note_seen(player);
       throw;
     }
-    if (note_seen(player)) outgrow_strategy(player.signature());
+    if (note_seen(player)) outgrow_strategy(player.shape());
   }
 
   bool note_seen(const Player& player) {
     if (!player.seen()) return false;
-    shapes_.grow_to(player.signature(), *player.seen());
+    shapes_.grow_to(player.shape().signature, *player.seen());
     return true;
   }
 
   // A profile that was too small for a pass is measured again by the next forward, and grows.
   template <class F>
-  auto growing_on_mismatch(std::uint64_t signature, F&& f) {
+  auto growing_on_mismatch(const LoweredShape& shape, F&& f) {
     try {
       return f();
     } catch (const ProfileMismatch&) {
-      shapes_.refuse(signature);
-      forget_strategy(signature);
+      shapes_.refuse(shape.signature);
+      forget_strategy(shape);
       throw;
     }
   }
@@ -675,6 +712,7 @@ class Checkpointed {
   [[no_unique_address]] Held<Scheduler, NoScheduler> scheduler_;
   Store* store_;
   std::shared_ptr<running::RunState> state_;
+  GraphCounts counts_;
   std::size_t layers_;  ///< counted once: a step must not walk all nodes for it
   running::KnownShapes<G> shapes_;
   running::MicroBatches micro_batches_;

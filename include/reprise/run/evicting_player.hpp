@@ -84,8 +84,8 @@ class EvictingPlayer {
     return state_ == state;
   }
 
-  /// Names the shapes of this pass.
-  [[nodiscard]] std::uint64_t signature() const noexcept { return shape_->signature; }
+  /// What the inputs are to the graph.
+  [[nodiscard]] const LoweredShape& shape() const noexcept { return *shape_; }
 
   /// The number of this pass within its step.
   [[nodiscard]] std::uint64_t micro_batch() const noexcept { return calls_.micro_batch(); }
@@ -119,7 +119,7 @@ class EvictingPlayer {
   // Backward takes what forward made more than its profile says.
   void grow_to(const Profile& seen) {
     feed_.grow_to(
-        lower_shape(graph_, signature(), seen, shape_->has_input_gradients).lowered.program);
+        lower_shape(graph_, shape_->signature, seen, shape_->has_input_gradients).lowered.program);
   }
 
   [[nodiscard]] const LoweredGraph& lowered() const { return shape_->lowered; }

@@ -83,6 +83,12 @@ class KnownShapes {
     return {.shape = std::move(made), .measured_bytes = measured_bytes};
   }
 
+  /// A shape that is remembered, without a use; null for another.
+  [[nodiscard]] const LoweredShape* peek(std::uint64_t signature) const {
+    const Known* const known = shapes_.peek(signature);
+    return known == nullptr ? nullptr : known->shape.get();
+  }
+
   /// The profile of a shape has at least these bytes and costs from its next pass on.
   void grow_to(std::uint64_t signature, const Profile& seen) {
     Known* const known = shapes_.find(signature);

@@ -14,6 +14,7 @@ namespace reprise::inline v0 {
 /// What was learnt about a layer graph for one set of input shapes.
 struct LoweredShape {
   std::uint64_t signature = 0;      ///< names the input shapes
+  std::uint64_t plan_number = 0;    ///< names them and what the program is: of one plan
   Profile profile;                  ///< bytes and costs for them, given or measured
   LoweredGraph lowered;             ///< the program for them
   bool has_input_gradients = true;  ///< whether the graph inputs' gradients are handed out

@@ -13,7 +13,7 @@ namespace reprise::inline v0 {
 
 /// Counts of a `Checkpointed` since its last `begin_step`.
 struct RunReport {
-  byte_count peak_bytes = 0;            ///< the most that was live, inside operations too
+  byte_count peak_bytes = 0;  ///< the most that was live on the store, inside operations too
   byte_count predicted_peak_bytes = 0;  ///< the largest of the plans that ran; 0 without a plan
   byte_count profile_bytes = 0;         ///< the most that a measuring forward held
   /// The most that the engine's allocator held from the system, its rounding and pool included, at

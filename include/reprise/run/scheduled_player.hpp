@@ -65,7 +65,7 @@ class ScheduledPlayer {
   ~ScheduledPlayer() {
     --state_->passes_alive;
     if constexpr (has_resident) {
-      for (std::size_t node = 0; node < graph_.size(); ++node) {
+      for (std::size_t node = 0; node < lowered().saved.size(); ++node) {
         const value_id saved = lowered().saved[node];
         if (saved != LoweredGraph::no_value && values_.is_present(saved)) {
           graph_.release_resident(node);
@@ -91,8 +91,8 @@ class ScheduledPlayer {
     return state_ == state;
   }
 
-  /// Names the shapes that this pass was planned for.
-  [[nodiscard]] std::uint64_t signature() const noexcept { return shape_->signature; }
+  /// What the inputs are to the graph.
+  [[nodiscard]] const LoweredShape& shape() const noexcept { return *shape_; }
 
   /// The number of this pass within its step.
   [[nodiscard]] std::uint64_t micro_batch() const noexcept { return calls_.micro_batch(); }
@@ -172,7 +172,8 @@ class ScheduledPlayer {
 
   // Forward made more than its profile says: the plan must have room for it to its end.
   void check_plan(const Profile& seen) {
-    const LoweredShape shape = lower_shape(graph_, signature(), seen, shape_->has_input_gradients);
+    const LoweredShape shape =
+        lower_shape(graph_, shape_->signature, seen, shape_->has_input_gradients);
     const Program& larger = shape.lowered.program;
     const Simulation played = simulate(larger, plan_->schedule);
     const byte_count peak =

@@ -98,15 +98,20 @@ class CheckpointScheduler {
     state_.is_due = false;
   }
 
-  /// The plan that holds in this step for a program with these shapes.
+  /// The plan that holds in this step for a program with these shapes; made anew where it was made
+  /// for another budget.
   /// @throws InvalidState if plans are frozen and there is none for these shapes; CorruptState if
   ///   the state that was loaded is of another model; and what `check_request` and the planner
   ///   throw.
   [[nodiscard]] std::shared_ptr<const Plan> plan(std::uint64_t signature, const Program& program,
                                                  byte_count budget,
                                                  std::size_t passes_in_flight = 1) {
-    const auto* const known = plans_.find(signature);
-    if (known != nullptr && *known != nullptr) return *known;
+    const Known* const known = plans_.find(signature);
+    if (known != nullptr && known->plan != nullptr) {
+      if (known->budget == budget && known->passes_in_flight == passes_in_flight)
+        return known->plan;
+      if (state_.is_frozen) return frozen_within(*known, budget, passes_in_flight);
+    }
     if (state_.is_frozen && known == nullptr) {
       throw InvalidState("plans are frozen, and of the " + std::to_string(plans_.size()) +
                          " there are none is for these shapes (signature " +
@@ -124,7 +129,8 @@ class CheckpointScheduler {
     ++state_.plans_made;
     state_.layers = program.layer_count();
     is_model_known_ = true;
-    plans_.insert(signature, made);
+    plans_.insert(signature,
+                  {.plan = made, .budget = budget, .passes_in_flight = passes_in_flight});
     return made;
   }
 
@@ -176,7 +182,7 @@ class CheckpointScheduler {
     state_ = std::move(loaded);
     is_model_known_ = false;
     plans_ = Plans(std::max(max_plans_, signatures.size()));
-    for (const std::uint64_t signature : signatures) plans_.insert(signature, nullptr);
+    for (const std::uint64_t signature : signatures) plans_.insert(signature, {});
   }
 
  private:
@@ -269,15 +275,34 @@ class CheckpointScheduler {
     return state_.is_frozen ? plans_.numbers() : std::vector<std::uint64_t>{};
   }
 
-  using Plans = RecentMap<std::shared_ptr<const Plan>>;
+  struct Known {
+    std::shared_ptr<const Plan>
+        plan{};  ///< null for shapes that had one when frozen state was saved
+    byte_count budget = 0;
+    std::size_t passes_in_flight = 0;
+  };
+  using Plans = RecentMap<Known>;
+
+  // A frozen plan stays as it is, if another budget has room for it.
+  [[nodiscard]] static std::shared_ptr<const Plan> frozen_within(const Known& known,
+                                                                 byte_count budget,
+                                                                 std::size_t passes_in_flight) {
+    if (passes_in_flight <= known.passes_in_flight && known.plan->peak_bytes <= budget) {
+      return known.plan;
+    }
+    throw InvalidState("plans are frozen, and the one for these shapes takes " +
+                       std::to_string(known.plan->peak_bytes) + " bytes with " +
+                       std::to_string(known.passes_in_flight) +
+                       " passes in flight, not within a budget of " + std::to_string(budget) +
+                       " with " + std::to_string(passes_in_flight));
+  }
 
   P planner_;
   R replan_;
   std::size_t max_plans_;
   State state_;
   bool is_model_known_ = false;  ///< false from `load` to the first plan
-  /// By shape signature; null for shapes that had a plan when frozen state was saved.
-  Plans plans_;
+  Plans plans_;                  ///< by shape signature
 };
 
 }  // namespace reprise::inline v0
