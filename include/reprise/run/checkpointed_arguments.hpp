@@ -48,6 +48,8 @@ inline constexpr bool accepts_arguments<G&, Store&, Options...> = true;
 template <class A>
 concept HasNoName = !std::is_lvalue_reference_v<A> && !IsOptions<A>;
 template <class A>
+concept IsConst = std::is_const_v<std::remove_reference_t<A>> && !IsOptions<A>;
+template <class A>
 concept IsStore = ValueStore<std::remove_cvref_t<A>>;
 template <class A>
 concept IsScheduler = PlanScheduler<std::remove_cvref_t<A>>;
@@ -82,9 +84,12 @@ struct RefusedArguments {
       "a store without an eviction policy plays plans: hand over a scheduler, as in "
       "Checkpointed net{graph, tracker, scheduler, store}, or give the store a policy, as "
       "in RematStore store{DtrEqClass{}, {.budget = bytes}}");
-  static_assert(!has_evicting_store<Rest...> || !(IsScheduler<Rest> || ...),
-                "a store that evicts takes no plans: Checkpointed net{graph, store}, or, with the "
-                "scheduler, a RematStore without a policy");
+  static_assert(
+      !has_evicting_store<Rest...> || ((IsStore<Rest> || IsOptions<Rest>)&&...),
+      "a store that evicts takes no plans and no statistics: Checkpointed net{graph, store}, "
+      "or, with tracker and scheduler, a RematStore without a policy");
+  static_assert(!(IsConst<First> || ... || IsConst<Rest>),
+                "Checkpointed changes graph, tracker, scheduler and store: none of them is const");
   static_assert(!std::same_as<First, First>,
                 "Checkpointed is made from (graph, tracker, scheduler, store), from (graph, "
                 "scheduler, store) if no planner reads statistics, or from (graph, store) if the "
