@@ -50,7 +50,7 @@ endif()
 
 # In tests it is planning that takes long.
 target_link_libraries(reprise_planners PRIVATE reprise_development reprise_optimise)
-if(REPRISE_SANITIZE)
+if(REPRISE_SANITIZE OR REPRISE_TESTS STREQUAL "OPTIMISED")
   # It makes planners and holds no search: half a minute to optimise, and nothing to win.
   set_source_files_properties("${REPRISE_PLANNER_SOURCES}/by_name.cpp" PROPERTIES COMPILE_OPTIONS
                                                                                   -O0)
