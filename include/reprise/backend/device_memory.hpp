@@ -85,7 +85,8 @@ class DeviceMemory {
   };
 
   template <class Resource>
-  struct Model final : Source {
+  class Model final : public Source {
+   public:
     explicit Model(std::shared_ptr<Resource> resource) : resource_(std::move(resource)) {}
     void* allocate(std::size_t bytes, stream_type stream) override {
       return stream_ordered::allocate(*resource_, bytes, R::alignment_bytes, stream);
@@ -97,6 +98,7 @@ class DeviceMemory {
       if constexpr (requires(Resource & resource) { resource.trim(); }) resource_->trim();
     }
 
+   private:
     std::shared_ptr<Resource> resource_;
   };
 
