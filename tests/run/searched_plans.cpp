@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// optimise: always
 
 // Plans of the planners by stages on real layers: they rerun in the middle of forward, and may run
 // a forward for the first time in backward.
