@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <random>
+#include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
@@ -252,6 +253,28 @@ TEST_CASE("scheduler state that is truncated, damaged or of another planner is r
       static_cast<void>(target.plan(1, reprise_test::chain_program(6), unlimited_bytes)),
       "scheduler state: of a model of 7 layers, this one has 6", reprise::CorruptState);
   CHECK_NOTHROW(static_cast<void>(target.plan(1, program, unlimited_bytes)));
+}
+
+TEST_CASE("a plan is made anew for another budget, and a frozen one played where it fits") {
+  const auto program = reprise_test::chain_program(7);
+  CheckpointScheduler scheduler{reprise::StoreAll{}};
+  scheduler.begin_step({}, 0);
+  const auto without = scheduler.plan(1, program, unlimited_bytes, 2);
+  const reprise::byte_count peak = without->peak_bytes;
+  const auto within = scheduler.plan(1, program, peak, 2);
+  CHECK(within != without);
+  CHECK(scheduler.plan(1, program, peak, 2) == within);
+  CHECK(scheduler.plans_made() == 2);
+  CHECK(scheduler.plan_count() == 1);
+  CHECK_THROWS_AS(static_cast<void>(scheduler.plan(1, program, peak - 1, 2)),
+                  reprise::BudgetInfeasible);
+  scheduler.freeze();
+  CHECK(scheduler.plan(1, program, peak + 1, 2) == within);
+  CHECK(scheduler.plan(1, program, peak, 1) == within);
+  CHECK_THROWS_AS(static_cast<void>(scheduler.plan(1, program, peak - 1, 2)),
+                  reprise::InvalidState);
+  CHECK_THROWS_AS(static_cast<void>(scheduler.plan(1, program, unlimited_bytes, 3)),
+                  reprise::InvalidState);
 }
 
 TEST_CASE("frozen plans stay as they are, at their address, whatever comes") {
