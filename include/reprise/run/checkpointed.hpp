@@ -181,8 +181,7 @@ class Checkpointed {
   ///   runs; InvalidArgument for a wrong number of inputs; BudgetInfeasible if no plan fits, or,
   ///   over a store that evicts, BudgetExceeded if it does not fit although nothing is left to
   ///   evict; ProfileMismatch if a tensor is larger than its profile and there is no room for it;
-  ///   SharedStorage; ReplayMismatch; and
-  ///   what the engine throws.
+  ///   SharedStorage; ReplayMismatch; and what the engine throws.
   template <std::same_as<tensor_type>... Inputs>
   [[nodiscard]] pass_type forward(const Inputs&... inputs) {
     return run_forward(running::pointers_to<tensor_type>(inputs...));
