@@ -19,6 +19,7 @@ endfunction()
 #   // optimise: always              in the sanitizers' build too, where it would run for minutes
 #   // long: REPRISE_CASES=1000000   a second CTest test, name.long, with this environment
 #   // planners: header-only         compiles planners itself; others link reprise::planners
+#   // traces: shared                REPRISE_TRACES says where shared/traces lies (support/traces.hpp)
 # A test that misses what it needs (see support/skip.hpp) ends with 77 and shows as skipped.
 function(reprise_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;LABELS")
@@ -29,6 +30,7 @@ function(reprise_add_test name)
   reprise_read_marker(optimise "${first_source}" optimise)
   reprise_read_marker(long_environment "${first_source}" long)
   reprise_read_marker(planners "${first_source}" planners)
+  reprise_read_marker(traces "${first_source}" traces)
   string(REPLACE " " ";" labels "${labels}")
   string(REPLACE " " ";" long_environment "${long_environment}")
   list(APPEND labels ${arg_LABELS})
@@ -38,6 +40,10 @@ function(reprise_add_test name)
   target_link_libraries(${target} PRIVATE reprise_test_main ${arg_LIBRARIES})
   if(NOT planners STREQUAL "header-only")
     target_link_libraries(${target} PRIVATE reprise::planners)
+  endif()
+  if(traces STREQUAL "shared")
+    target_compile_definitions(${target}
+                               PRIVATE REPRISE_TRACES="${PROJECT_SOURCE_DIR}/../shared/traces")
   endif()
   if(optimise STREQUAL "always")
     target_link_libraries(${target} PRIVATE reprise_optimise)

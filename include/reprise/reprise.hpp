@@ -96,6 +96,16 @@
 #include <reprise/planner/search_effort.hpp>
 #include <reprise/planner/square_root.hpp>
 #include <reprise/planner/store_all.hpp>
+#include <reprise/program/arena/best_fit.hpp>
+#include <reprise/program/arena/fit_search.hpp>
+#include <reprise/program/arena/lifetimes.hpp>
+#include <reprise/program/arena/part_search.hpp>
+#include <reprise/program/arena/piece.hpp>
+#include <reprise/program/arena/piece_index.hpp>
+#include <reprise/program/arena/sections.hpp>
+#include <reprise/program/arena/skyline.hpp>
+#include <reprise/program/arena/slab_search.hpp>
+#include <reprise/program/arena_block.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/check_program.hpp>
 #include <reprise/program/engine_state.hpp>
