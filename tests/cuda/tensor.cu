@@ -18,6 +18,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
@@ -138,8 +139,7 @@ struct Trained {
 };
 
 // A few steps of eight blocks under a planner; peaks are those of the last step.
-template <class P>
-Trained train(P planner, reprise::byte_count budget = reprise::unlimited_bytes) {
+Trained train(reprise::AnyPlanner planner, reprise::byte_count budget = reprise::unlimited_bytes) {
   constexpr std::size_t size = 5000;
   std::mt19937_64 random(7);
   std::normal_distribution<float> normal;
@@ -158,7 +158,7 @@ Trained train(P planner, reprise::byte_count budget = reprise::unlimited_bytes) 
     auto graph = reprise::chain(blocks);
     reprise::GradientStatTracker tracker(graph, reprise::Ema{.beta = 0.9}, reprise::EveryStep{},
                                          reprise::CudaBackend{place.stream, place.memory});
-    reprise::CheckpointScheduler scheduler(planner);
+    reprise::CheckpointScheduler scheduler(std::move(planner));
     reprise::RematStore store{{.budget = budget}};
     reprise::Checkpointed net{graph, tracker, scheduler, store, {.verify_replay = true}};
     const std::size_t at_rest = resource.live_bytes;
@@ -261,7 +261,7 @@ TEST_CASE("tensors are added in place, and empty ones are no error") {
 }
 
 TEST_CASE("recomputing on a device gives the gradients of keeping everything, to the bit") {
-  const Trained kept = train(reprise::StoreAll{});
+  const Trained kept = train(reprise::AnyPlanner(reprise::StoreAll{}));
   CHECK(kept.ledger_peak == kept.allocator_peak);
   CHECK(kept.left == 0);
   REQUIRE(!kept.statistics.empty());
@@ -272,10 +272,10 @@ TEST_CASE("recomputing on a device gives the gradients of keeping everything, to
     CHECK(other.ledger_peak < kept.ledger_peak);
     CHECK(other.left == 0);
   };
-  check(train(reprise::RecomputeAll{}));
+  check(train(reprise::AnyPlanner(reprise::RecomputeAll{})));
   const reprise::byte_count budget = kept.ledger_peak * 7 / 10;
-  const Trained planned =
-      train(reprise::GradientThreshold{reprise::MedianThreshold{.alpha = 1.0}}, budget);
+  const reprise::GradientThreshold planner{reprise::MedianThreshold{.alpha = 1.0}};
+  const Trained planned = train(reprise::AnyPlanner(planner), budget);
   check(planned);
   CHECK(planned.ledger_peak <= budget);
 }
