@@ -17,6 +17,7 @@
 #include <functional>
 #include <reprise/backend/cuda_error.cuh>
 #include <reprise/core/philox.hpp>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
@@ -109,10 +110,10 @@ gpt::TokenBatch<> random_batch(std::size_t tokens) {
 }
 
 // Forward and backward under a planner; `run` is one step.
-template <class Tracker, class Planner>
+template <class Tracker>
 class Steps {
  public:
-  Steps(gpt::Model<gpt::Cuda>& model, Tracker tracker, Planner planner)
+  Steps(gpt::Model<gpt::Cuda>& model, Tracker tracker, reprise::AnyPlanner planner)
       : model_(model),
         tracker_(std::move(tracker)),
         scheduler_(std::move(planner), reprise::ReplanEvery{.steps = 0}),
@@ -128,7 +129,7 @@ class Steps {
   }
 
  private:
-  using Scheduler = reprise::CheckpointScheduler<Planner, reprise::ReplanEvery>;
+  using Scheduler = reprise::CheckpointScheduler<reprise::AnyPlanner, reprise::ReplanEvery>;
 
   gpt::Model<gpt::Cuda>& model_;
   Tracker tracker_;
@@ -150,9 +151,11 @@ void measure_steps(const Settings& settings) {
     return reprise::GradientStatTracker(model.graph(), reprise::Ema{}, reprise::EveryStep{},
                                         model.device().statistics_backend());
   };
-  Steps checkpointed(model, reprise_bench::NoStatistics{}, reprise::StoreAll{});
-  Steps with_statistics(model, statistics(), reprise::StoreAll{});
-  Steps recompute_all(model, reprise_bench::NoStatistics{}, reprise::RecomputeAll{});
+  const reprise::AnyPlanner keeping(reprise::StoreAll{});
+  Steps checkpointed(model, reprise_bench::NoStatistics{}, keeping);
+  Steps with_statistics(model, statistics(), keeping);
+  Steps recompute_all(model, reprise_bench::NoStatistics{},
+                      reprise::AnyPlanner(reprise::RecomputeAll{}));
   const std::vector<Way> ways{{"by hand, everything kept",
                                [&] {
                                  static_cast<void>(loop.forward({.seed = 1}));
