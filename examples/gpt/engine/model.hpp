@@ -13,6 +13,8 @@
 #include <utility>
 
 #include "engine/batches.hpp"
+#include "engine/cpu.hpp"
+#include "engine/in_bfloat16.hpp"
 #include "engine/memory.hpp"
 #include "engine/nodes/attention_output.hpp"
 #include "engine/nodes/attention_projection.hpp"
@@ -63,12 +65,7 @@ class ModelGraph : public reprise::Graph<Tensor<Device>> {
 template <class Device = Cpu>
 class Model {
  public:
-  explicit Model(const ModelShape& shape, std::uint64_t seed, Device device = Device{})
-      : shape_(shape), memory_(std::move(device)), parameters_(memory_.device(), seed) {
-    reprise::Source x = add_embedding();
-    for (std::size_t i = 0; i < shape.layers; ++i) x = add_block(i, x);
-    add_head(x);
-  }
+  explicit Model(const ModelShape& shape, std::uint64_t seed, Device device = Device{});
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
@@ -169,5 +166,18 @@ class Model {
   Parameter<Device> tokens_{};
   ModelGraph<Device> graph_{batches_};
 };
+
+// Apart from the class, and with it all that it calls, so that what a model consists of is compiled
+// once for a device: an inline function is instantiated wherever it may be inlined.
+template <class Device>
+Model<Device>::Model(const ModelShape& shape, std::uint64_t seed, Device device)
+    : shape_(shape), memory_(std::move(device)), parameters_(memory_.device(), seed) {
+  reprise::Source x = add_embedding();
+  for (std::size_t i = 0; i < shape.layers; ++i) x = add_block(i, x);
+  add_head(x);
+}
+
+extern template class Model<Cpu>;
+extern template class Model<InBfloat16<Cpu>>;
 
 }  // namespace gpt
