@@ -40,7 +40,7 @@ TEST_CASE("the hard programs of minimalloc come close to what they are known to 
   }
   for (const std::string name : {"A", "C", "E", "G", "I", "K"}) {
     CAPTURE(name);
-    const auto laid = reprise_test::checked_layout(blocks_of(name), {.tries = 100});
+    const auto laid = reprise_test::checked_layout(blocks_of(name), {.tries = 300});
     const double ratio = static_cast<double>(laid.high_water) / 1'048'576;
     MESSAGE(name, ": ", ratio);
     CHECK(ratio <= 1.1);

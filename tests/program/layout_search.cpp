@@ -179,7 +179,7 @@ TEST_CASE("a search that has proved its layout smallest ends too") {
   CHECK(Exhaustive(above_live).optimum() == 5);
 }
 
-TEST_CASE("equal seeds and tries give equal layouts, and more tries none that is worse") {
+TEST_CASE("equal seeds and tries give equal layouts on any threads, and more tries none worse") {
   REPRISE_SEEDED(random);
   for (int i = 0; i < 5; ++i) {
     CAPTURE(i);
@@ -189,6 +189,9 @@ TEST_CASE("equal seeds and tries give equal layouts, and more tries none that is
     many.tries = 40;
     const ArenaLayout laid = reprise_test::checked_layout(blocks, few);
     CHECK(offsets_of(laid) == offsets_of(reprise_test::checked_layout(blocks, few)));
+    reprise::LayoutOptions alone = few;
+    alone.threads = 1;
+    CHECK(offsets_of(laid) == offsets_of(reprise_test::checked_layout(blocks, alone)));
     CHECK(reprise_test::checked_layout(blocks, many).high_water <= laid.high_water);
   }
 }

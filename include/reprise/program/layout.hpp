@@ -38,6 +38,9 @@ struct LayoutOptions {
   /// the same in each run and on any machine.
   std::uint64_t tries = 0;
   std::uint64_t seed = 0;  ///< of the improvements' random choices
+  /// That look for improvements side by side, at most 2. With `tries` the layout does not depend on
+  /// it.
+  unsigned threads = 2;
 };
 
 /// Places what a schedule makes in one arena, for an engine with a preallocated slab: each block
@@ -68,7 +71,10 @@ struct LayoutOptions {
   result.live_bytes = arena::live_bytes(lifetimes.pieces);
   if (lifetimes.pieces.empty()) return result;
   arena::SlabSearch search(lifetimes.pieces);
-  search.run({.seconds = options.seconds, .tries = options.tries, .seed = options.seed});
+  search.run({.seconds = options.seconds,
+              .tries = options.tries,
+              .seed = options.seed,
+              .threads = options.threads});
   result.high_water = search.high_water();
   result.blocks = std::move(lifetimes.blocks);
   for (std::size_t b = 0; b < result.blocks.size(); ++b) {

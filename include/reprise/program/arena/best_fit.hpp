@@ -21,8 +21,13 @@ class Packing {
  public:
   explicit Packing(std::span<const Piece> pieces) : pieces_(pieces) {
     std::uint32_t end = 0;
-    for (const Piece& piece : pieces) end = std::max(end, piece.last + 1);
-    width_ = end / 256 + 1;
+    std::uint64_t moments = 0;
+    for (const Piece& piece : pieces) {
+      end = std::max(end, piece.last + 1);
+      moments += piece.last - piece.first + 1U;
+    }
+    // As wide as they are long in the mean, so that one is in two of them or so.
+    if (!pieces.empty()) width_ = static_cast<std::uint32_t>(moments / pieces.size());
     slots_.resize(end / width_ + 1);
     seen_.assign(pieces.size(), 0);
   }

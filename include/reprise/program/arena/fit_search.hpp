@@ -6,6 +6,7 @@
 /// Whether pieces fit into so many bytes.
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <compare>
 #include <cstddef>
@@ -55,6 +56,7 @@ class FitSearch {
         members_(sections.size()),
         witness_(sections.size()) {
     offsets.assign(rank_.size(), 0);
+    failures.assign(sections.size(), 0);
     for (std::uint32_t p = 0; p < rank_.size(); ++p) {
       const auto [first, last] = sections.ranges[p];
       for (std::uint32_t s = first; s <= last; ++s) members_[s].push_back(p);
@@ -62,6 +64,8 @@ class FitSearch {
   }
 
   std::vector<byte_count> offsets{};  ///< piece -> where it lies, once a layout was found
+
+  std::vector<std::uint64_t> failures{};  ///< section -> how often nothing fitted there any more
 
   /// @param capacity where all has to end
   /// @param order all pieces; of those that could lie at one offset the first is tried first
@@ -143,6 +147,7 @@ class FitSearch {
   // All that is left of a slice, which lies in one part.
   Fit place(Slice slice, SectionRange range, Front front) {
     if (++nodes_ > limits_.nodes || is_late()) return Fit::gave_up;
+    if (is_hopeless(slice, range, front)) return Fit::impossible;
     const std::size_t list_end = list_.size();
     for (std::size_t i = slice.begin; i < slice.end; ++i) {
       if (is_placed_[list_[i]] == 0) list_.push_back(list_[i]);
@@ -203,7 +208,7 @@ class FitSearch {
     for (std::size_t i = left.begin; i < left.end; ++i) {
       const std::uint32_t p = list_[i];
       const SectionRange& other = sections_.ranges[p];
-      if (p != piece && other.first <= last && other.last >= first &&
+      if (p != piece && is_placed_[p] == 0 && other.first <= last && other.last >= first &&
           std::max(lowest_[p], front.offset) + sections_.bytes[p] <= limit) {
         return true;
       }
@@ -217,21 +222,39 @@ class FitSearch {
     byte_count highest = unlimited_bytes;
     for (std::uint32_t s = range.first; s <= range.last; ++s) {
       if (left_[s] == 0) continue;
-      if (left_bytes_[s] > capacity_) return std::nullopt;
-      const byte_count limit = capacity_ - left_bytes_[s];
-      const auto lies_low = [&](std::uint32_t p) {
-        return is_placed_[p] == 0 && (Front{lowest_[p], rank_[p]} < front
-                                          ? next_end <= limit && rests_low(p, left, front, limit)
-                                          : lowest_[p] <= limit);
-      };
-      if (!lies_low(witness_[s])) {
-        const auto found = std::ranges::find_if(members_[s], lies_low);
-        if (found == members_[s].end()) return std::nullopt;
-        witness_[s] = *found;
+      if (!starts_low(s, left, front, next_end)) {
+        std::rotate(culprits_.begin(), culprits_.end() - 1, culprits_.end());
+        culprits_.front() = s;
+        ++failures[s];
+        return std::nullopt;
       }
-      highest = std::min(highest, limit);
+      highest = std::min(highest, capacity_ - left_bytes_[s]);
     }
     return highest;
+  }
+
+  // Where one choice left no room, the next one mostly leaves none either: a look there first.
+  bool is_hopeless(Slice left, SectionRange range, Front front) {
+    return std::ranges::any_of(culprits_, [&](std::uint32_t s) {
+      return s >= range.first && s <= range.last && left_[s] > 0 && !starts_low(s, left, front, 0);
+    });
+  }
+
+  // Whether something in a section can start so low that all that is left in it fits above.
+  bool starts_low(std::uint32_t section, Slice left, Front front, byte_count next_end) {
+    if (left_bytes_[section] > capacity_) return false;
+    const byte_count limit = capacity_ - left_bytes_[section];
+    const auto lies_low = [&](std::uint32_t p) {
+      if (is_placed_[p] != 0) return false;
+      const bool is_passed_over = Front{lowest_[p], rank_[p]} < front;
+      if (!is_passed_over) return lowest_[p] <= limit;
+      return next_end <= limit && rests_low(p, left, front, limit);
+    };
+    if (lies_low(witness_[section])) return true;
+    const auto found = std::ranges::find_if(members_[section], lies_low);
+    if (found == members_[section].end()) return false;
+    witness_[section] = *found;
+    return true;
   }
 
   void put(std::uint32_t piece, Slice left) {
@@ -289,8 +312,9 @@ class FitSearch {
   std::vector<byte_count> left_bytes_;               ///< section -> bytes not placed
   std::vector<std::uint32_t> left_;                  ///< section -> pieces not placed
   std::vector<std::uint32_t> crossing_;  ///< section -> pieces not placed that go on in the next
-  std::vector<std::uint32_t> list_;      ///< what is left, level by level
-  std::vector<Candidate> candidates_;    ///< the same
+  std::array<std::uint32_t, 4> culprits_{};  ///< sections that left no room last
+  std::vector<std::uint32_t> list_;          ///< what is left, level by level
+  std::vector<Candidate> candidates_;        ///< the same
   std::vector<std::uint32_t> placed_;
   std::vector<Raised> raised_;
 };

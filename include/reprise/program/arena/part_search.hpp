@@ -68,9 +68,10 @@ class PartSearch {
     if (!fit_ || number % skyline_turn == skyline_turn - 1) return build(high_water);
     const std::uint64_t round = number / order_keys.size();
     const byte_count low = std::max(goal, lower_bound);
-    // A tight capacity cuts more off: what is harder to reach is often sooner found.
-    const byte_count step = (high_water - low) / 8 * (round % 4 < 2 ? 0 : round % 4);
-    const byte_count capacity = std::min(low + step * (random_() % 2 + 1), high_water - unit_);
+    // A tight capacity cuts more off: what is harder to reach is often found sooner. It is tried
+    // half of the time.
+    const byte_count step = round % 2 == 0 ? 0 : (high_water - low) / 8 * (1 + random_() % 7);
+    const byte_count capacity = std::min(low + step, high_water - unit_);
     const std::uint64_t nodes = (500 + 2 * keys_.size()) * restart_length(round + 1);
     const Fit fit = fit_->run(capacity, next_order(number), {.nodes = nodes, .deadline = deadline});
     if (fit == Fit::impossible) lower_bound = capacity / unit_ * unit_ + unit_;
@@ -81,8 +82,8 @@ class PartSearch {
 
  private:
   static constexpr std::uint64_t skyline_turn = 8;
-  /// What decides in an order, the first first: the most that is there at once beside a piece, how
-  /// long it is there, and that times its bytes.
+  /// What decides in an order, the first first: how hard a piece seems to place (at first the most
+  /// that is there at once beside it), how long it is there, and that times its bytes.
   static constexpr std::array<std::array<std::size_t, 3>, 4> order_keys{
       {{0, 1, 2}, {1, 2, 0}, {0, 2, 1}, {2, 1, 0}}};
 
@@ -92,6 +93,7 @@ class PartSearch {
   [[nodiscard]] std::vector<std::uint32_t> next_order(std::uint64_t number) {
     const std::array<std::size_t, 3>& chosen = order_keys[number % order_keys.size()];
     const std::uint64_t most = number < order_keys.size() ? 0 : noise();
+    if (number >= order_keys.size()) learn();
     std::vector<Keys> keys(keys_.size());
     for (std::size_t p = 0; p < keys.size(); ++p) {
       for (std::size_t k = 0; k < chosen.size(); ++k)
@@ -103,6 +105,21 @@ class PartSearch {
       return keys[a] != keys[b] ? keys[a] > keys[b] : a < b;
     });
     return order;
+  }
+
+  // What lies where searches failed most goes before what is merely in a crowd. Failures are
+  // forgotten by and by, and count by their order of magnitude.
+  void learn() {
+    for (std::uint64_t& failures : fit_->failures) failures -= failures / 16;
+    for (std::size_t p = 0; p < keys_.size(); ++p) {
+      std::uint64_t most = 1;
+      for (std::uint32_t s = sections_.ranges[p].first; s <= sections_.ranges[p].last; ++s) {
+        most = std::max(most, fit_->failures[s] + 1);
+      }
+      const auto width = static_cast<std::uint64_t>(std::bit_width(most));
+      const std::uint64_t rest = width > 2 ? (most >> (width - 3)) % 4 : 0;
+      keys_[p][0] = static_cast<double>(4 * width + rest);
+    }
   }
 
   std::optional<byte_count> build(byte_count high_water) {

@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <reprise/core/units.hpp>
@@ -21,6 +23,7 @@
 #include <reprise/program/arena/sections.hpp>
 #include <reprise/program/arena/skyline.hpp>
 #include <span>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -31,6 +34,7 @@ struct SlabEffort {
   double seconds = 0;       ///< if no number of tries is given
   std::uint64_t tries = 0;  ///< if not 0
   std::uint64_t seed = 0;   ///< of random choices
+  unsigned threads = 1;     ///< at most, which changes nothing else
 };
 
 /// Places pieces: best fit and from the bottom up, by several orders each, then a search in the
@@ -64,11 +68,22 @@ class SlabSearch {
   using clock = std::chrono::steady_clock;
   static constexpr std::uint64_t most_steps = 4'000'000;  ///< of one order's best fit
 
+  static constexpr std::size_t lane_count = 2;  ///< searches of one part, side by side
+  static constexpr std::size_t least_pieces_of_two_threads = 50;
+  static constexpr std::uint64_t tries_at_once = 4;  ///< of each, before they share what they found
+
+  /// One search of a part, and the best that it knows of.
+  struct Lane {
+    std::unique_ptr<PartSearch> search{};
+    byte_count high_water = 0;
+    std::vector<byte_count> offsets{};  ///< of that, if it is its own
+  };
+
   /// Pieces that meet no others in time.
   struct Part {
     std::vector<std::uint32_t> pieces{};
     byte_count high_water = unlimited_bytes;
-    std::unique_ptr<PartSearch> search{};
+    std::vector<Lane> lanes{};
   };
 
   [[nodiscard]] static std::vector<Piece> filled(std::span<const Piece> pieces) {
@@ -143,27 +158,70 @@ class SlabSearch {
   }
 
   void improve(const SlabEffort& effort) {
+    const bool counts = effort.tries > 0;
     const clock::time_point deadline =
-        effort.tries > 0 ? clock::time_point::max() : clock::now() + limited(effort.seconds);
-    for (std::uint64_t i = 0; !is_done(); ++i) {
-      if (effort.tries > 0 ? i >= effort.tries : clock::now() >= deadline) return;
+        counts ? clock::time_point::max() : clock::now() + limited(effort.seconds);
+    std::uint64_t left = counts ? effort.tries : std::numeric_limits<std::uint64_t>::max();
+    while (!is_done() && left > 0 && (counts || clock::now() < deadline)) {
       Part& part = worst();
-      if (!part.search) start(part, effort.seed);
-      if (part.search->lower_bound >= part.high_water) return;
-      const auto found = part.search->attempt(bound_, part.high_water, deadline);
-      if (!found) continue;
-      part.high_water = *found;
-      for (std::size_t j = 0; j < part.pieces.size(); ++j) {
-        offsets[places_[part.pieces[j]]] = part.search->offsets[j];
+      if (part.lanes.empty()) start(part, effort.seed);
+      if (lower_bound(part) >= part.high_water) return;
+      const std::uint64_t tries = std::min<std::uint64_t>(left, lane_count * tries_at_once);
+      search(part, tries, deadline, effort.threads);
+      left -= tries;
+    }
+  }
+
+  void search(Part& part, std::uint64_t tries, clock::time_point deadline, unsigned threads) {
+    const byte_count bound = std::max(bound_, lower_bound(part));
+    const auto run = [&](std::size_t i) {
+      Lane& lane = part.lanes[i];
+      lane.high_water = part.high_water;
+      for (std::uint64_t t = i; t < tries && lane.high_water > bound; t += lane_count) {
+        const auto found = lane.search->attempt(bound, lane.high_water, deadline);
+        if (lane.search->lower_bound >= lane.high_water) return;
+        if (!found) continue;
+        lane.high_water = *found;
+        lane.offsets = lane.search->offsets;
+      }
+    };
+    std::future<void> other;
+    if (threads > 1 && tries > 1 && part.pieces.size() >= least_pieces_of_two_threads) {
+      try {
+        other = std::async(std::launch::async, run, 1);
+      } catch (const std::system_error&) {  // no thread is to be had
       }
     }
+    run(0);
+    if (other.valid()) {
+      other.get();
+    } else {
+      run(1);
+    }
+    for (const Lane& lane : part.lanes) take(part, lane);
+  }
+
+  void take(Part& part, const Lane& lane) {
+    if (lane.high_water >= part.high_water) return;
+    part.high_water = lane.high_water;
+    for (std::size_t j = 0; j < part.pieces.size(); ++j) {
+      offsets[places_[part.pieces[j]]] = lane.offsets[j];
+    }
+  }
+
+  [[nodiscard]] static byte_count lower_bound(const Part& part) {
+    byte_count most = 0;
+    for (const Lane& lane : part.lanes) most = std::max(most, lane.search->lower_bound);
+    return most;
   }
 
   void start(Part& part, std::uint64_t seed) const {
     std::vector<Piece> pieces;
     pieces.reserve(part.pieces.size());
     for (const std::uint32_t p : part.pieces) pieces.push_back(pieces_[p]);
-    part.search = std::make_unique<PartSearch>(pieces, seed);
+    for (std::uint64_t i = 0; i < lane_count; ++i) {
+      part.lanes.push_back({.search = std::make_unique<PartSearch>(pieces, seed * lane_count + i)});
+    }
   }
 
   // A year is enough, and no clock overflows.
