@@ -45,11 +45,13 @@ class PartSearch {
     lower_bound = std::ranges::max(sections_.live);
     if (pieces.size() <= most_pieces) fit_.emplace(sections_);
     for (std::size_t p = 0; p < pieces.size(); ++p) {
+      const auto [first, last] = sections_.ranges[p];
       byte_count crowd = 0;
-      for (std::uint32_t s = sections_.ranges[p].first; s <= sections_.ranges[p].last; ++s) {
+      for (std::uint32_t s = first; s <= last; ++s) {
         crowd = std::max(crowd, sections_.live[s]);
       }
-      const double time = static_cast<double>(pieces[p].last - pieces[p].first) + 1;
+      // In sections, so that actions which need no memory change nothing.
+      const double time = static_cast<double>(last - first) + 1;
       keys_[p] = {static_cast<double>(crowd), time, time * static_cast<double>(pieces[p].bytes)};
       unit_ = std::gcd(unit_, pieces[p].bytes);
     }
