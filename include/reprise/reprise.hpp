@@ -116,6 +116,7 @@
 #include <reprise/program/layout.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/lowering.hpp>
+#include <reprise/program/maker_bounds.hpp>
 #include <reprise/program/operation.hpp>
 #include <reprise/program/output_lifetimes.hpp>
 #include <reprise/program/profile.hpp>

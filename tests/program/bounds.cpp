@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/schedule_from_saved.hpp>
@@ -9,7 +10,10 @@
 #include <vector>
 
 #include "support/chain_program.hpp"
+#include "support/exhaustive_plan.hpp"
 #include "support/random_program.hpp"
+#include "support/recorded_programs.hpp"
+#include "support/seed.hpp"
 
 namespace {
 
@@ -66,4 +70,50 @@ TEST_CASE("gradients are held unless they can be recomputed") {
   };
   CHECK(bound(false) == 8 + 4 + 6);
   CHECK(bound(true) == 8 + 4 + 1);
+}
+
+TEST_CASE("while the last result is made the others are there") {
+  const Program program({{.node = 0, .bytes = 8},
+                         {.node = 1, .bytes = 10},
+                         {.node = 2, .bytes = 7},
+                         {.node = 3, .bytes = 10}},
+                        {{.node = 0, .writes = {0}, .repeatable = true},
+                         {.node = 1, .reads = {0}, .writes = {1}, .repeatable = true},
+                         {.node = 2, .writes = {2}, .repeatable = true},
+                         {.node = 3, .reads = {2}, .writes = {3}, .repeatable = true}},
+                        Program::no_operation, 1, true, {1, 3});
+  CHECK(lower_bound_bytes(program) == 10 + 10 + 7);
+}
+
+TEST_CASE("while the last operand is made the others are there") {
+  const Program program({{.node = 0, .bytes = 30},
+                         {.node = 1, .bytes = 10},
+                         {.node = 2, .bytes = 25},
+                         {.node = 3, .bytes = 10},
+                         {.node = 4, .bytes = 1}},
+                        {{.node = 0, .writes = {0}, .repeatable = true},
+                         {.node = 1, .reads = {0}, .writes = {1}, .repeatable = true},
+                         {.node = 2, .writes = {2}, .repeatable = true},
+                         {.node = 3, .reads = {2}, .writes = {3}, .repeatable = true},
+                         {.node = 4, .reads = {1, 3}, .writes = {4}, .repeatable = true}},
+                        Program::no_operation, 1, true, {4});
+  CHECK(lower_bound_bytes(program) == 10 + 10 + 25);
+}
+
+TEST_CASE("exhaustive search finds nothing below the bound, and often a plan at it") {
+  REPRISE_SEEDED(random);
+  int reached = 0;
+  constexpr int trials = 150;
+  for (int trial = 0; trial < trials; ++trial) {
+    CAPTURE(trial);
+    const Program program = reprise_test::random_recorded_program(random, 8);
+    const reprise::byte_count bound = lower_bound_bytes(program);
+    const auto has_plan = [&](reprise::byte_count budget) {
+      return std::isfinite(
+          reprise_test::cheapest_recomputation(program, budget, Program::no_operation));
+    };
+    CHECK((bound == 0 || !has_plan(bound - 1)));
+    reached += has_plan(bound) ? 1 : 0;
+  }
+  CHECK(reached > trials / 2);
 }
