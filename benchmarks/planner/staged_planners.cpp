@@ -6,6 +6,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -20,6 +21,8 @@
 #include <reprise/planner/staged/price_search.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <reprise/planner/staged/staged_search.hpp>
+#include <reprise/program/arena/piece.hpp>
+#include <reprise/program/arena/slab_search.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/program.hpp>
 #include <utility>
@@ -133,6 +136,29 @@ void layout(benchmark::State& state) {
                           static_cast<std::int64_t>(program.operations().size()));
 }
 
+/// A first layout of blocks that begin and end anywhere, a third of which are live at once. Items
+/// are blocks.
+void layout_of_blocks(benchmark::State& state) {
+  std::mt19937_64 random(1);
+  std::vector<reprise::arena::Piece> pieces;
+  const auto moments = static_cast<std::uint64_t>(2 * state.range(0));
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    const auto one = static_cast<std::uint32_t>(random() % moments);
+    const auto other = static_cast<std::uint32_t>(random() % moments);
+    pieces.push_back({.first = std::min(one, other),
+                      .last = std::max(one, other),
+                      .bytes = 64 * (1 + random() % 1000)});
+  }
+  double needed = 0;
+  for (auto _ : state) {
+    reprise::arena::SlabSearch search(pieces);
+    search.run({.tries = 1});
+    needed = static_cast<double>(search.high_water());
+  }
+  state.counters["over_live"] = needed / static_cast<double>(reprise::arena::live_bytes(pieces));
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
 void layers(benchmark::internal::Benchmark* benchmark) {
   benchmark->RangeMultiplier(10)->Range(10, 3'333)->Unit(benchmark::kMillisecond);
 }
@@ -150,4 +176,8 @@ BENCHMARK_CAPTURE(plan, balanced_of_1000_tries, reprise::Balanced{{.tries = 1000
 BENCHMARK_CAPTURE(plan, online_dtr, reprise::Online<reprise::Dtr>{})->Apply(layers);
 BENCHMARK_CAPTURE(plan, online_dtr_eq_class, reprise::Online<reprise::DtrEqClass>{})->Apply(layers);
 BENCHMARK(search_tries)->Apply(layers)->Arg(33'333);
-BENCHMARK(layout)->Apply(layers);
+BENCHMARK(layout)->Apply(layers)->Arg(33'333);
+BENCHMARK(layout_of_blocks)
+    ->RangeMultiplier(10)
+    ->Range(1'000, 100'000)
+    ->Unit(benchmark::kMillisecond);

@@ -33,7 +33,7 @@ struct ArenaLayout {
 /// How to lay out an arena.
 struct LayoutOptions {
   byte_count alignment = 64;  ///< of offsets, in bytes; a power of 2
-  double seconds = 0.05;      ///< for improvements, once a layout is there
+  double seconds = 0.5;       ///< at most, for improvements, once a layout is there
   /// If not 0: so many improvements are tried, whatever time they take. Layouts are then
   /// the same in each run and on any machine.
   std::uint64_t tries = 0;

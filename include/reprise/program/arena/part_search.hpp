@@ -47,7 +47,7 @@ class PartSearch {
     for (std::size_t p = 0; p < pieces.size(); ++p) {
       const auto [first, last] = sections_.ranges[p];
       byte_count crowd = 0;
-      for (std::uint32_t s = first; s <= last; ++s) {
+      for (std::uint32_t s = first; fit_ && s <= last; ++s) {
         crowd = std::max(crowd, sections_.live[s]);
       }
       // In sections, so that actions which need no memory change nothing.
