@@ -86,9 +86,11 @@
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/on_demand_player.hpp>
 #include <reprise/planner/online.hpp>
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/planner/plan_on_demand.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/run_online.hpp>

@@ -13,6 +13,7 @@
 #include <reprise/planner/search_clock.hpp>
 #include <reprise/planner/search_effort.hpp>
 #include <reprise/planner/staged/placement.hpp>
+#include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -47,6 +48,8 @@ class Balanced {
     std::uint64_t tries = 0;  ///< if not 0: instead of any time
     unsigned threads = 1;     ///< of each search
     std::uint64_t seed = 0;   ///< of the search's random choices
+    /// Of any operation, where a search meets no such budget; see `plan_on_demand`.
+    std::uint32_t most_runs = 30;
   };
 
   Balanced() = default;
@@ -97,7 +100,8 @@ class Balanced {
   std::uint64_t step_ = 0;
   double bound_ = 0;
   std::vector<staged::Placement> placements_;
-  std::vector<Known> known_;  ///< the latest last
+  std::vector<Known> known_;                                 ///< the latest last
+  std::optional<std::pair<std::uint64_t, Plan>> on_demand_;  ///< by its key
   std::optional<SearchClock::time_point> planned_at_;
 };
 

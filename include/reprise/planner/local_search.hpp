@@ -5,6 +5,7 @@
 /// @file
 /// Plans by a penalised local search.
 
+#include <cstdint>
 #include <reprise/planner/decl.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/search_effort.hpp>
@@ -19,13 +20,19 @@ namespace reprise::inline v0 {
 /// rule that a larger budget never costs more. Time is what the effort says; memory is linear in
 /// the program and the plan. By tries it meets just those budgets that are not below the one that
 /// its refusals name, and may take a few times as many where `MinCut` has no plan.
+///
+/// Below what these meet it remakes on demand, see `plan_on_demand`: within the limit on runs of an
+/// operation, and not searched on, because such a plan has no stages.
 struct LocalSearch {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
   SearchEffort effort{};  ///< of each plan
+  /// Of any operation, where neither `MinCut` nor a search meets the budget; see `plan_on_demand`.
+  std::uint32_t most_runs = 30;
 
-  /// @throws BudgetInfeasible if neither `MinCut` nor a search meets the budget. It names the least
-  ///   that both came to, in what the message says: in more time it may be less.
+  /// @throws BudgetInfeasible if neither `MinCut` nor a search nor remaking on demand meets the
+  ///   budget. It names the least that they came to, in what the message says: in more time it may
+  ///   be less.
   /// @throws InvalidArgument if the effort's seconds are negative or no time
   [[nodiscard]] REPRISE_PLANNER_DECL Plan operator()(const PlanRequest& request) const;
 };

@@ -11,6 +11,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/hash.hpp>
 #include <reprise/planner/balanced.hpp>
+#include <reprise/planner/plan_on_demand.hpp>
 #include <reprise/planner/search_clock.hpp>
 #include <reprise/planner/staged/ladder.hpp>
 #include <reprise/planner/staged/searcher.hpp>
@@ -70,6 +71,7 @@ Balanced::Balanced(Options options, const SearchClock& clock) : options_(options
 Plan Balanced::operator()(const PlanRequest& request) {
   const SearchClock::time_point begin = clock_->now();
   const std::uint64_t key = balanced::key_of(request);
+  if (on_demand_ && on_demand_->first == key) return on_demand_->second;
   staged::StagedRequest staged(request);
   const bool is_known = key == key_ && staged::StagedPlan::can_run(staged.program(), placements_);
   if (is_known && request.step == step_) return replay(staged);
@@ -88,7 +90,13 @@ Plan Balanced::operator()(const PlanRequest& request) {
                             .tries = options_.tries,
                             .threads = options_.threads,
                             .seed = options_.seed + request.step};
-  staged::Choice choice = search(staged, effort, begin, runs);
+  staged::Choice choice;
+  try {
+    choice = search(staged, effort, begin, runs);
+  } catch (const BudgetInfeasible& refusal) {
+    on_demand_.emplace(key, plan_on_demand("balanced", request, options_.most_runs, refusal));
+    return on_demand_->second;
+  }
   remember(staged, choice);
   key_ = key;
   step_ = request.step;
@@ -125,6 +133,7 @@ void Balanced::restore(const std::vector<std::uint64_t>& words) {
   bound_ = std::bit_cast<double>(words[2]);
   placements_ = std::move(placements);
   known_.clear();
+  on_demand_.reset();
   planned_at_.reset();
 }
 

@@ -1,0 +1,374 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Plays a program in its order under a budget and remakes on demand.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <reprise/core/units.hpp>
+#include <reprise/program/ledger.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/program/repeatability.hpp>
+#include <reprise/program/schedule.hpp>
+#include <reprise/program/simulate.hpp>
+#include <reprise/program/storages.hpp>
+#include <utility>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// What a player evicts first: the storage with the least level^l / (distance * bytes^a).
+struct OnDemandRule {
+  double bytes_power = 0;  ///< a
+  double level_power = 0;  ///< l; 0 is Belady's rule
+};
+
+/// Runs a program in its order within a budget, with the whole program known: remakes what is
+/// absent when it is needed, as often as that takes, and evicts by distance and level.
+///
+/// Unlike a plan by stages an operation may run several times for one operation of the program, so
+/// budgets are met at which no plan by stages is known. Distance counts the operations that are
+/// still to run, remakes that were begun included, before the next that reads a storage. The level
+/// of a storage is the largest power of two that has a multiple between its maker and its last
+/// reader before most is live: with it a chain is reversed nearly as by treeverse. What cannot be
+/// made again stays until nothing that is to run may need it. Success is not monotone in the
+/// budget. Each eviction costs time linear in what is live, and of that there is a limit.
+class OnDemandPlayer {
+ public:
+  /// Linear in the program.
+  /// @param program must outlive this
+  explicit OnDemandPlayer(const Program& program)
+      : program_(program),
+        repeatability_(program),
+        storages_(storages_of(program)),
+        members_(program.values().size()),
+        readers_(program.values().size()),
+        end_(static_cast<operation_id>(program.operations().size())) {
+    for (value_id v = 0; v < storages_.size(); ++v) {
+      if (!program.is_given(v)) members_[storages_[v]].push_back(v);
+    }
+    for (operation_id op = 0; op < end_; ++op) {
+      for (const value_id read : needs(op)) list_reader(read, op);
+    }
+    for (const value_id result : program.results()) list_reader(result, end_);
+    find_last_needs();
+    find_levels();
+  }
+
+  /// The schedule of one run, valid for `simulate`; nothing if it did not fit.
+  /// @param most_runs of any operation, at least 1
+  [[nodiscard]] std::optional<Schedule> play(byte_count budget, OnDemandRule rule,
+                                             std::uint32_t most_runs) const {
+    return Run(*this, budget, rule, most_runs).play();
+  }
+
+ private:
+  /// One run through the program.
+  class Run {
+   public:
+    Run(const OnDemandPlayer& of, byte_count budget, OnDemandRule rule, std::uint32_t most_runs)
+        : of_(of),
+          budget_(budget),
+          rule_(rule),
+          most_runs_(most_runs),
+          ledger_(of.program_),
+          runs_(of.end_, 0),
+          pending_(of.end_ + std::size_t{1}, 1),
+          counts_(of.end_ + std::size_t{2}, 0),
+          locks_(of.storages_.size(), 0),
+          slots_(of.storages_.size(), none) {
+      for (std::size_t op = 0; op <= of.end_; ++op) add_count(op, 1);
+    }
+
+    [[nodiscard]] std::optional<Schedule> play() {
+      try {
+        for (position_ = 0; position_ < of_.end_; ++position_) {
+          // What ran out of turn, as a part of a remake, has nothing left to do.
+          if (ledger_.has_run(position_)) continue;
+          if (!ensure(of_.needs(position_), 0) || !run(position_)) return std::nullopt;
+        }
+        if (!ensure({of_.program_.results().begin(), of_.program_.results().end()}, 0)) {
+          return std::nullopt;
+        }
+        drop_what_is_left();
+        check_end(of_.program_, ledger_);
+      } catch (const InvalidSchedule&) {
+        // Something was needed that nothing makes again.
+        return std::nullopt;
+      }
+      return std::move(schedule_);
+    }
+
+   private:
+    static constexpr std::uint32_t none = 0xFFFFFFFFU;
+    static constexpr int deepest = 500;
+    static constexpr std::uint64_t most_looked_at = std::uint64_t{1} << 25U;  ///< some seconds
+    static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+    void add_count(std::size_t op, int change) {
+      for (std::size_t i = op + 1; i < counts_.size(); i += i & (~i + 1)) counts_[i] += change;
+    }
+    [[nodiscard]] int count_before(std::size_t op) const {
+      int count = 0;
+      for (std::size_t i = op; i > 0; i -= i & (~i + 1)) count += counts_[i];
+      return count;
+    }
+    void set_pending(operation_id op, bool is_pending) {
+      if ((pending_[op] != 0) == is_pending) return;
+      pending_[op] = is_pending ? 1 : 0;
+      add_count(op, is_pending ? 1 : -1);
+    }
+
+    [[nodiscard]] bool is_there(value_id value) const {
+      return of_.program_.is_given(value) || ledger_.is_present(value);
+    }
+
+    [[nodiscard]] bool ensure(const std::vector<value_id>& values, int depth) {
+      if (depth > deepest) return false;
+      lock(values, 1);
+      while (true) {
+        const std::vector<operation_id> makers = makers_of_absent(values);
+        if (makers.empty()) break;
+        for (const operation_id op : makers) set_pending(op, true);
+        for (const operation_id op : makers) {
+          if (!makes_something(op)) {
+            set_pending(op, false);
+            continue;
+          }
+          if (!ensure(of_.needs(op), depth + 1) || !run(op)) return false;
+        }
+      }
+      lock(values, -1);
+      return true;
+    }
+
+    // Back to what is there, in program order.
+    [[nodiscard]] std::vector<operation_id> makers_of_absent(const std::vector<value_id>& values) {
+      std::vector<operation_id> makers;
+      std::vector<value_id> open(values);
+      while (!open.empty()) {
+        const value_id value = open.back();
+        open.pop_back();
+        if (is_there(value)) continue;
+        const operation_id maker = of_.program_.maker(value);
+        if (std::ranges::find(makers, maker) != makers.end()) continue;
+        makers.push_back(maker);
+        const std::vector<value_id> needs = of_.needs(maker);
+        open.insert(open.end(), needs.begin(), needs.end());
+      }
+      std::ranges::sort(makers);
+      return makers;
+    }
+
+    [[nodiscard]] bool makes_something(operation_id op) const {
+      return std::ranges::any_of(of_.program_.operations()[op].writes,
+                                 [this](value_id written) { return !ledger_.is_present(written); });
+    }
+
+    void lock(const std::vector<value_id>& values, int change) {
+      for (const value_id value : values) locks_[of_.storages_[value]] += change;
+    }
+
+    [[nodiscard]] bool run(operation_id op) {
+      if (++runs_[op] > most_runs_) return false;
+      const std::vector<value_id> needs = of_.needs(op);
+      lock(needs, 1);
+      const Action action = Action::run(op);
+      while (ledger_.bytes_during(action) > budget_) {
+        if (!evict_one()) return false;
+      }
+      ledger_.apply(action);
+      schedule_.actions.push_back(action);
+      lock(needs, -1);
+      set_pending(op, false);
+      for (const value_id written : of_.program_.operations()[op].writes) {
+        note(of_.storages_[written]);
+      }
+      return true;
+    }
+
+    void note(value_id storage) {
+      if (slots_[storage] != none) return;
+      slots_[storage] = static_cast<std::uint32_t>(live_.size());
+      live_.push_back(storage);
+    }
+    void forget(value_id storage) {
+      const std::uint32_t slot = std::exchange(slots_[storage], none);
+      if (slot + 1 != live_.size()) {
+        live_[slot] = live_.back();
+        slots_[live_[slot]] = slot;
+      }
+      live_.pop_back();
+    }
+
+    [[nodiscard]] bool evict_one() {
+      if ((looked_at_ += live_.size()) > most_looked_at) return false;
+      double least = infinity;
+      value_id victim = none;
+      for (const value_id storage : live_) {
+        if (locks_[storage] != 0 || !can_go(storage)) continue;
+        const double score = score_of(storage);
+        if (score < least || (score == least && storage < victim)) {
+          least = score;
+          victim = storage;
+        }
+      }
+      if (victim == none) return false;
+      drop_all_of(victim);
+      return true;
+    }
+
+    void drop_all_of(value_id storage) {
+      for (const value_id member : of_.members_[storage]) {
+        if (!ledger_.is_present(member)) continue;
+        ledger_.apply(Action::drop(member));
+        schedule_.actions.push_back(Action::drop(member));
+      }
+      forget(storage);
+    }
+
+    [[nodiscard]] bool can_go(value_id storage) const {
+      return std::ranges::all_of(of_.members_[storage], [this](value_id member) {
+        if (!ledger_.is_present(member)) return true;
+        if (of_.program_.values()[member].stays) return false;
+        const bool can_return = of_.repeatability_.may_run_again(of_.program_.maker(member));
+        return can_return || of_.last_need_[member] < position_;
+      });
+    }
+
+    [[nodiscard]] double score_of(value_id storage) const {
+      operation_id next = none;
+      double level = 1;
+      bool is_pending = false;
+      for (const value_id member : of_.members_[storage]) {
+        if (!ledger_.is_present(member)) continue;
+        for (const operation_id reader : of_.readers_[member]) {
+          if (pending_[reader] == 0) continue;
+          next = std::min(next, reader);
+          break;
+        }
+        level = std::max(level, of_.levels_[member]);
+        is_pending = is_pending || pending_[of_.program_.maker(member)] != 0;
+      }
+      if (next == none) return 0;
+      const double distance = 1 + count_before(next);
+      const auto bytes = std::max(1.0, static_cast<double>(of_.program_.values()[storage].bytes));
+      const double score =
+          std::pow(level, rule_.level_power) / (distance * std::pow(bytes, rule_.bytes_power));
+      return is_pending ? score * 1e15 : score;
+    }
+
+    void drop_what_is_left() {
+      std::vector<std::uint8_t> is_result(of_.storages_.size(), 0);
+      for (const value_id result : of_.program_.results()) is_result[result] = 1;
+      for (value_id v = 0; v < is_result.size(); ++v) {
+        if (is_result[v] != 0 || of_.program_.is_given(v) || of_.program_.values()[v].stays) {
+          continue;
+        }
+        if (!ledger_.is_present(v)) continue;
+        ledger_.apply(Action::drop(v));
+        schedule_.actions.push_back(Action::drop(v));
+      }
+    }
+
+    const OnDemandPlayer& of_;
+    byte_count budget_;
+    OnDemandRule rule_;
+    std::uint32_t most_runs_;
+    Ledger ledger_;
+    Schedule schedule_;
+    operation_id position_ = 0;
+    std::uint64_t looked_at_ = 0;  ///< storages, to find victims
+    std::vector<std::uint32_t> runs_;
+    std::vector<std::uint8_t> pending_;  ///< of each operation, and of the end
+    std::vector<int> counts_;            ///< of pending ones, as a tree of Fenwick's
+    std::vector<int> locks_;             ///< of each storage
+    std::vector<value_id> live_;         ///< storages, some of which may be gone
+    std::vector<std::uint32_t> slots_;   ///< storage -> its place in that
+  };
+
+  /// What must be present: what it reads, and what it adds to and does not make.
+  [[nodiscard]] std::vector<value_id> needs(operation_id op) const {
+    const Operation& o = program_.operations()[op];
+    std::vector<value_id> values = o.reads;
+    for (const value_id part : o.accumulates) {
+      if (program_.maker(part) != op) values.push_back(part);
+    }
+    return values;
+  }
+
+  void list_reader(value_id value, operation_id op) {
+    if (readers_[value].empty() || readers_[value].back() != op) readers_[value].push_back(op);
+  }
+
+  // The last operation of the program that may need a value, be it to remake something for it.
+  void find_last_needs() {
+    last_need_.assign(storages_.size(), 0);
+    for (operation_id op = end_; op-- > 0;) {
+      operation_id need = op;
+      if (repeatability_.may_run_again(op)) {
+        for (const value_id written : program_.operations()[op].writes) {
+          need = std::max(need, own_need(written));
+        }
+      }
+      for (const value_id read : needs(op)) last_need_[read] = std::max(last_need_[read], need);
+    }
+    for (value_id v = 0; v < last_need_.size(); ++v) last_need_[v] = own_need(v);
+  }
+  [[nodiscard]] operation_id own_need(value_id value) const {
+    const operation_id last = readers_[value].empty() ? 0 : readers_[value].back();
+    return std::max(last, last_need_[value]);
+  }
+
+  void find_levels() {
+    levels_.assign(storages_.size(), 1);
+    const operation_id fullest = program_.has_loss() ? program_.loss() : fullest_operation();
+    for (value_id v = 0; v < levels_.size(); ++v) {
+      if (program_.is_given(v)) continue;
+      const auto after = std::ranges::upper_bound(readers_[v], fullest);
+      if (after == readers_[v].begin()) continue;
+      const operation_id made = program_.maker(v);
+      const operation_id last = *std::prev(after);
+      // The highest bit in which they differ is that of a multiple between them.
+      if (last > made) levels_[v] = static_cast<double>(std::bit_floor(made ^ last));
+    }
+  }
+  // The operation at which most is live if each runs once.
+  [[nodiscard]] operation_id fullest_operation() const {
+    std::vector<double> change(end_ + std::size_t{2}, 0);
+    for (value_id v = 0; v < storages_.size(); ++v) {
+      if (program_.is_given(v) || program_.values()[v].view_of) continue;
+      const operation_id last = readers_[v].empty() ? program_.maker(v) : readers_[v].back();
+      change[program_.maker(v)] += static_cast<double>(program_.values()[v].bytes);
+      change[last + std::size_t{1}] -= static_cast<double>(program_.values()[v].bytes);
+    }
+    double live = 0;
+    double most = 0;
+    operation_id fullest = 0;
+    for (operation_id op = 0; op < end_; ++op) {
+      live += change[op];
+      if (live <= most) continue;
+      most = live;
+      fullest = op;
+    }
+    return fullest;
+  }
+
+  const Program& program_;
+  Repeatability repeatability_;
+  std::vector<value_id> storages_;
+  std::vector<std::vector<value_id>> members_;      ///< storage -> what shares its bytes
+  std::vector<std::vector<operation_id>> readers_;  ///< value -> what needs it, in order
+  std::vector<operation_id> last_need_;
+  std::vector<double> levels_;
+  operation_id end_;
+};
+
+}  // namespace reprise::inline v0

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+// optimise: always
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <reprise/core/error.hpp>
+#include <reprise/planner/local_search.hpp>
+#include <reprise/planner/on_demand_player.hpp>
+#include <reprise/program/bounds.hpp>
+#include <reprise/program/simulate.hpp>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/planner_conformance.hpp"
+#include "support/seed.hpp"
+#include "support/wild_program.hpp"
+
+namespace {
+
+using reprise::byte_count;
+using reprise::Program;
+using reprise::value_id;
+
+// A chain of equal operations and the way back, each step of which reads one value and a gradient.
+Program chain(std::uint32_t length) {
+  std::vector<reprise::Value> values;
+  std::vector<reprise::Operation> operations;
+  for (std::uint32_t i = 0; i < 2 * length; ++i) {
+    reprise::Operation op{.node = i, .writes = {i}, .cost = 1, .repeatable = true};
+    if (i > 0) op.reads.push_back(i - 1);
+    if (i > length) op.reads.push_back(2 * length - 1 - i);
+    values.push_back({.node = i, .bytes = 1});
+    operations.push_back(std::move(op));
+  }
+  return {std::move(values), std::move(operations), Program::no_operation, 1, true,
+          {2 * length - 1}};
+}
+
+}  // namespace
+
+TEST_CASE("a chain of 1,000 is reversed at a hundredth of what it keeps") {
+  const Program program = chain(1000);
+  const reprise::OnDemandPlayer player(program);
+  constexpr std::uint32_t most_runs = 30;
+  const std::optional<reprise::Schedule> schedule = player.play(10, {.level_power = 1}, most_runs);
+  REQUIRE(schedule);
+  CHECK(simulate(program, *schedule).peak_bytes <= 10);
+  std::vector<std::uint32_t> runs(program.operations().size(), 0);
+  for (const reprise::Action& action : schedule->actions) {
+    if (action.kind == reprise::ActionKind::run) ++runs[action.index];
+  }
+  for (const std::uint32_t count : runs) CHECK(count <= most_runs);
+  CHECK_FALSE(player.play(4, {.level_power = 1}, most_runs));
+}
+
+TEST_CASE("a search remakes on demand below what stages meet, within the runs allowed") {
+  const Program program = chain(200);
+  const auto refusal_of = [&](std::uint32_t most_runs) -> reprise::BudgetInfeasible {
+    const reprise::LocalSearch search{.effort = {.tries = 50, .threads = 1},
+                                      .most_runs = most_runs};
+    try {
+      static_cast<void>(search({.program = program, .budget = 2}));
+    } catch (const reprise::BudgetInfeasible& refused) {
+      const reprise::PlanRequest request{.program = program, .budget = refused.smallest_budget()};
+      reprise_test::check_plan(request, search(request));
+      return refused;
+    }
+    throw std::logic_error("two bytes were enough");
+  };
+  const reprise::BudgetInfeasible refused = refusal_of(30);
+  CHECK(refused.smallest_budget() < refusal_of(1).smallest_budget());
+  CHECK(std::string(refused.what()).find("at most 30 runs of an operation") != std::string::npos);
+}
+
+TEST_CASE("what a player finds is valid, within its budget and never below the bound") {
+  REPRISE_SEEDED(random);
+  int found = 0;
+  for (int trial = 0; trial < 300; ++trial) {
+    CAPTURE(trial);
+    const Program program = reprise_test::wild_program(
+        random, {.forwards = 2 + random() % 16, .has_loss = random() % 2 == 0});
+    const byte_count bound = reprise::lower_bound_bytes(program);
+    const reprise::OnDemandPlayer player(program);
+    for (const byte_count budget : {bound, bound + bound / 4, 2 * bound}) {
+      for (const double level : {0.0, 1.0}) {
+        const std::optional<reprise::Schedule> schedule =
+            player.play(budget, {.bytes_power = 0.5, .level_power = level}, 30);
+        if (!schedule) continue;
+        ++found;
+        const byte_count peak = simulate(program, *schedule).peak_bytes;
+        CHECK(peak <= budget);
+        CHECK(peak >= bound);
+      }
+    }
+  }
+  CHECK(found > 300);
+}
