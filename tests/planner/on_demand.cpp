@@ -9,6 +9,8 @@
 #include <optional>
 #include <random>
 #include <reprise/core/error.hpp>
+#include <reprise/planner/balanced.hpp>
+#include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/on_demand_player.hpp>
 #include <reprise/program/bounds.hpp>
@@ -77,6 +79,29 @@ TEST_CASE("a search remakes on demand below what stages meet, within the runs al
   const reprise::BudgetInfeasible refused = refusal_of(30);
   CHECK(refused.smallest_budget() < refusal_of(1).smallest_budget());
   CHECK(std::string(refused.what()).find("at most 30 runs of an operation") != std::string::npos);
+}
+
+TEST_CASE("a plan that no search finds is the same one after its state is restored") {
+  const reprise::Program program = chain(200);
+  reprise::PlanRequest request{.program = program};
+  try {
+    request.budget = 0;
+    static_cast<void>(reprise::Balanced{{.tries = 50}}(request));
+    FAIL("a budget of no byte was accepted");
+  } catch (const reprise::BudgetInfeasible& refused) {
+    request.budget = refused.smallest_budget();
+  }
+  CHECK_THROWS_AS(static_cast<void>(reprise::Balanced{{.tries = 50, .most_runs = 0}}(request)),
+                  reprise::BudgetInfeasible);
+  reprise::Balanced planner{{.tries = 50}};
+  const reprise::Plan plan = planner(request);
+  reprise_test::check_plan(request, plan);
+  ++request.step;
+  CHECK(planner(request).schedule == plan.schedule);
+  reprise::Balanced other{{.tries = 5'000, .seed = 99}};
+  other.restore(planner.state());
+  CHECK(other.state() == planner.state());
+  CHECK(other(request).schedule == plan.schedule);
 }
 
 TEST_CASE("what a player finds is valid, within its budget and never below the bound") {

@@ -13,7 +13,6 @@
 #include <reprise/planner/search_clock.hpp>
 #include <reprise/planner/search_effort.hpp>
 #include <reprise/planner/staged/placement.hpp>
-#include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -76,6 +75,7 @@ class Balanced {
   [[nodiscard]] REPRISE_PLANNER_DECL double first_seconds() const;
   [[nodiscard]] REPRISE_PLANNER_DECL double next_seconds() const;
   [[nodiscard]] REPRISE_PLANNER_DECL Plan replay(staged::StagedRequest& staged) const;
+  [[nodiscard]] REPRISE_PLANNER_DECL const Plan& plan_as_before(const PlanRequest& request);
 
   /// A plan that was searched for.
   struct Known {
@@ -100,8 +100,9 @@ class Balanced {
   std::uint64_t step_ = 0;
   double bound_ = 0;
   std::vector<staged::Placement> placements_;
-  std::vector<Known> known_;                                 ///< the latest last
-  std::optional<std::pair<std::uint64_t, Plan>> on_demand_;  ///< by its key
+  std::vector<Known> known_;         ///< the latest last
+  std::uint64_t on_demand_key_ = 0;  ///< of what no search has a plan for
+  std::optional<Plan> on_demand_;    ///< made anew after `restore`
   std::optional<SearchClock::time_point> planned_at_;
 };
 

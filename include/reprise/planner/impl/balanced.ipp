@@ -11,6 +11,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/hash.hpp>
 #include <reprise/planner/balanced.hpp>
+#include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/plan_on_demand.hpp>
 #include <reprise/planner/search_clock.hpp>
 #include <reprise/planner/staged/ladder.hpp>
@@ -71,7 +72,7 @@ Balanced::Balanced(Options options, const SearchClock& clock) : options_(options
 Plan Balanced::operator()(const PlanRequest& request) {
   const SearchClock::time_point begin = clock_->now();
   const std::uint64_t key = balanced::key_of(request);
-  if (on_demand_ && on_demand_->first == key) return on_demand_->second;
+  if (key == on_demand_key_) return plan_as_before(request);
   staged::StagedRequest staged(request);
   const bool is_known = key == key_ && staged::StagedPlan::can_run(staged.program(), placements_);
   if (is_known && request.step == step_) return replay(staged);
@@ -94,8 +95,9 @@ Plan Balanced::operator()(const PlanRequest& request) {
   try {
     choice = search(staged, effort, begin, runs);
   } catch (const BudgetInfeasible& refusal) {
-    on_demand_.emplace(key, plan_on_demand("balanced", request, options_.most_runs, refusal));
-    return on_demand_->second;
+    on_demand_ = plan_on_demand("balanced", request, options_.most_runs, refusal);
+    on_demand_key_ = key;
+    return *on_demand_;
   }
   remember(staged, choice);
   key_ = key;
@@ -106,8 +108,23 @@ Plan Balanced::operator()(const PlanRequest& request) {
   return std::move(choice.plan);
 }
 
+const Plan& Balanced::plan_as_before(const PlanRequest& request) {
+  if (!on_demand_) {
+    // That a search refused is known; how small it went does not matter to a budget that is met.
+    const BudgetInfeasible refusal =
+        budget_infeasible({.planner = "balanced",
+                           .budget = request.budget,
+                           .smallest = unlimited_bytes,
+                           .how = "what was planned before the state was saved",
+                           .bound = lower_bound_bytes(request.program)});
+    on_demand_ = plan_on_demand("balanced", request, options_.most_runs, refusal);
+  }
+  return *on_demand_;
+}
+
 std::vector<std::uint64_t> Balanced::state() const {
-  std::vector<std::uint64_t> words{key_, step_, std::bit_cast<std::uint64_t>(bound_)};
+  std::vector<std::uint64_t> words{key_, step_, std::bit_cast<std::uint64_t>(bound_),
+                                   on_demand_key_};
   for (const staged::Placement& p : placements_) {
     words.push_back((std::uint64_t{p.op} << 32U) + p.stage);
   }
@@ -115,11 +132,11 @@ std::vector<std::uint64_t> Balanced::state() const {
 }
 
 void Balanced::restore(const std::vector<std::uint64_t>& words) {
-  if (words.size() < 3) {
+  if (words.size() < 4) {
     throw CorruptState("a plan's state of " + std::to_string(words.size()) + " words");
   }
   std::vector<staged::Placement> placements;
-  for (std::size_t i = 3; i < words.size(); ++i) {
+  for (std::size_t i = 4; i < words.size(); ++i) {
     const staged::Placement p{static_cast<operation_id>(words[i] >> 32U),
                               static_cast<staged::stage_id>(words[i] & 0xFFFFFFFFU)};
     if (p.stage < p.op || (!placements.empty() && p <= placements.back())) {
@@ -133,6 +150,7 @@ void Balanced::restore(const std::vector<std::uint64_t>& words) {
   bound_ = std::bit_cast<double>(words[2]);
   placements_ = std::move(placements);
   known_.clear();
+  on_demand_key_ = words[3];
   on_demand_.reset();
   planned_at_.reset();
 }
