@@ -13,7 +13,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -24,6 +23,7 @@
 #include <vector>
 
 #include "recorded_program.hpp"
+#include "support/cases.hpp"
 #include "support/planner_conformance.hpp"
 #include "support/skip.hpp"
 #include "support/traces.hpp"
@@ -34,10 +34,7 @@ using Row = std::map<std::string, std::string>;
 
 constexpr std::uint64_t all_tries = 400'000;
 
-std::uint64_t tries() {
-  const char* const given = std::getenv("REPRISE_CASES");
-  return given == nullptr ? all_tries / 10 : std::strtoull(given, nullptr, 10);
-}
+std::uint64_t tries() { return reprise_test::cases(all_tries / 10); }
 
 std::optional<reprise::Plan> plan(const reprise::Program& program, reprise::byte_count budget) {
   const reprise::PlanRequest request{.program = program, .budget = budget};

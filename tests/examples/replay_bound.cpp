@@ -9,7 +9,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -23,6 +22,7 @@
 #include "exact_bound.hpp"
 #include "mip_solver.hpp"
 #include "recorded_program.hpp"
+#include "support/cases.hpp"
 #include "support/exhaustive_plan.hpp"
 #include "support/recorded_programs.hpp"
 #include "support/seed.hpp"
@@ -50,11 +50,6 @@ bool keeps_order(const reprise::Program& program, reprise::operation_id instant)
          std::ranges::all_of(operations.first(instant), &reprise::Operation::repeatable);
 }
 
-int cases() {
-  const char* const given = std::getenv("REPRISE_CASES");
-  return given == nullptr ? 60 : std::atoi(given);
-}
-
 }  // namespace
 
 TEST_CASE("small programs: no exact bound is above the optimum or below the free one") {
@@ -62,7 +57,7 @@ TEST_CASE("small programs: no exact bound is above the optimum or below the free
   REPRISE_SEEDED(random);
   int tight = 0;
   int higher = 0;
-  for (int i = 0; i < cases(); ++i) {
+  for (std::size_t i = 0; i < reprise_test::cases(60); ++i) {
     CAPTURE(i);
     const reprise::Program program = reprise_test::random_recorded_program(random, 12);
     const reprise::staged::StagedProgram staged(program);

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <random>
 #include <reprise/eviction/dtr.hpp>
@@ -39,6 +38,7 @@
 #include <reprise/threshold/median_threshold.hpp>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/planner_conformance.hpp"
 #include "support/seed.hpp"
 #include "support/wild_program.hpp"
@@ -49,12 +49,6 @@ using reprise::byte_count;
 using reprise::LayerOverride;
 using reprise::Program;
 using reprise_test::WildOptions;
-
-// So many programs, or as many as the environment says.
-int cases(int few) {
-  const char* const text = std::getenv("REPRISE_CASES");
-  return text == nullptr ? few : std::atoi(text);
-}
 
 WildOptions random_options(std::mt19937_64& random, bool has_loss, bool is_chain = false) {
   return {.forwards = 2 + random() % 16,
@@ -115,10 +109,10 @@ bool check_on(const P& planner, const reprise::PlanRequest& request) {
 
 // The number of plans.
 template <class F>
-int check_programs(bool has_loss, int count, F&& check) {
+std::size_t check_programs(bool has_loss, std::size_t count, F&& check) {
   REPRISE_SEEDED(random);
-  int plans = 0;
-  for (int i = 0; i < cases(count); ++i) {
+  std::size_t plans = 0;
+  for (std::size_t i = 0; i < reprise_test::cases(count); ++i) {
     CAPTURE(i);
     const Program program = reprise_test::wild_program(
         random, random_options(random, has_loss, has_loss && i % 2 == 0));
@@ -128,13 +122,13 @@ int check_programs(bool has_loss, int count, F&& check) {
 }
 
 template <reprise::Planner... Ps>
-int check_all(const reprise::PlanRequest& request, const Ps&... planners) {
-  int plans = 0;
+std::size_t check_all(const reprise::PlanRequest& request, const Ps&... planners) {
+  std::size_t plans = 0;
   for (const byte_count budget : budgets_of(request.program)) {
     CAPTURE(budget);
     reprise::PlanRequest other = request;
     other.budget = budget;
-    plans += (0 + ... + (check_on(planners, other) ? 1 : 0));
+    plans += (std::size_t{0} + ... + (check_on(planners, other) ? 1U : 0U));
   }
   return plans;
 }
@@ -200,8 +194,8 @@ TEST_CASE("planners by operations plan every valid program, within its budget") 
                      reprise::LocalSearch{{.tries = 60, .threads = 1}},
                      reprise::Balanced{{.tries = 60}});
   };
-  CHECK(check_programs(false, 60, check) > cases(60));
-  CHECK(check_programs(true, 60, check) > cases(60));
+  CHECK(check_programs(false, 60, check) > reprise_test::cases(60));
+  CHECK(check_programs(true, 60, check) > reprise_test::cases(60));
 }
 
 TEST_CASE_TEMPLATE("online policies plan every valid program, within its budget", Policy,
@@ -210,8 +204,8 @@ TEST_CASE_TEMPLATE("online policies plan every valid program, within its budget"
   const auto check = [](const Program& program, std::mt19937_64&) {
     return check_all({.program = program}, reprise::Online<Policy>{});
   };
-  CHECK(check_programs(false, 60, check) > cases(60));
-  CHECK(check_programs(true, 60, check) > cases(60));
+  CHECK(check_programs(false, 60, check) > reprise_test::cases(60));
+  CHECK(check_programs(true, 60, check) > reprise_test::cases(60));
 }
 
 TEST_CASE("planners by layers plan every valid program with a loss operation, or refuse it") {
@@ -221,7 +215,7 @@ TEST_CASE("planners by layers plan every valid program with a loss operation, or
                      reprise::EveryNth{.n = 2}, reprise::SquareRoot{}, gradient,
                      reprise::Binomial{}, reprise::OptimalChain{.slots = 40});
   };
-  CHECK(check_programs(true, 60, check) > cases(60));
+  CHECK(check_programs(true, 60, check) > reprise_test::cases(60));
 }
 
 TEST_CASE("every set may be kept of every valid program") {
@@ -235,9 +229,9 @@ TEST_CASE("every set may be kept of every valid program") {
       CHECK(reprise::simulate(program, schedule).peak_bytes >= reprise::lower_bound_bytes(program));
       check_layout(program, schedule);
     }
-    return 1;
+    return std::size_t{1};
   };
-  CHECK(check_programs(true, 400, check) == cases(400));
+  CHECK(check_programs(true, 400, check) == reprise_test::cases(400));
 }
 
 TEST_CASE("so do they with overrides and several passes, and on a frontier") {
@@ -250,12 +244,11 @@ TEST_CASE("so do they with overrides and several passes, and on a frontier") {
       if (!op.repeatable && one == LayerOverride::must_recompute) one = LayerOverride::none;
     }
     const reprise::LocalSearch search{{.tries = 60, .threads = 1}};
-    int plans = 0;
-    for (const std::size_t passes : {1U, 3U}) {
-      plans += check_all({.program = program, .overrides = overrides, .passes_in_flight = passes},
-                         reprise::MinCut{}, search, reprise::RecomputeAll{}, reprise::Binomial{},
-                         reprise::OptimalChain{.slots = 40}, reprise::Online<reprise::Dtr>{});
-    }
+    const std::size_t passes = random() % 2 == 0 ? 1 : 3;
+    const std::size_t plans =
+        check_all({.program = program, .overrides = overrides, .passes_in_flight = passes},
+                  reprise::MinCut{}, search, reprise::RecomputeAll{}, reprise::Binomial{},
+                  reprise::OptimalChain{.slots = 40}, reprise::Online<reprise::Dtr>{});
     const std::vector<byte_count> budgets = budgets_of(program);
     auto fresh = search;
     double cost = std::numeric_limits<double>::infinity();
@@ -266,5 +259,5 @@ TEST_CASE("so do they with overrides and several passes, and on a frontier") {
     }
     return plans;
   };
-  CHECK(check_programs(true, 60, check) > cases(60));
+  CHECK(check_programs(true, 60, check) > reprise_test::cases(60));
 }

@@ -43,6 +43,7 @@ void check_on(const reprise::Program& program, std::size_t passes) {
     request.budget = refused.smallest_budget() - 1;
     CHECK_THROWS_AS(static_cast<void>(planner(request)), reprise::BudgetInfeasible);
     request.budget = refused.smallest_budget();
+    CHECK(planner(request).schedule == planner(request).schedule);
   }
   const reprise::byte_count stride =
       std::max<reprise::byte_count>(1, (unlimited.peak_bytes - request.budget) / 7);
@@ -51,7 +52,6 @@ void check_on(const reprise::Program& program, std::size_t passes) {
     try {
       const reprise::Plan plan = planner(request);
       reprise_test::check_plan(request, plan);
-      CHECK(planner(request).schedule == plan.schedule);
     } catch (const reprise::BudgetInfeasible& refused) {
       // An online policy may fail where a smaller budget worked; what it names works.
       request.budget = refused.smallest_budget();
@@ -66,12 +66,12 @@ void check_on(const reprise::Program& program, std::size_t passes) {
 TEST_CASE_TEMPLATE("an online policy's run is a schedule that the ledger accepts", Policy,
                    reprise::Dtr, reprise::DtrEqClass, reprise::DtrLocal, reprise::Msps,
                    reprise::Lru, reprise::Largest, Oldest) {
-  for (const std::size_t passes : {1U, 3U}) {
-    for (std::uint32_t layers = 1; layers < 10; ++layers) {
+  for (const std::uint32_t passes : {1U, 2U}) {
+    for (std::uint32_t layers = passes; layers < 10; layers += 2) {
       CAPTURE(layers);
       check_on<Policy>(reprise_test::chain_program(layers), passes);
     }
-    for (std::uint32_t seed = 0; seed < 20; ++seed) {
+    for (std::uint32_t seed = passes; seed < 20; seed += 2) {
       CAPTURE(seed);
       check_on<Policy>(reprise_test::random_program(seed), passes);
     }

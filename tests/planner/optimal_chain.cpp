@@ -6,7 +6,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <map>
 #include <reprise/planner/binomial.hpp>
@@ -19,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/chain_planner_conformance.hpp"
 
 namespace {
@@ -27,11 +27,6 @@ using reprise::LayerChain;
 using reprise::OptimalChain;
 using reprise::Plan;
 using reprise::RunList;
-
-std::size_t case_count() {
-  const char* const given = std::getenv("REPRISE_CASES");
-  return given == nullptr ? 2000 : static_cast<std::size_t>(std::stoull(given));
-}
 
 /// All persistent reversals of a chain: every way to save or to split, at every link.
 class AllReversals {
@@ -115,9 +110,10 @@ TEST_CASE("OptimalChain conforms, with slots for every byte and with few") {
 }
 
 TEST_CASE("OptimalChain is as good as the best of all persistent schedules") {
+  const std::size_t cases = reprise_test::cases(800);
   REPRISE_SEEDED(random);
   std::size_t points = 0;
-  for (std::size_t trial = 0; trial < case_count(); ++trial) {
+  for (std::size_t trial = 0; trial < cases; ++trial) {
     CAPTURE(trial);
     // Few of the longest: each has 8,558 reversals, each shorter one about a fifth of those.
     const auto longest = trial % 40 == 0 ? 7U : trial % 10 == 0 ? 6U : 5U;
@@ -140,8 +136,8 @@ TEST_CASE("OptimalChain is as good as the best of all persistent schedules") {
       }
     }
   }
-  MESSAGE(points, " points of ", case_count(), " chains");
-  CHECK(points > 2 * case_count());
+  MESSAGE(points, " points of ", cases, " chains");
+  CHECK(points > 2 * cases);
 }
 
 TEST_CASE(

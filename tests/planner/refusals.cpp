@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <random>
 #include <reprise/core/error.hpp>
@@ -33,6 +32,7 @@
 #include <string>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/chain_program.hpp"
 #include "support/planner_conformance.hpp"
 #include "support/random_program.hpp"
@@ -199,12 +199,6 @@ void check_all(const Program& program, std::size_t passes = 1) {
   });
 }
 
-// So many programs, or as many as the environment says.
-int cases(int few) {
-  const char* const text = std::getenv("REPRISE_CASES");
-  return text == nullptr ? few : std::atoi(text);
-}
-
 // The same number whichever budget is refused, and that number is met.
 template <reprise::Planner P>
 void check_same_refusals(const P& planner, reprise::PlanRequest request) {
@@ -280,7 +274,7 @@ TEST_CASE("a search meets what no cut does, and says who came to that and how ha
 TEST_CASE("a search names the same budget whichever one it refuses, and meets that") {
   using reprise_test::WildOptions;
   REPRISE_SEEDED(random);
-  for (int i = 0; i < cases(60); ++i) {
+  for (std::size_t i = 0; i < reprise_test::cases(60); ++i) {
     CAPTURE(i);
     const WildOptions options{.forwards = 2 + random() % 16,
                               .has_loss = random() % 2 == 0,

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 // long: REPRISE_CASES=20000
+// joined: no
 
 // What a rerun or a backward reads and somebody has changed in place since is refused by name.
 
@@ -10,7 +11,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <reprise/core/chain.hpp>
@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/counting_tensor.hpp"
 #include "support/keep_random.hpp"
 #include "support/random_graph.hpp"
@@ -479,8 +480,7 @@ TEST_CASE("a given gradient that lies in a graph input is refused where backward
 }
 
 TEST_CASE("whatever is changed between forward and backward, no gradient is wrong in silence") {
-  const char* const given = std::getenv("REPRISE_CASES");
-  const std::size_t cases = given == nullptr ? 600 : std::strtoull(given, nullptr, 10);
+  const std::size_t cases = reprise_test::cases(600);
   REPRISE_SEEDED(seeds);
   std::size_t refused = 0;
   for (std::size_t i = 0; i < cases; ++i) {

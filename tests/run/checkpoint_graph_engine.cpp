@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// joined: no
 
 // An engine without a list of entries: each variable owns the graph behind it.
 

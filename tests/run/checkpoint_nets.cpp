@@ -11,7 +11,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <reprise/run/checkpoint.hpp>
@@ -19,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/seed.hpp"
 #include "support/tape.hpp"
 
@@ -162,17 +162,12 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
          });
 }
 
-std::size_t cases() {
-  const char* const text = std::getenv("REPRISE_CASES");
-  return text == nullptr ? 500 : std::strtoull(text, nullptr, 10);
-}
-
 }  // namespace
 
 TEST_CASE("random nets with checkpoints have the bits of the same nets without") {
   REPRISE_SEEDED(random);
   std::size_t smaller = 0;
-  for (std::size_t i = 0; i < cases(); ++i) {
+  for (std::size_t i = 0; i < reprise_test::cases(500); ++i) {
     CAPTURE(i);
     Piece piece = random_piece(random, 4);
     piece.is_checkpoint = false;

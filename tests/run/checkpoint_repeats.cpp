@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <random>
 #include <reprise/core/error.hpp>
@@ -19,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/seed.hpp"
 #include "support/tape.hpp"
 
@@ -444,8 +444,7 @@ class RandomCode {
 }  // namespace
 
 TEST_CASE("a rerun that does anything else gives no wrong gradient in silence") {
-  const char* const given = std::getenv("REPRISE_CASES");
-  const std::size_t cases = given == nullptr ? 2000 : std::strtoull(given, nullptr, 10);
+  const std::size_t cases = reprise_test::cases(2000);
   REPRISE_SEEDED(random);
   std::size_t refused = 0;
   for (std::size_t i = 0; i < cases; ++i) {

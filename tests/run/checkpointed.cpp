@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <random>
 #include <reprise/core/chain.hpp>
 #include <reprise/core/error.hpp>
@@ -24,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/keep_random.hpp"
 #include "support/ledger_check.hpp"
 #include "support/plain_block.hpp"
@@ -40,16 +40,12 @@ using reprise_test::run_step_with;
 using reprise_test::StepResult;
 using reprise_test::Tensor;
 
-std::size_t case_count() {
-  const char* const given = std::getenv("REPRISE_CASES");
-  return given == nullptr ? 2000 : static_cast<std::size_t>(std::stoull(given));
-}
-
 }  // namespace
 
 TEST_CASE("random plans give store-all's gradients to the bit, and the ledger is the allocator") {
+  const std::size_t cases = reprise_test::cases(2000);
   std::array<std::size_t, reprise_test::family_names.size()> counts{};
-  for (std::size_t seed = 0; seed < case_count(); ++seed) {
+  for (std::size_t seed = 0; seed < cases; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(static_cast<std::uint32_t>(seed));
     RandomGraph random_graph(random);
@@ -70,8 +66,8 @@ TEST_CASE("random plans give store-all's gradients to the bit, and the ledger is
     CHECK(memory.live == 0);
   }
   for (std::size_t i = 0; i < counts.size(); ++i) {
-    MESSAGE(counts[i], " of ", case_count(), " graphs: ", reprise_test::family_names[i]);
-    CHECK(counts[i] >= case_count() / 10);
+    MESSAGE(counts[i], " of ", cases, " graphs: ", reprise_test::family_names[i]);
+    CHECK(counts[i] >= cases / 10);
   }
 }
 

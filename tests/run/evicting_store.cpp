@@ -12,7 +12,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
 #include <new>
 #include <optional>
@@ -35,6 +34,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/random_graph.hpp"
 #include "support/random_step.hpp"
 
@@ -48,11 +48,6 @@ using reprise_test::RandomGraph;
 using reprise_test::run_step;
 using reprise_test::StepResult;
 using reprise_test::Tensor;
-
-std::size_t case_count() {
-  const char* const given = std::getenv("REPRISE_CASES");
-  return given == nullptr ? 500 : static_cast<std::size_t>(std::stoull(given));
-}
 
 std::vector<StepResult> keep_everything(RandomGraph& random_graph, std::uint64_t seed) {
   NoStatistics tracker;
@@ -169,15 +164,16 @@ void check_case(std::mt19937& random, std::uint64_t seed, std::array<std::size_t
 
 TEST_CASE_TEMPLATE("a run has the simulator's events, the allocator's bytes and store-all's bits",
                    Policy, reprise::Dtr, reprise::DtrEqClass, reprise::Lru) {
+  const std::size_t cases = reprise_test::cases(500);
   std::array<std::size_t, 3> counts{};
-  for (std::uint64_t seed = 0; seed < case_count(); ++seed) {
+  for (std::uint64_t seed = 0; seed < cases; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(static_cast<std::uint32_t>(seed));
     check_case<Policy>(random, seed, counts);
   }
   MESSAGE(counts[0], " graphs: ", counts[1], " did not fit, ", counts[2], " recomputed");
-  CHECK(counts[1] >= case_count() / 20);
-  CHECK(counts[2] >= case_count() / 5);
+  CHECK(counts[1] >= cases / 20);
+  CHECK(counts[2] >= cases / 5);
 }
 
 namespace {

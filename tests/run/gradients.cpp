@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <random>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/run/checkpointed.hpp>
@@ -19,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/keep_random.hpp"
 #include "support/random_graph.hpp"
 #include "support/random_step.hpp"
@@ -28,11 +28,6 @@ namespace {
 using reprise_test::RandomGraph;
 using reprise_test::StepResult;
 using reprise_test::Tensor;
-
-std::size_t case_count() {
-  const char* const given = std::getenv("REPRISE_CASES");
-  return given == nullptr ? 400 : static_cast<std::size_t>(std::stoull(given));
-}
 
 /// The loss whose gradients `run_step` computes: outputs times the gradients they are given.
 class Loss {
@@ -99,8 +94,9 @@ bool is_resolved(const StepResult& result) {
 }  // namespace
 
 TEST_CASE("the gradients of random graphs are those of finite differences") {
+  const std::size_t cases = reprise_test::cases(400);
   std::size_t compared = 0;
-  for (std::size_t seed = 0; seed < case_count(); ++seed) {
+  for (std::size_t seed = 0; seed < cases; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(static_cast<std::uint32_t>(seed));
     RandomGraph random_graph(random);
@@ -118,6 +114,6 @@ TEST_CASE("the gradients of random graphs are those of finite differences") {
       CHECK(std::fabs(actual - expected) <= 1e-6 * (1 + std::fabs(expected)));
     }
   }
-  MESSAGE(compared, " of ", case_count(), " graphs compared");
-  CHECK(10 * compared >= 9 * case_count());
+  MESSAGE(compared, " of ", cases, " graphs compared");
+  CHECK(10 * compared >= 9 * cases);
 }

@@ -115,6 +115,12 @@ TEST_CASE("5,000 inputs and outputs, of one node and of many, are a list") {
   check_step(reprise::Checkpointed{wide.graph, keeps, store}, n);
   reprise::CheckpointScheduler recomputes{reprise::RecomputeAll{}};
   check_step(reprise::Checkpointed{wide.graph, recomputes, store, {.verify_replay = true}}, n);
+}
+
+// Neighbours are what an operation reads beside what it writes: n * n of them.
+TEST_CASE("so they are where a store evicts, 1,000 of them") {
+  constexpr std::size_t n = 1'000;
+  Wide wide(n);
   reprise::RematStore evicting{reprise::DtrEqClass{}};
   check_step(reprise::Checkpointed{wide.graph, evicting}, n);
 }

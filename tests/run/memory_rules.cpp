@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// joined: no
 
 // What the budget counts, what must own its memory, and when memory is given back.
 

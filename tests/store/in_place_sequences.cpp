@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <random>
 #include <reprise/core/error.hpp>
@@ -25,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/counting_tensor.hpp"
 #include "support/seed.hpp"
 
@@ -33,11 +33,6 @@ namespace {
 using Tensor = reprise_test::BasicCountingTensor<double>;
 using reprise_test::CountingMemory;
 using Numbers = std::vector<double>;
-
-std::size_t case_count() {
-  const char* const given = std::getenv("REPRISE_CASES");
-  return given == nullptr ? 2000 : static_cast<std::size_t>(std::stoull(given));
-}
 
 struct EngineFailure : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -465,26 +460,27 @@ std::string run_case(std::uint64_t seed, Reached& reached) {
 }  // namespace
 
 TEST_CASE("what operations take over is recomputed for all who still need it") {
+  const std::size_t cases = reprise_test::cases(2000);
   const std::uint64_t first = reprise_test::seed();
   Reached reached;
   std::uint64_t wrong = 0;
   std::string what;
-  for (std::uint64_t i = 0; i < case_count(); ++i) {
+  for (std::uint64_t i = 0; i < cases; ++i) {
     const std::string fault = run_case(first + i, reached);
     if (fault.empty()) continue;
     if (wrong++ == 0) what = "REPRISE_SEED=" + std::to_string(first + i) + ": " + fault;
   }
-  MESSAGE(wrong, " of ", case_count(), " sequences wrong; runs ", reached.runs, ", reruns ",
+  MESSAGE(wrong, " of ", cases, " sequences wrong; runs ", reached.runs, ", reruns ",
           reached.reruns, " (in place ", reached.in_place_reruns, "), failed in reruns ",
           reached.failures_in_reruns, ", after taking over ", reached.failures_after_taking,
           ", reads of what was taken over ", reached.reads_of_taken, ", refused for the budget ",
           reached.over_budget, ", for a pin ", reached.pinned_refusals, ", lost ", reached.lost,
           ", never at once ", reached.together, ", most runs in a call ", reached.most_runs);
   REQUIRE_MESSAGE(wrong == 0, what);
-  CHECK(reached.in_place_reruns > case_count());
-  CHECK(reached.reads_of_taken > case_count() / 2);
-  CHECK(reached.failures_in_reruns > case_count() / 20);
-  CHECK(reached.failures_after_taking > case_count() / 20);
-  CHECK(reached.over_budget > case_count() / 4);
-  CHECK(reached.pinned_refusals > case_count() / 20);
+  CHECK(reached.in_place_reruns > cases);
+  CHECK(reached.reads_of_taken > cases / 2);
+  CHECK(reached.failures_in_reruns > cases / 20);
+  CHECK(reached.failures_after_taking > cases / 20);
+  CHECK(reached.over_budget > cases / 4);
+  CHECK(reached.pinned_refusals > cases / 20);
 }
