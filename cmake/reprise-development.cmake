@@ -30,11 +30,17 @@ endif()
 
 if(REPRISE_SANITIZE)
   set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # A check of each pointer that is read through is a third of what is compiled and of what is run.
+  # AddressSanitizer reports a null pointer too; who makes addresses asks for all checks.
+  list(APPEND sanitizers -fno-sanitize=null,alignment)
   target_compile_options(reprise_development
                          INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${sanitizers}>")
   target_compile_definitions(reprise_development INTERFACE _GLIBCXX_ASSERTIONS)
   target_link_options(reprise_development INTERFACE ${sanitizers})
+  # Where memory was allocated is said to one frame: a stack walk at each allocation is a fifth of the
+  # time of what allocates much.
   set(REPRISE_TEST_ENVIRONMENT
+      "ASAN_OPTIONS=malloc_context_size=1"
       "LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/leaks.supp:print_suppressions=0")
 endif()
 
@@ -46,6 +52,12 @@ endif()
 add_library(reprise_optimise INTERFACE)
 if(REPRISE_SANITIZE)
   target_compile_options(reprise_optimise INTERFACE -O1)
+endif()
+
+# For what makes addresses itself: whether they are aligned, and not null, at each use.
+add_library(reprise_check_pointers INTERFACE)
+if(REPRISE_SANITIZE)
+  target_compile_options(reprise_check_pointers INTERFACE -fsanitize=null,alignment)
 endif()
 
 # In tests it is planning that takes long.
