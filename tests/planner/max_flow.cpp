@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// joined: no
 #include <doctest/doctest.h>
 
 #if __has_include(<boost/graph/push_relabel_max_flow.hpp>)

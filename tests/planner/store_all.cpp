@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// optimise: always
 #include <doctest/doctest.h>
 
 #include <reprise/planner/store_all.hpp>

@@ -10,4 +10,5 @@ int main() {
 #ifndef REPRISE_POSITIVE
   [[maybe_unused]] const reprise::byte_count negative{-1};
 #endif
+  return 0;
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // expect: std::uint64_t checksum\(.*std::uint64_t version\(.*std::size_t elements\(.*std::uint64_t
 // signature\(.*static bool is_persistent\(
+// joined: no
 
 // What asks for a tensor that it may change is never asked of one that it may not.
 

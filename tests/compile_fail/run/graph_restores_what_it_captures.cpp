@@ -27,4 +27,5 @@ int main() {
   reprise::RematStore store;
   reprise::Checkpointed net{graph, scheduler, store};
   net.begin_step();
+  return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 // expect: State capture_state\(const Tape&\).*static bool records_backward\(const Tape&\)
+// joined: no
 
 // State that is captured from a tape that may be changed was never captured at all.
 

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 // expect: HasRewind
+// joined: no
 
 #include <reprise/run/checkpoint.hpp>
 

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 // expect: there are tensor_traits of this type, and it is no TensorLike
+// joined: no
 
 // Without all of them its versions would be asked for by nobody.
 
