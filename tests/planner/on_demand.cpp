@@ -62,7 +62,7 @@ TEST_CASE("a chain of 1,000 is reversed at a hundredth of what it keeps") {
   CHECK_FALSE(player.play(4, {.level_power = 1}, most_runs));
 }
 
-TEST_CASE("a search remakes on demand below what stages meet, within the runs allowed") {
+TEST_CASE("a search recomputes on demand below what stages meet, within the runs allowed") {
   const Program program = chain(200);
   const auto refusal_of = [&](std::uint32_t most_runs) -> reprise::BudgetInfeasible {
     const reprise::LocalSearch search{.effort = {.tries = 50, .threads = 1},

@@ -21,8 +21,8 @@ namespace reprise::inline v0 {
 /// the program and the plan. By tries it meets just those budgets that are not below the one that
 /// its refusals name, and may take a few times as many where `MinCut` has no plan.
 ///
-/// Below what these meet it remakes on demand, see `plan_on_demand`: within the limit on runs of an
-/// operation, and not searched on, because such a plan has no stages.
+/// Below what these meet it recomputes on demand, see `plan_on_demand`: within the limit on runs of
+/// an operation, and not searched on, because such a plan has no stages.
 struct LocalSearch {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
@@ -30,7 +30,7 @@ struct LocalSearch {
   /// Of any operation, where neither `MinCut` nor a search meets the budget; see `plan_on_demand`.
   std::uint32_t most_runs = 30;
 
-  /// @throws BudgetInfeasible if neither `MinCut` nor a search nor remaking on demand meets the
+  /// @throws BudgetInfeasible if neither `MinCut` nor a search nor recomputing on demand meets the
   ///   budget. It names the least that they came to, in what the message says: in more time it may
   ///   be less.
   /// @throws InvalidArgument if the effort's seconds are negative or no time

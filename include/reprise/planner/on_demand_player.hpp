@@ -3,7 +3,7 @@
 #pragma once
 
 /// @file
-/// Plays a program in its order under a budget and remakes on demand.
+/// Plays a program in its order under a budget and recomputes on demand.
 
 #include <algorithm>
 #include <bit>
@@ -30,15 +30,15 @@ struct OnDemandRule {
   double level_power = 0;  ///< l; 0 is Belady's rule
 };
 
-/// Runs a program in its order within a budget, with the whole program known: remakes what is
+/// Runs a program in its order within a budget, with the whole program known: recomputes what is
 /// absent when it is needed, as often as that takes, and evicts by distance and level.
 ///
 /// Unlike a plan by stages an operation may run several times for one operation of the program, so
 /// budgets are met at which no plan by stages is known. Distance counts the operations that are
-/// still to run, remakes that were begun included, before the next that reads a storage. The level
-/// of a storage is the largest power of two that has a multiple between its maker and its last
-/// reader before most is live: with it a chain is reversed nearly as by treeverse. What cannot be
-/// made again stays until nothing that is to run may need it. Success is not monotone in the
+/// still to run, recomputations that were begun included, before the next that reads a storage. The
+/// level of a storage is the largest power of two that has a multiple between its maker and its
+/// last reader before most is live: with it a chain is reversed nearly as by treeverse. What cannot
+/// be made again stays until nothing that is to run may need it. Success is not monotone in the
 /// budget. Each eviction costs time linear in what is live, and of that there is a limit.
 class OnDemandPlayer {
  public:
@@ -90,7 +90,7 @@ class OnDemandPlayer {
     [[nodiscard]] std::optional<Schedule> play() {
       try {
         for (position_ = 0; position_ < of_.end_; ++position_) {
-          // What ran out of turn, as a part of a remake, has nothing left to do.
+          // What ran out of turn, as a part of a recomputation, has nothing left to do.
           if (ledger_.has_run(position_)) continue;
           if (!ensure(of_.needs(position_), 0) || !run(position_)) return std::nullopt;
         }
@@ -308,7 +308,7 @@ class OnDemandPlayer {
     if (readers_[value].empty() || readers_[value].back() != op) readers_[value].push_back(op);
   }
 
-  // The last operation of the program that may need a value, be it to remake something for it.
+  // The last operation of the program that may need a value, be it to recompute something for it.
   void find_last_needs() {
     last_need_.assign(storages_.size(), 0);
     for (operation_id op = end_; op-- > 0;) {
