@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,8 @@
 #include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/on_demand_player.hpp>
+#include <reprise/planner/plan_on_demand.hpp>
+#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/simulate.hpp>
 #include <stdexcept>
@@ -20,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/counted_clock.hpp"
 #include "support/planner_conformance.hpp"
 #include "support/seed.hpp"
 #include "support/wild_program.hpp"
@@ -51,7 +55,9 @@ TEST_CASE("a chain of 1,000 is reversed at a hundredth of what it keeps") {
   const Program program = chain(1000);
   const reprise::OnDemandPlayer player(program);
   constexpr std::uint32_t most_runs = 30;
-  const std::optional<reprise::Schedule> schedule = player.play(10, {.level_power = 1}, most_runs);
+  reprise::OnDemandLimit limit;
+  const std::optional<reprise::Schedule> schedule =
+      player.play(10, {.level_power = 1}, most_runs, limit);
   REQUIRE(schedule);
   CHECK(simulate(program, *schedule).peak_bytes <= 10);
   std::vector<std::uint32_t> runs(program.operations().size(), 0);
@@ -59,7 +65,7 @@ TEST_CASE("a chain of 1,000 is reversed at a hundredth of what it keeps") {
     if (action.kind == reprise::ActionKind::run) ++runs[action.index];
   }
   for (const std::uint32_t count : runs) CHECK(count <= most_runs);
-  CHECK_FALSE(player.play(4, {.level_power = 1}, most_runs));
+  CHECK_FALSE(player.play(4, {.level_power = 1}, most_runs, limit));
 }
 
 TEST_CASE("a search recomputes on demand below what stages meet, within the runs allowed") {
@@ -104,6 +110,26 @@ TEST_CASE("a plan that no search finds is the same one after its state is restor
   CHECK(other(request).schedule == plan.schedule);
 }
 
+TEST_CASE("a limit ends what takes long, by work and by the clock, and the refusal stays") {
+  const Program program = chain(1000);
+  const reprise::OnDemandPlayer player(program);
+  reprise::OnDemandLimit little{.work = 1000};
+  CHECK_THROWS_AS(static_cast<void>(player.play(10, {}, 30, little)), reprise::staged::TimeIsUp);
+  const reprise_test::CountedClock clock;
+  reprise::OnDemandLimit late{.watch = {clock, clock.now() - std::chrono::seconds(1)}};
+  CHECK_THROWS_AS(static_cast<void>(player.play(10, {}, 30, late)), reprise::staged::TimeIsUp);
+
+  const reprise::PlanRequest request{.program = program, .budget = 4};
+  const reprise::BudgetInfeasible refusal = reprise::budget_infeasible(
+      {.planner = "a search", .budget = 4, .smallest = 2000, .how = "found", .bound = 3});
+  try {
+    static_cast<void>(reprise::plan_on_demand("a search", request, 30, refusal, {.work = 1000}));
+    FAIL("a budget was met in no time");
+  } catch (const reprise::BudgetInfeasible& refused) {
+    CHECK(refused.smallest_budget() == 2000);
+  }
+}
+
 TEST_CASE("what a player finds is valid, within its budget and never below the bound") {
   REPRISE_SEEDED(random);
   int found = 0;
@@ -113,10 +139,11 @@ TEST_CASE("what a player finds is valid, within its budget and never below the b
         random, {.forwards = 2 + random() % 16, .has_loss = random() % 2 == 0});
     const byte_count bound = reprise::lower_bound_bytes(program);
     const reprise::OnDemandPlayer player(program);
+    reprise::OnDemandLimit limit;
     for (const byte_count budget : {bound, bound + bound / 4, 2 * bound}) {
       for (const double level : {0.0, 1.0}) {
         const std::optional<reprise::Schedule> schedule =
-            player.play(budget, {.bytes_power = 0.5, .level_power = level}, 30);
+            player.play(budget, {.bytes_power = 0.5, .level_power = level}, 30, limit);
         if (!schedule) continue;
         ++found;
         const byte_count peak = simulate(program, *schedule).peak_bytes;

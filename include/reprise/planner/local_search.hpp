@@ -22,7 +22,8 @@ namespace reprise::inline v0 {
 /// its refusals name, and may take a few times as many where `MinCut` has no plan.
 ///
 /// Below what these meet it recomputes on demand, see `plan_on_demand`: within the limit on runs of
-/// an operation, and not searched on, because such a plan has no stages.
+/// an operation, and not searched on, because such a plan has no stages. That takes as long as the
+/// effort says again, at most.
 struct LocalSearch {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 

@@ -13,6 +13,7 @@
 #include <limits>
 #include <optional>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/repeatability.hpp>
@@ -30,6 +31,19 @@ struct OnDemandRule {
   double level_power = 0;  ///< l; 0 is Belady's rule
 };
 
+/// How much work several runs may take together.
+struct OnDemandLimit {
+  std::uint64_t work = std::uint64_t{1} << 28U;  ///< of some nanoseconds each
+  staged::SearchWatch watch{};                   ///< ends them by the clock; never, by default
+
+  /// @throws staged::TimeIsUp if that is more than is left, or it is too late
+  void spend(std::uint64_t amount) {
+    if (amount > work) throw staged::TimeIsUp{};
+    work -= amount;
+    watch.spend(amount);
+  }
+};
+
 /// Runs a program in its order within a budget, with the whole program known: recomputes what is
 /// absent when it is needed, as often as that takes, and evicts by distance and level.
 ///
@@ -39,7 +53,8 @@ struct OnDemandRule {
 /// level of a storage is the largest power of two that has a multiple between its maker and its
 /// last reader before most is live: with it a chain is reversed nearly as by treeverse. What cannot
 /// be made again stays until nothing that is to run may need it. Success is not monotone in the
-/// budget. Each eviction costs time linear in what is live, and of that there is a limit.
+/// budget. Each eviction costs time linear in what is live; `OnDemandLimit` ends a run that takes
+/// long.
 class OnDemandPlayer {
  public:
   /// Linear in the program.
@@ -64,17 +79,20 @@ class OnDemandPlayer {
 
   /// The schedule of one run, valid for `simulate`; nothing if it did not fit.
   /// @param most_runs of any operation, at least 1
+  /// @throws staged::TimeIsUp if the limit ends it
   [[nodiscard]] std::optional<Schedule> play(byte_count budget, OnDemandRule rule,
-                                             std::uint32_t most_runs) const {
-    return Run(*this, budget, rule, most_runs).play();
+                                             std::uint32_t most_runs, OnDemandLimit& limit) const {
+    return Run(*this, budget, rule, most_runs, limit).play();
   }
 
  private:
   /// One run through the program.
   class Run {
    public:
-    Run(const OnDemandPlayer& of, byte_count budget, OnDemandRule rule, std::uint32_t most_runs)
+    Run(const OnDemandPlayer& of, byte_count budget, OnDemandRule rule, std::uint32_t most_runs,
+        OnDemandLimit& limit)
         : of_(of),
+          limit_(limit),
           budget_(budget),
           rule_(rule),
           most_runs_(most_runs),
@@ -109,7 +127,9 @@ class OnDemandPlayer {
    private:
     static constexpr std::uint32_t none = 0xFFFFFFFFU;
     static constexpr int deepest = 500;
-    static constexpr std::uint64_t most_looked_at = std::uint64_t{1} << 25U;  ///< some seconds
+    // Each for what it stands beside, in the unit of OnDemandLimit.
+    static constexpr std::uint64_t work_of_score = 16;
+    static constexpr std::uint64_t work_of_run = 128;
     static constexpr double infinity = std::numeric_limits<double>::infinity();
 
     void add_count(std::size_t op, int change) {
@@ -156,6 +176,7 @@ class OnDemandPlayer {
       while (!open.empty()) {
         const value_id value = open.back();
         open.pop_back();
+        limit_.spend(1 + makers.size() / 4);
         if (is_there(value)) continue;
         const operation_id maker = of_.program_.maker(value);
         if (std::ranges::find(makers, maker) != makers.end()) continue;
@@ -178,6 +199,7 @@ class OnDemandPlayer {
 
     [[nodiscard]] bool run(operation_id op) {
       if (++runs_[op] > most_runs_) return false;
+      limit_.spend(work_of_run);
       const std::vector<value_id> needs = of_.needs(op);
       lock(needs, 1);
       const Action action = Action::run(op);
@@ -209,7 +231,7 @@ class OnDemandPlayer {
     }
 
     [[nodiscard]] bool evict_one() {
-      if ((looked_at_ += live_.size()) > most_looked_at) return false;
+      limit_.spend(work_of_score * live_.size());
       double least = infinity;
       value_id victim = none;
       for (const value_id storage : live_) {
@@ -279,13 +301,13 @@ class OnDemandPlayer {
     }
 
     const OnDemandPlayer& of_;
+    OnDemandLimit& limit_;
     byte_count budget_;
     OnDemandRule rule_;
     std::uint32_t most_runs_;
     Ledger ledger_;
     Schedule schedule_;
     operation_id position_ = 0;
-    std::uint64_t looked_at_ = 0;  ///< storages, to find victims
     std::vector<std::uint32_t> runs_;
     std::vector<std::uint8_t> pending_;  ///< of each operation, and of the end
     std::vector<int> counts_;            ///< of pending ones, as a tree of Fenwick's

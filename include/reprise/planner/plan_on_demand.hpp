@@ -29,9 +29,11 @@ namespace reprise::inline v0 {
 /// lower bound up is played, and the least that has a plan is the one that a refusal names. For
 /// one pass without overrides; others are refused as before.
 /// @param most_runs of any operation; below 2 nothing is looked at
+/// @param limit of all that is played: what it ends finds no more
 /// @throws BudgetInfeasible if none fits: the refusal itself if no less than it names was found
 [[nodiscard]] inline Plan plan_on_demand(std::string_view planner, const PlanRequest& request,
-                                         std::uint32_t most_runs, const BudgetInfeasible& refusal) {
+                                         std::uint32_t most_runs, const BudgetInfeasible& refusal,
+                                         OnDemandLimit limit = {}) {
   constexpr std::array row{1.0, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 4.0};
   constexpr std::array<OnDemandRule, 5> rules{{{},
                                                {.bytes_power = 0.5},
@@ -45,17 +47,23 @@ namespace reprise::inline v0 {
   if (!is_plain || most_runs < 2) throw BudgetInfeasible(refusal);
   const OnDemandPlayer player(request.program);
   std::optional<Plan> best;
+  // False when the limit is reached.
   const auto play = [&](byte_count budget) {
-    for (const OnDemandRule& rule : rules) {
-      std::optional<Schedule> schedule = player.play(budget, rule, most_runs);
-      if (!schedule) continue;
-      const Simulation played = simulate(request.program, *schedule);
-      if (best && played.recomputed_cost >= best->recomputed_cost) continue;
-      best = Plan{.schedule = *std::move(schedule),
-                  .peak_bytes = played.peak_bytes,
-                  .boundary_bytes = played.boundary_bytes,
-                  .lower_bound_bytes = refusal.lower_bound_bytes(),
-                  .recomputed_cost = played.recomputed_cost};
+    try {
+      for (const OnDemandRule& rule : rules) {
+        std::optional<Schedule> schedule = player.play(budget, rule, most_runs, limit);
+        if (!schedule) continue;
+        const Simulation played = simulate(request.program, *schedule);
+        if (best && played.recomputed_cost >= best->recomputed_cost) continue;
+        best = Plan{.schedule = *std::move(schedule),
+                    .peak_bytes = played.peak_bytes,
+                    .boundary_bytes = played.boundary_bytes,
+                    .lower_bound_bytes = refusal.lower_bound_bytes(),
+                    .recomputed_cost = played.recomputed_cost};
+      }
+      return true;
+    } catch (const staged::TimeIsUp&) {
+      return false;
     }
   };
   std::size_t tried = 0;
@@ -64,7 +72,7 @@ namespace reprise::inline v0 {
         std::ceil(share * static_cast<double>(refusal.lower_bound_bytes())));
     if (best || budget >= refusal.smallest_budget()) break;
     ++tried;
-    play(budget);
+    if (!play(budget)) break;
   }
   if (!best) throw BudgetInfeasible(refusal);
   if (best->peak_bytes > request.budget) {
