@@ -69,7 +69,7 @@ TEST_CASE("a chain of 1,000 is reversed at a hundredth of what it keeps") {
 }
 
 TEST_CASE("a search recomputes on demand below what stages meet, within the runs allowed") {
-  const Program program = chain(200);
+  const Program program = chain(100);
   const auto refusal_of = [&](std::uint32_t most_runs) -> reprise::BudgetInfeasible {
     const reprise::LocalSearch search{.effort = {.tries = 50, .threads = 1},
                                       .most_runs = most_runs};

@@ -33,7 +33,7 @@ struct OnDemandRule {
 
 /// How much work several runs may take together.
 struct OnDemandLimit {
-  std::uint64_t work = std::uint64_t{1} << 28U;  ///< of some nanoseconds each
+  std::uint64_t work = std::uint64_t{1} << 26U;  ///< of some nanoseconds each
   staged::SearchWatch watch{};                   ///< ends them by the clock; never, by default
 
   /// @throws staged::TimeIsUp if that is more than is left, or it is too late

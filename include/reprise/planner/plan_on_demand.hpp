@@ -15,6 +15,7 @@
 #include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/on_demand_player.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/program/bounds.hpp>
 #include <reprise/program/simulate.hpp>
 #include <string>
 #include <string_view>
@@ -45,6 +46,7 @@ namespace reprise::inline v0 {
                           return override == LayerOverride::none;
                         });
   if (!is_plain || most_runs < 2) throw BudgetInfeasible(refusal);
+  const byte_count bound = sharper_lower_bound_bytes(request.program);
   const OnDemandPlayer player(request.program);
   std::optional<Plan> best;
   // False when the limit is reached.
@@ -58,7 +60,7 @@ namespace reprise::inline v0 {
         best = Plan{.schedule = *std::move(schedule),
                     .peak_bytes = played.peak_bytes,
                     .boundary_bytes = played.boundary_bytes,
-                    .lower_bound_bytes = refusal.lower_bound_bytes(),
+                    .lower_bound_bytes = bound,
                     .recomputed_cost = played.recomputed_cost};
       }
       return true;
@@ -68,8 +70,7 @@ namespace reprise::inline v0 {
   };
   std::size_t tried = 0;
   for (const double share : row) {
-    const auto budget = static_cast<byte_count>(
-        std::ceil(share * static_cast<double>(refusal.lower_bound_bytes())));
+    const auto budget = static_cast<byte_count>(std::ceil(share * static_cast<double>(bound)));
     if (best || budget >= refusal.smallest_budget()) break;
     ++tried;
     if (!play(budget)) break;
@@ -83,7 +84,7 @@ namespace reprise::inline v0 {
                              .budget = request.budget,
                              .smallest = best->peak_bytes,
                              .how = how,
-                             .bound = refusal.lower_bound_bytes()});
+                             .bound = bound});
   }
   play(request.budget);
   return *std::move(best);

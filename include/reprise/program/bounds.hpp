@@ -132,10 +132,15 @@ class Walk {
 
 /// A budget below which no plan of any planner can run the program: the most that any one operation
 /// needs at once, with the constants and the gradients that are live around it (those that cannot
-/// be recomputed are never evicted), what must be there at the end or while the last result is
-/// made, or on any way to an operation's operands; see `bounds::MakerBounds`, which has the proofs.
-/// Close to linear in the program.
+/// be recomputed are never evicted), or what must be there at the end. Linear in the program.
 [[nodiscard]] inline byte_count lower_bound_bytes(const Program& program) {
+  return bounds::Walk(program).bytes();
+}
+
+/// The same, never less: it also knows what must be there while the last result is made, and on any
+/// way to an operation's operands; see `bounds::MakerBounds`, which has the proofs. Milliseconds
+/// for a thousand operations, which refusals spend and plans do not.
+[[nodiscard]] inline byte_count sharper_lower_bound_bytes(const Program& program) {
   const bounds::MakerBounds makers(program);
   const byte_count known = std::max(bounds::Walk(program).bytes(), makers.of_last_result());
   return makers.of_operands(known);

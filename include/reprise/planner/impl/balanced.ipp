@@ -27,9 +27,6 @@ namespace reprise::inline v0 {
 
 namespace balanced {
 
-// In work and not by the clock: it is planned again, and the same, where a training resumes.
-inline OnDemandLimit on_demand_limit() { return {.work = std::uint64_t{1} << 26U}; }
-
 [[nodiscard]] inline std::uint64_t key_of(const PlanRequest& request) {
   std::uint64_t key = hash_combine(request.program.fingerprint(), request.budget);
   key = hash_combine(key, request.passes_in_flight);
@@ -98,8 +95,8 @@ Plan Balanced::operator()(const PlanRequest& request) {
   try {
     choice = search(staged, effort, begin, runs);
   } catch (const BudgetInfeasible& refusal) {
-    on_demand_ = plan_on_demand("balanced", request, options_.most_runs, refusal,
-                                balanced::on_demand_limit());
+    // By work and not by the clock: the same again where a training resumes.
+    on_demand_ = plan_on_demand("balanced", request, options_.most_runs, refusal);
     on_demand_key_ = key;
     return *on_demand_;
   }
@@ -121,8 +118,7 @@ const Plan& Balanced::plan_as_before(const PlanRequest& request) {
                            .smallest = unlimited_bytes,
                            .how = "what was planned before the state was saved",
                            .bound = lower_bound_bytes(request.program)});
-    on_demand_ = plan_on_demand("balanced", request, options_.most_runs, refusal,
-                                balanced::on_demand_limit());
+    on_demand_ = plan_on_demand("balanced", request, options_.most_runs, refusal);
   }
   return *on_demand_;
 }
