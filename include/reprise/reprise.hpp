@@ -203,6 +203,7 @@
 #include <reprise/planner/chain/minimum_of_sums.hpp>
 #include <reprise/planner/chain/run_list.hpp>
 #include <reprise/planner/chain/smallest_reversal.hpp>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/fences.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
 #include <reprise/planner/staged/instant_needs.hpp>
@@ -213,7 +214,6 @@
 #include <reprise/planner/staged/placement.hpp>
 #include <reprise/planner/staged/price_search.hpp>
 #include <reprise/planner/staged/search_random.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/searcher.hpp>
 #include <reprise/planner/staged/small_list.hpp>
 #include <reprise/planner/staged/stage_profile.hpp>

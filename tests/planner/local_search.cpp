@@ -13,7 +13,7 @@
 #include <optional>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/searcher.hpp>
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_program.hpp>

@@ -15,7 +15,7 @@
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/on_demand_player.hpp>
 #include <reprise/planner/plan_on_demand.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/simulate.hpp>
 #include <stdexcept>

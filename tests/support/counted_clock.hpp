@@ -4,7 +4,7 @@
 
 #include <atomic>
 #include <chrono>
-#include <reprise/planner/staged/search_watch.hpp>
+#include <reprise/planner/search_watch.hpp>
 
 namespace reprise_test {
 

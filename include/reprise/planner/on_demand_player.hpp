@@ -13,7 +13,7 @@
 #include <limits>
 #include <optional>
 #include <reprise/core/units.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/repeatability.hpp>

@@ -58,9 +58,10 @@ class MakerBounds {
     }
     unique(results);
     std::vector<std::pair<byte_count, byte_count>> needs;  // beside results, own
+    needs.reserve(results.size());
+    const byte_count of_results = bytes_of(results);
     for (const value_id result : results) {
-      needs.emplace_back(during(program_.maker(result), results) - bytes_of(results),
-                         bytes(result));
+      needs.emplace_back(during(program_.maker(result), results) - of_results, bytes(result));
     }
     std::ranges::sort(needs, std::ranges::greater{});
     byte_count bound = 0;

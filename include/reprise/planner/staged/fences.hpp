@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
-#include <reprise/planner/staged/search_watch.hpp>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_program.hpp>
 #include <span>

@@ -14,10 +14,10 @@
 #include <optional>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/fences.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
 #include <reprise/planner/staged/placement.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <reprise/program/bounds.hpp>

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <reprise/core/error.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
+#include <reprise/planner/search_watch.hpp>
 #include <span>
 #include <string>
 #include <utility>

@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/max_flow.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
 #include <span>
 #include <utility>
 #include <vector>

@@ -21,12 +21,12 @@
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/search_clock.hpp>
 #include <reprise/planner/search_effort.hpp>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/fences.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
 #include <reprise/planner/staged/ladder.hpp>
 #include <reprise/planner/staged/placement.hpp>
 #include <reprise/planner/staged/price_search.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
 #include <reprise/planner/staged/staged_schedule.hpp>
 #include <reprise/planner/staged/staged_search.hpp>

@@ -13,8 +13,8 @@
 #include <iterator>
 #include <limits>
 #include <ranges>
+#include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/placement.hpp>
-#include <reprise/planner/staged/search_watch.hpp>
 #include <reprise/planner/staged/small_list.hpp>
 #include <reprise/planner/staged/stage_profile.hpp>
 #include <reprise/planner/staged/staged_program.hpp>

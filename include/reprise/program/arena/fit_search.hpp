@@ -91,7 +91,7 @@ class FitSearch {
     byte_count offset = 0;
     std::uint32_t rank = 0;
 
-    friend auto operator<=>(const Front&, const Front&) = default;
+    friend auto operator<=>(const Front&, const Front&) = default;  // NOLINT(modernize-use-nullptr)
   };
   struct Candidate {
     Front front;

@@ -126,7 +126,8 @@ class PieceIndex {
     if (is_leaf(begin, end)) {
       for (std::uint32_t i = begin; i < end; ++i) most = std::max(most, priorities_[order_[i]]);
     } else {
-      most = std::max(nodes_[2 * node].priority, nodes_[2 * node + 1].priority);
+      most = std::max(nodes_[std::size_t{2} * node].priority,
+                      nodes_[std::size_t{2} * node + 1].priority);
     }
     nodes_[node].priority = most;
   }
@@ -140,7 +141,8 @@ class PieceIndex {
       return;
     }
     const std::uint32_t half = middle(begin, end);
-    const bool is_left_first = nodes_[2 * node].priority >= nodes_[2 * node + 1].priority;
+    const bool is_left_first =
+        nodes_[std::size_t{2} * node].priority >= nodes_[std::size_t{2} * node + 1].priority;
     if (is_left_first) look(2 * node, begin, half, range);
     look(2 * node + 1, half, end, range);
     if (!is_left_first) look(2 * node, begin, half, range);
