@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // labels: reference
 // long: REPRISE_CASES=400000
+// traces: shared
 
 // Plans of recorded programs against what online policies and PyTorch's partitioner make of them.
 // A search has so many tries, not a time, so that a busy machine does not matter; 400,000 are what

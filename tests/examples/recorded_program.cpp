@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 // labels: reference
+// traces: shared
 
 // The reader of recorded programs: what each instruction means, what it refuses, and that the
 // programs of shared/traces need the memory and compute that their reference tables say.

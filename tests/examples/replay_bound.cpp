@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // labels: reference
 // long: REPRISE_CASES=300
+// traces: shared
 
 // The bound that a solver proves, against the optimum of small programs and on recorded ones
 // against what is proven for free and what is reached.

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 // labels: reference
+// traces: shared
 
 // The replay program as its user meets it: one line for what is wrong, results that add up,
 // pictures, and the published simulator's numbers.

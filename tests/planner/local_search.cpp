@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <ctime>
 #include <limits>
 #include <optional>
@@ -22,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/cases.hpp"
 #include "support/chain_program.hpp"
 #include "support/counted_clock.hpp"
 #include "support/recorded_programs.hpp"
@@ -154,7 +154,7 @@ TEST_CASE("a plan without reruns is built in time linear in the values, however 
 // In processor time, which other work on the machine does not change much; several times the limit
 // is allowed all the same.
 TEST_CASE("a search keeps its time on programs that are long, wide and dense") {
-  if (std::getenv("REPRISE_CASES") == nullptr) return;
+  if (reprise_test::cases(0) == 0) return;
   for (const reprise::Program& program :
        {reprise_test::chain_program(50'000), dense_program(1000, 1), dense_program(4, 1000)}) {
     const reprise::byte_count least = reprise::lower_bound_bytes(program);
