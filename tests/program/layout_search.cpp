@@ -179,6 +179,31 @@ TEST_CASE("a search that has proved its layout smallest ends too") {
   CHECK(Exhaustive(above_live).optimum() == 5);
 }
 
+TEST_CASE("a search ends where it comes to its goal, and begins only where it could") {
+  REPRISE_SEEDED(random);
+  constexpr std::uint64_t endless = 1'000'000'000'000;
+  int early = 0;
+  for (int i = 0; i < 10; ++i) {
+    CAPTURE(i);
+    const std::vector<Lifetime> blocks = random_blocks(random, 120, 100, 100'000);
+    const ArenaLayout best = reprise_test::checked_layout(blocks, {.tries = 40});
+    const ArenaLayout first = reprise_test::checked_layout(blocks, {.tries = 40, .goal = 1});
+    CHECK(first.high_water >= best.high_water);
+    if (first.high_water > best.high_water) ++early;
+    for (const byte_count goal : {best.high_water, (best.high_water + first.high_water) / 2}) {
+      const ArenaLayout laid =
+          reprise_test::checked_layout(blocks, {.tries = endless, .goal = goal});
+      CHECK(laid.high_water <= goal);
+    }
+    static_cast<void>(
+        reprise_test::checked_layout(blocks, {.tries = endless, .goal = best.live_bytes - 1}));
+  }
+  CHECK(early > 0);
+  const ArenaLayout proved =
+      reprise_test::checked_layout(above_live, {.tries = endless, .goal = 4});
+  CHECK(proved.high_water == 5);
+}
+
 TEST_CASE("equal seeds and tries give equal layouts on any threads, and more tries none worse") {
   REPRISE_SEEDED(random);
   for (int i = 0; i < 5; ++i) {

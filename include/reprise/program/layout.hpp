@@ -28,6 +28,7 @@ struct ArenaLayout {
   std::vector<ArenaBlock> blocks{};  ///< in the order in which they are made
   byte_count high_water = 0;         ///< bytes that the arena needs
   byte_count live_bytes = 0;         ///< the most that is there at once: no arena is smaller
+  byte_count alignment = 1;          ///< of the arena and of offsets, in bytes
 };
 
 /// How to lay out an arena.
@@ -41,13 +42,17 @@ struct LayoutOptions {
   /// That look for improvements side by side, at most 2. With `tries` the layout does not depend on
   /// it.
   unsigned threads = 2;
+  /// If not 0: bytes that the arena may have. A layout that needs no more is not improved on, nor
+  /// is one where no layout can come to so little.
+  byte_count goal = 0;
 };
 
 /// Places what a schedule makes in one arena, for an engine with a preallocated slab: each block
 /// has its bytes to itself while it is there.
 ///
 /// Views lie in their source. A value that is consumed hands its place to an output of the same
-/// size; otherwise it stays until its reader has run. Inputs and constants are the engine's own.
+/// size, but not to a gradient that is made by adding in place and so begins with zeros; otherwise
+/// it stays until its reader has run. Inputs and constants are the engine's own.
 /// The first answer is the best of seven: from the bottom up by three orders, in about n log n, and
 /// best fit by four where that does not take long. A depth-first search with restarts improves on
 /// it within the given time or number of tries, where it needs more than is there at once; parts of
@@ -67,14 +72,15 @@ struct LayoutOptions {
   check_actions(program, schedule);
   arena::Lifetimes lifetimes(program, options.alignment);
   lifetimes.follow(schedule);
-  ArenaLayout result;
+  ArenaLayout result{.alignment = options.alignment};
   result.live_bytes = arena::live_bytes(lifetimes.pieces);
   if (lifetimes.pieces.empty()) return result;
   arena::SlabSearch search(lifetimes.pieces);
   search.run({.seconds = options.seconds,
               .tries = options.tries,
               .seed = options.seed,
-              .threads = options.threads});
+              .threads = options.threads,
+              .goal = options.goal});
   result.high_water = search.high_water();
   result.blocks = std::move(lifetimes.blocks);
   for (std::size_t b = 0; b < result.blocks.size(); ++b) {

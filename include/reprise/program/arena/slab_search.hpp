@@ -35,6 +35,7 @@ struct SlabEffort {
   std::uint64_t tries = 0;  ///< if not 0
   std::uint64_t seed = 0;   ///< of random choices
   unsigned threads = 1;     ///< at most, which changes nothing else
+  byte_count goal = 0;      ///< if not 0: less is of no use, nor is what needs more
 };
 
 /// Places pieces: best fit and from the bottom up, by several orders each, then a search in the
@@ -59,6 +60,7 @@ class SlabSearch {
   void run(const SlabEffort& effort) {
     if (pieces_.empty()) return;
     bound_ = std::ranges::max(sections_.live);
+    enough_ = std::max(bound_, effort.goal);
     build();
     pack();
     improve(effort);
@@ -165,7 +167,9 @@ class SlabSearch {
     while (!is_done() && left > 0 && (counts || clock::now() < deadline)) {
       Part& part = worst();
       if (part.lanes.empty()) start(part, effort.seed);
-      if (lower_bound(part) >= part.high_water) return;
+      const byte_count least = std::max(bound_, lower_bound(part));
+      const bool is_hopeless = effort.goal > 0 && least > effort.goal;
+      if (least >= part.high_water || is_hopeless) return;
       const std::uint64_t tries = std::min<std::uint64_t>(left, lane_count * tries_at_once);
       search(part, tries, deadline, effort.threads);
       left -= tries;
@@ -231,7 +235,7 @@ class SlabSearch {
         std::chrono::duration<double>(std::clamp(seconds, 0.0, most)));
   }
 
-  [[nodiscard]] bool is_done() const { return worst().high_water <= bound_; }
+  [[nodiscard]] bool is_done() const { return worst().high_water <= enough_; }
   [[nodiscard]] const Part& worst() const {
     return *std::ranges::max_element(parts_, {}, &Part::high_water);
   }
@@ -242,7 +246,8 @@ class SlabSearch {
   Sections sections_;
   std::vector<Part> parts_;
   std::vector<byte_count> trial_;
-  byte_count bound_ = 0;
+  byte_count bound_ = 0;   ///< no layout needs less
+  byte_count enough_ = 0;  ///< a layout that needs more is to be improved
 };
 
 }  // namespace reprise::inline v0::arena
