@@ -99,6 +99,8 @@
 #include <reprise/planner/square_root.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/arena/best_fit.hpp>
+#include <reprise/program/arena/call_list.hpp>
+#include <reprise/program/arena/check_layout.hpp>
 #include <reprise/program/arena/fit_search.hpp>
 #include <reprise/program/arena/lifetimes.hpp>
 #include <reprise/program/arena/part_search.hpp>
@@ -108,6 +110,9 @@
 #include <reprise/program/arena/skyline.hpp>
 #include <reprise/program/arena/slab_search.hpp>
 #include <reprise/program/arena_block.hpp>
+#include <reprise/program/arena_call.hpp>
+#include <reprise/program/arena_kernels.hpp>
+#include <reprise/program/arena_player.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/check_program.hpp>
 #include <reprise/program/engine_state.hpp>

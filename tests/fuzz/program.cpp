@@ -27,6 +27,7 @@
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/square_root.hpp>
 #include <reprise/planner/store_all.hpp>
+#include <reprise/program/arena/check_layout.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/json.hpp>
@@ -75,6 +76,7 @@ Schedule in_own_order(const Program& program) {
 void check_told(const Program& program, const Schedule& schedule) {
   const reprise::ArenaLayout laid = layout(program, schedule, {.alignment = 8, .tries = 3});
   expect(laid.live_bytes <= laid.high_water);
+  reprise::arena::check_layout(program, schedule, laid);
   for (const reprise::ArenaBlock& block : laid.blocks) {
     expect(block.offset % 8 == 0 && block.bytes <= laid.high_water &&
            block.offset <= laid.high_water - block.bytes);

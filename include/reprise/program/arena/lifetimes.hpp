@@ -19,6 +19,12 @@
 
 namespace reprise::inline v0::arena {
 
+/// What an operation that adds in place makes of a gradient is what it adds to zeros.
+[[nodiscard]] inline bool starts_with_zeros(const Operation& operation,
+                                            const Value& written) noexcept {
+  return operation.adds_in_place && written.kind == ValueKind::gradient && !written.view_of;
+}
+
 /// Follows a schedule and notes who is where in time.
 class Lifetimes {
  public:
@@ -53,6 +59,7 @@ class Lifetimes {
   void run(const Action& action, std::uint32_t at) {
     const Operation& op = program_.operations()[action.index];
     std::vector<std::uint32_t> taken_over;
+    std::vector<std::uint32_t> nothing;
     for (const value_id consumed : op.consumes) taken_over.push_back(take(consumed, at));
     for (const value_id written : op.writes) {
       const Value& value = program_.values()[written];
@@ -62,7 +69,7 @@ class Lifetimes {
       } else if (piece_of_[written] != none) {
         add_scratch(written, value.bytes, at);
       } else {
-        make(written, at, taken_over);
+        make(written, at, starts_with_zeros(op, value) ? nothing : taken_over);
       }
     }
     if (!op.adds_in_place) {
