@@ -65,6 +65,13 @@ class InstantCut {
   /// that one is asked from here on.
   void settle_above(const InstantCut& higher) { cut_.settle_above(higher.cut_); }
 
+  /// Whether a copy's choice, solved at another price, is this one's too. Linear in the decisions.
+  [[nodiscard]] bool chooses_like(const InstantCut& copy) const {
+    return cut_.chooses_like(copy.cut_);
+  }
+  /// True if no choice at a lower price recomputes more.
+  [[nodiscard]] bool is_even() const noexcept { return cut_.is_even(); }
+
   /// From a choice at a price, finds how many storages at the front of an order have to have a
   /// higher one, by halving: each choice that is not enough is the next one's start.
   /// @param order of storages, by their number below `priced_count`
@@ -217,10 +224,14 @@ class InstantCut {
   UselessRuns useless;
   for (const Placement& p : reruns) {
     useless.suspect(p);
-    for (const value_id read : plan.program().reads(p.op)) useless.suspect(next, read, p.stage - 1);
+    for (const value_id read : plan.program().reads(p.op)) {
+      const bool is_only_run = next.runs(plan.program().maker(read)).size() == 1;  // which stays
+      if (!is_only_run) useless.suspect(next, read, p.stage - 1);
+    }
     const std::ptrdiff_t before = next.run_before(p.op, p.stage - 1);
     if (before >= 0) useless.suspect({p.op, next.runs(p.op)[static_cast<std::size_t>(before)]});
   }
+  useless.forget_repeated(next);
   useless.remove_from(next);
   next.settle();
   next.commit();

@@ -347,11 +347,34 @@ class Ladder {
   }
   void measure(InstantCut cut, int stride) {
     if (cut.size() == 0) return;
-    for (int rung = 0; rung <= rungs; rung += stride) {
-      cut.solve(price(cut, rung));
-      consider_reruns(cut.reruns(), Row::same);
-      cut.settle_below();
+    cut.solve(price(cut, 0));
+    consider_reruns(cut.reruns(), Row::same);
+    cut.settle_below();
+    InstantCut last = cut;
+    last.solve(price(cut, rungs));
+    measure_between(cut, 0, last, rungs, stride);
+  }
+  // The rungs above one up to another. Where both choose alike, so do all between them, and plans
+  // that were looked at need not be looked at again.
+  void measure_between(const InstantCut& below, int low, const InstantCut& above, int high,
+                       int stride) {
+    if (is_least_proven()) return;
+    if (high - low == stride) {
+      if (!above.chooses_like(below)) consider_reruns(above.reruns(), Row::same);
+      return;
     }
+    if (above.is_even() && above.chooses_like(below)) return;
+    const int middle = low + (high - low) / stride / 2 * stride;
+    InstantCut cut = below;
+    cut.solve(price(cut, middle));
+    measure_between(below, low, cut, middle, stride);
+    cut.settle_below();
+    measure_between(cut, middle, above, high, stride);
+  }
+  // No plan at all needs less.
+  [[nodiscard]] bool is_least_proven() {
+    if (!bound_bytes_) bound_bytes_ = lower_bound_bytes(staged_.request().program);
+    return least_of_row_.bytes <= *bound_bytes_;
   }
 
   StagedRequest& staged_;
@@ -362,7 +385,8 @@ class Ladder {
   stage_id instant_ = 0;
   std::optional<Fitting> best_;
   Least least_;
-  Least least_of_row_;  ///< without what only some budgets look at
+  Least least_of_row_;                     ///< without what only some budgets look at
+  std::optional<byte_count> bound_bytes_;  ///< of any plan, once it was asked for
   bool is_complete_ = false;
   Extent extent_;
   double bound_ = 0;

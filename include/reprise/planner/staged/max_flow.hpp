@@ -69,13 +69,21 @@ class MaxFlow {
     return value_;
   }
 
-  /// Makes one node of several, with the flow that is there. Arcs from a node to itself go; the
-  /// others get new numbers. The last cut is forgotten. Linear in nodes and arcs.
+  /// The nodes between which `solve` was asked for a flow, by their new numbers.
+  struct Ends {
+    std::uint32_t source;
+    std::uint32_t sink;
+  };
+  /// Makes one node of several, with the flow that is there. Arcs from a node to itself, from end
+  /// to end, and those that no flow between the ends uses go; the others get new numbers. The last
+  /// cut is forgotten. Linear in nodes and arcs.
   /// @param into for each node the number of the one that it becomes part of
   /// @param node_count after that; all numbers are below it
+  /// @param ends which stay those of `solve`; what flows between them directly stays in its value
   /// @returns for every other number from 0 on, which is that of an arc added: its new one, or
   ///   `no_arc`
-  std::vector<std::uint32_t> merge(std::span<const std::uint32_t> into, std::uint32_t node_count) {
+  std::vector<std::uint32_t> merge(std::span<const std::uint32_t> into, std::uint32_t node_count,
+                                   Ends ends) {
     const std::vector<Arc> before = std::exchange(arcs_, {});
     arcs_.reserve(before.size());
     first_.assign(node_count, no_arc);
@@ -86,8 +94,9 @@ class MaxFlow {
       watch_.spend(2);
       const std::uint32_t from = into[before[a + 1].to];
       const std::uint32_t to = into[before[a].to];
-      numbers.push_back(from == to ? no_arc : add_arc(from, to, before[a].residual));
-      if (from != to) arcs_.back().residual = before[a + 1].residual;
+      const bool is_of_use = can_carry(from, to, before[a + 1].residual > 0, ends);
+      numbers.push_back(is_of_use ? add_arc(from, to, before[a].residual) : no_arc);
+      if (is_of_use) arcs_.back().residual = before[a + 1].residual;
     }
     return numbers;
   }
@@ -110,6 +119,16 @@ class MaxFlow {
     throw InvalidArgument("an arc from " + std::to_string(from) + " to " + std::to_string(to) +
                           " of capacity " + std::to_string(capacity) + " among " +
                           std::to_string(node_count()) + " nodes");
+  }
+
+  // No further flow enters the source or leaves the sink; what did so may still be taken back. Flow
+  // from end to end is there for good.
+  [[nodiscard]] static bool can_carry(std::uint32_t from, std::uint32_t to, bool has_flow,
+                                      Ends ends) noexcept {
+    const bool is_settled =
+        (from == ends.source || from == ends.sink) && (to == ends.source || to == ends.sink);
+    if (from == to || is_settled) return false;
+    return has_flow || (to != ends.source && from != ends.sink);
   }
 
   // Breadth first over what has capacity left; all of it, so that the cut can be read off.

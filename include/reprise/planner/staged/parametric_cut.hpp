@@ -99,6 +99,16 @@ class ParametricCut {
   [[nodiscard]] bool is_chosen(std::uint32_t node) const noexcept {
     return flow_.is_on_source_side(nodes_[node]);
   }
+  /// Whether a copy, solved at another price, chooses the same nodes. Linear in all nodes.
+  [[nodiscard]] bool chooses_like(const ParametricCut& copy) const noexcept {
+    for (std::uint32_t node = 0; node < nodes_.size(); ++node) {
+      if (is_chosen(node) != copy.is_chosen(node)) return false;
+    }
+    return true;
+  }
+  /// False once a price was so high that one byte did not cost what another one did: at a higher
+  /// price less may be chosen then.
+  [[nodiscard]] bool is_even() const noexcept { return !is_uneven_; }
   /// The bytes that the choice keeps.
   [[nodiscard]] double kept_bytes() const {
     double bytes = settled_bytes_;
@@ -176,7 +186,8 @@ class ParametricCut {
     if (rounding_ == 0) {
       rounding_ = static_cast<MaxFlow::capacity_type>(keeps_.size() + charges_.size());
     }
-    const std::vector<std::uint32_t> numbers = flow_.merge(into, count);
+    const std::vector<std::uint32_t> numbers =
+        flow_.merge(into, count, {.source = source, .sink = sink});
     for (std::uint32_t& node : nodes_) node = into[node];
     settle_keeps(into, numbers);
     settled_cost_ += settle_charges(charges_, into);

@@ -25,6 +25,19 @@ class UselessRuns {
   /// Looks at one run, later.
   void suspect(Placement run) { suspects_.push_back(run); }
 
+  /// Forgets what was suspected before it was suspected again: looked at last, it would have gone
+  /// or be as useful as before. Linear in operations and suspects, among which a few may stay
+  /// repeated.
+  void forget_repeated(const StagedPlan& plan) {
+    std::vector<stage_id> last(plan.program().operation_count(), StagedPlan::never);
+    auto kept = suspects_.end();
+    for (auto suspect = suspects_.end(); suspect != suspects_.begin();) {
+      --suspect;
+      if (std::exchange(last[suspect->op], suspect->stage) != suspect->stage) *--kept = *suspect;
+    }
+    suspects_.erase(suspects_.begin(), kept);
+  }
+
   /// Looks at all that are suspected, and at what the runs that went had read. Linear in those.
   void remove_from(StagedPlan& plan) {
     while (!suspects_.empty()) {
