@@ -16,6 +16,7 @@
 #include <reprise/core/units.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/store_all.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/run/checkpointed.hpp>
@@ -149,7 +150,9 @@ struct TimedScheduler {
 reprise::byte_count budget_for(gpt::Model<>& model, double share) {
   if (share >= 1) return reprise::unlimited_bytes;
   const reprise::Program program =
-      reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
+      reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {}), true,
+                     reprise::Flops{})
+          .program;
   const auto peak = static_cast<double>(reprise::StoreAll{}({.program = program}).peak_bytes);
   return static_cast<reprise::byte_count>(share * peak);
 }

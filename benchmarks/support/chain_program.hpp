@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <reprise/core/chain.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <vector>
@@ -36,7 +37,7 @@ inline reprise::Program chain_program(std::size_t layers) {
   std::vector<float> x(1, 1.0F);
   std::vector<float>* input = &x;
   const reprise::Profile profile = reprise::make_profile(graph, {&input, 1}, {});
-  return reprise::lower(graph, profile).program;
+  return reprise::lower(graph, profile, true, reprise::Flops{}).program;
 }
 
 }  // namespace reprise_bench

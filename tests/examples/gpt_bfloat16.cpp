@@ -27,6 +27,7 @@
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <span>
@@ -287,7 +288,9 @@ namespace {
 
 template <class Device>
 reprise::Program program_of(gpt::Model<Device>& model) {
-  return reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
+  return reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {}), true,
+                        reprise::Flops{})
+      .program;
 }
 
 template <class Device>

@@ -22,6 +22,7 @@
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/store_all.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/run/checkpointed.hpp>
@@ -92,7 +93,9 @@ Trace train_online(const reprise::Online<P>& dry_run, float dropout, double shar
   fill_batches(model);
   gpt::AdamW optimiser(model.parameters(), {});
   const reprise::Program program =
-      reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
+      reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {}), true,
+                     reprise::Flops{})
+          .program;
   const reprise::byte_count all = reprise::StoreAll{}({.program = program}).peak_bytes;
   const auto budget = static_cast<reprise::byte_count>(share * static_cast<double>(all));
   const reprise::Plan foretold = dry_run({.program = program, .budget = budget});

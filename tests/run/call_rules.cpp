@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/reprise.hpp>
 #include <string>
 #include <thread>
@@ -67,7 +68,8 @@ struct Model {
   reprise::RematStore<> store;
   reprise::Checkpointed<reprise::Chain<Square>, NoStatistics, reprise::CheckpointScheduler<P>> net;
 
-  explicit Model(std::size_t count, P planner = {}, reprise::CheckpointedOptions options = {},
+  explicit Model(std::size_t count, P planner = {},
+                 reprise::CheckpointedOptions options = {.cost_model = reprise::Flops{}},
                  std::uint64_t every = 100)
       : layers(count),
         graph(layers),
@@ -104,7 +106,8 @@ TEST_CASE("gradients of gradients are refused, and the next step may begin") {
         CAPTURE(call);
         CAPTURE(where);
         CAPTURE(in_rerun);
-        Model<reprise::StoreAll> model(3, {}, {.passes_in_flight = 3});
+        Model<reprise::StoreAll> model(3, {},
+                                       {.passes_in_flight = 3, .cost_model = reprise::Flops{}});
         model.scheduler.override_layer(1, LayerOverride::must_recompute);
         auto& net = model.net;
         const Tensor expected = model.step(input);
@@ -239,7 +242,8 @@ TEST_CASE("the tracker is asked, and perhaps waited for, only where a plan is du
 TEST_CASE("different objects are independent, on threads of their own") {
   constexpr std::size_t threads = 4;
   const auto train = [](std::size_t seed) {
-    Model<reprise::RecomputeAll> model(6 + seed, {}, {.seed = seed, .verify_replay = true});
+    Model<reprise::RecomputeAll> model(
+        6 + seed, {}, {.seed = seed, .verify_replay = true, .cost_model = reprise::Flops{}});
     Tensor last;
     for (int i = 0; i < 50; ++i) last = model.step(Tensor(3, 0.9F));
     return last;

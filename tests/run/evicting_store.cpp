@@ -24,6 +24,7 @@
 #include <reprise/planner/run_online.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/bounds.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/store/remat_store.hpp>
@@ -53,7 +54,11 @@ std::vector<StepResult> keep_everything(RandomGraph& random_graph, std::uint64_t
   NoStatistics tracker;
   reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
   reprise::RematStore store;
-  reprise::Checkpointed net{random_graph.graph, tracker, scheduler, store, {.seed = seed}};
+  reprise::Checkpointed net{random_graph.graph,
+                            tracker,
+                            scheduler,
+                            store,
+                            {.seed = seed, .cost_model = reprise::Flops{}}};
   const Tensor input = random_graph.tensor(0.3);
   return {run_step(random_graph, net, input), run_step(random_graph, net, input)};
 }
@@ -63,7 +68,7 @@ reprise::Program program_of(RandomGraph& random_graph) {
   const std::array inputs{&input};
   const auto profile =
       reprise::make_profile(random_graph.graph, std::span<Tensor* const>(inputs), {});
-  return reprise::lower(random_graph.graph, profile).program;
+  return reprise::lower(random_graph.graph, profile, true, reprise::Flops{}).program;
 }
 
 /// Keeps the events of a run, and the first one whose bytes are not the allocator's.
@@ -132,7 +137,9 @@ void check_case(std::mt19937& random, std::uint64_t seed, std::array<std::size_t
   reprise::RematStore store{
       Policy{}, {.budget = budget, .observer = [&](const OnlineEvent& event) { watch(event); }}};
   reprise::Checkpointed net{
-      random_graph.graph, store, {.seed = seed, .verify_replay = seed % 3 == 0}};
+      random_graph.graph,
+      store,
+      {.seed = seed, .verify_replay = seed % 3 == 0, .cost_model = reprise::Flops{}}};
   const Tensor input = random_graph.tensor(0.3);
   for (std::size_t step = 0; step < 2; ++step) {
     watch.begin();
@@ -197,7 +204,8 @@ Trace train_with_fault(std::uint32_t seed, bool of_allocation,
     ++budget;
   }
   reprise::RematStore store{reprise::Dtr{}, {.budget = budget}};
-  reprise::Checkpointed net{random_graph.graph, store, {.seed = seed}};
+  reprise::Checkpointed net{
+      random_graph.graph, store, {.seed = seed, .cost_model = reprise::Flops{}}};
   const Tensor input = random_graph.tensor(0.3);
   const std::uint64_t outside = world.memory.live;
   Trace trace;
@@ -243,7 +251,7 @@ TEST_CASE("calls out of order are refused") {
   std::mt19937 random(3);
   RandomGraph random_graph(random);
   reprise::RematStore store{reprise::DtrEqClass{}};
-  reprise::Checkpointed net{random_graph.graph, store};
+  reprise::Checkpointed net{random_graph.graph, store, {.cost_model = reprise::Flops{}}};
   const Tensor input = random_graph.tensor(0.3);
   CHECK_THROWS_AS(static_cast<void>(net.forward(input)), reprise::InvalidState);
   CHECK_THROWS_AS(net.end_step(), reprise::InvalidState);
@@ -257,7 +265,7 @@ TEST_CASE("calls out of order are refused") {
     CHECK_THROWS_AS(net.end_step(), reprise::InvalidState);
     CHECK(net.live_bytes() > 0);
     reprise::RematStore other_store{reprise::DtrEqClass{}};
-    reprise::Checkpointed other{random_graph.graph, other_store};
+    reprise::Checkpointed other{random_graph.graph, other_store, {.cost_model = reprise::Flops{}}};
     CHECK_THROWS_AS(run_backward(random_graph, other, std::move(pass)), reprise::InvalidArgument);
   }
   CHECK(net.live_bytes() == 0);
@@ -274,7 +282,9 @@ TEST_CASE("several passes in flight share one budget and give the gradients of o
   const auto train = [&](std::size_t in_flight) {
     reprise::RematStore store{reprise::Dtr{}};
     reprise::Checkpointed net{
-        random_graph.graph, store, {.seed = 3, .passes_in_flight = in_flight}};
+        random_graph.graph,
+        store,
+        {.seed = 3, .passes_in_flight = in_flight, .cost_model = reprise::Flops{}}};
     const Tensor input = random_graph.tensor(0.3);
     random_graph.zero_gradients();
     net.begin_step();
@@ -300,7 +310,7 @@ TEST_CASE("a whole step is compared with one that keeps everything, inference ke
   RandomGraph random_graph(random);
   const reprise::byte_count budget = program_of(random_graph).values().size() * 1000;
   reprise::RematStore store{reprise::DtrEqClass{}, {.budget = budget}};
-  reprise::Checkpointed net{random_graph.graph, store, {.seed = 4}};
+  reprise::Checkpointed net{random_graph.graph, store, {.seed = 4, .cost_model = reprise::Flops{}}};
   const Tensor input = random_graph.tensor(0.3);
   const std::uint64_t outside = random_graph.world->memory.live;
   net.begin_step();
@@ -447,7 +457,7 @@ TEST_CASE("an observer's exception ends the pass, whatever event it was called w
                             {.budget = highest * 9 / 10, .observer = [&](const OnlineEvent&) {
                                if (++events == fails_at) throw std::runtime_error("disk full");
                              }}};
-  reprise::Checkpointed net{random_graph.graph, store};
+  reprise::Checkpointed net{random_graph.graph, store, {.cost_model = reprise::Flops{}}};
   REQUIRE(run_step(random_graph, net, input) == expected);
   const std::size_t all = events;
   REQUIRE(all > 20);

@@ -8,7 +8,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
+#include <reprise/program/cost/cost_model.hpp>
 #include <reprise/reprise.hpp>
 #include <sstream>
 #include <string>
@@ -107,7 +109,8 @@ class Training {
         tracker_(graph_, reprise::Ema{.beta = 0.5}),
         scheduler_(std::move(planner), reprise::ReplanEvery{.steps = cadence}),
         store_({.observer = [this](const auto& event) { note(event); }}),
-        net_(graph_, tracker_, scheduler_, store_, {.seed = 5}) {}
+        net_(graph_, tracker_, scheduler_, store_,
+             {.seed = 5, .cost_model = cost_model(declares_flops)}) {}
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
 
@@ -159,6 +162,13 @@ class Training {
   using Graph = reprise::Chain<Layer>;
   using Tracker = reprise::GradientStatTracker<reprise::DefaultBackend, reprise::Ema>;
   using Scheduler = reprise::CheckpointScheduler<P>;
+
+  // One pass of a shape is enough, and each of its calls is measured.
+  [[nodiscard]] static reprise::CostModel cost_model(bool declares_flops) {
+    if (declares_flops) return reprise::Flops{};
+    return reprise::MeasuredTime{
+        .warm_up = 0, .samples = 1, .most_share = std::numeric_limits<double>::infinity()};
+  }
 
   void note(const reprise::ActionEvent& event) {
     if (event.moment == reprise::ActionEvent::Moment::before) {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <reprise/program/cost/measured_time.hpp>
 #include <reprise/reprise.hpp>
 #include <sstream>
 #include <string>
@@ -231,7 +232,12 @@ TEST_CASE("a thousand lengths leave no more on the heap than two hundred") {
     reprise::GradientStatTracker tracker{graph, reprise::Ema{.beta = 0.9}};
     reprise::CheckpointScheduler scheduler{std::move(planner), reprise::ReplanEvery{.steps = 7}, 8};
     reprise::RematStore store{{.budget = 1 << 20}};
-    reprise::Checkpointed net{graph, tracker, scheduler, store, {.max_shapes = 8}};
+    reprise::Checkpointed net{
+        graph,
+        tracker,
+        scheduler,
+        store,
+        {.max_shapes = 8, .cost_model = reprise::MeasuredTime{.max_kinds = 8}}};
     std::size_t state_size = 0;
     const std::int64_t grown = growth([&](std::size_t first, std::size_t last) {
       for (std::size_t length = first; length < last; ++length) {
@@ -263,7 +269,8 @@ TEST_CASE("a thousand lengths leave no more on the heap than two hundred") {
     std::vector<Square> nodes(3);
     auto graph = reprise::chain(nodes);
     reprise::RematStore store{reprise::DtrEqClass{}};
-    reprise::Checkpointed net{graph, store, {.max_shapes = 8}};
+    reprise::Checkpointed net{
+        graph, store, {.max_shapes = 8, .cost_model = reprise::MeasuredTime{.max_kinds = 8}}};
     CHECK(growth([&](std::size_t first, std::size_t last) {
             for (std::size_t length = first; length < last; ++length) train(net, length);
           }) < 4096);

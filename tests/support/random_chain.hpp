@@ -8,6 +8,7 @@
 #include <optional>
 #include <random>
 #include <reprise/core/graph.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
@@ -164,7 +165,7 @@ struct RandomLayers {
     Tensor* const inputs[] = {&input};
     const reprise::Profile profile =
         reprise::make_profile(graph, std::span<Tensor* const>(inputs), {});
-    return reprise::lower(graph, profile).program;
+    return reprise::lower(graph, profile, true, reprise::Flops{}).program;
   }
 
  private:

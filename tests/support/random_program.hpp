@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <random>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
@@ -21,7 +22,7 @@ inline reprise::Program random_program(std::uint32_t seed) {
   Tensor* const inputs[] = {&input};
   const reprise::Profile profile =
       reprise::make_profile(graph.graph, std::span<Tensor* const>(inputs), {});
-  return reprise::lower(graph.graph, profile).program;
+  return reprise::lower(graph.graph, profile, true, reprise::Flops{}).program;
 }
 
 }  // namespace reprise_test

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <reprise/planner/any_planner.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/store/remat_store.hpp>
@@ -105,7 +106,9 @@ StepResult run_step_with(auto& random_graph, P planner, StepOptions options) {
                             tracker,
                             scheduler,
                             store,
-                            {.seed = options.seed, .verify_replay = options.verify_replay}};
+                            {.seed = options.seed,
+                             .verify_replay = options.verify_replay,
+                             .cost_model = reprise::Flops{}}};
   const Tensor input = random_graph.tensor(0.3);
   return run_step(random_graph, net, input);
 }

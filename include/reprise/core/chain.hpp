@@ -53,6 +53,8 @@ class Chain {
   }
   /// The last node.
   [[nodiscard]] std::span<const Source> outputs() const noexcept { return outputs_; }
+  /// All nodes are of one type.
+  [[nodiscard]] std::uint64_t node_type(std::size_t /*n*/) const noexcept { return 1; }
   /// What node `n` declares, with its place for its layer.
   [[nodiscard]] NodeTraits traits(std::size_t n) const {
     NodeTraits traits = node_traits<N, 1>(nodes_[n]);

@@ -13,13 +13,16 @@
 #include <memory>
 #include <reprise/core/any_saved.hpp>
 #include <reprise/core/error.hpp>
+#include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/node.hpp>
 #include <reprise/core/node_check.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -111,6 +114,8 @@ class BasicGraph {
     traits.layer = entries_[n].layer;
     return traits;
   }
+  /// Names the type of node `n`: the same for nodes of one C++ type.
+  [[nodiscard]] std::uint64_t node_type(std::size_t n) const { return entries_[n].node->type(); }
   /// The name that `begin_layer` was given; "layer 3" for a node that is a layer of its own.
   [[nodiscard]] const std::string& layer_name(std::size_t layer) const {
     return layer_names_[layer];
@@ -160,6 +165,7 @@ class BasicGraph {
   struct AnyNode {
     virtual ~AnyNode() = default;
     [[nodiscard]] virtual NodeTraits traits() const = 0;
+    [[nodiscard]] virtual std::uint64_t type() const = 0;
     virtual void forward(Arguments<T> inputs, std::span<T> outputs, saved_type& saved,
                          PassContext& pass) = 0;
     virtual void backward(Arguments<T> inputs, Arguments<T> outputs, saved_type& saved,
@@ -180,6 +186,9 @@ class BasicGraph {
     [[nodiscard]] N& get() const { return const_cast<N&>(static_cast<const N&>(held)); }
 
     [[nodiscard]] NodeTraits traits() const override { return node_traits<N, arity>(get()); }
+    [[nodiscard]] std::uint64_t type() const override {
+      return hash_bytes(std::as_bytes(std::span(std::string_view(typeid(N).name()))));
+    }
     void forward(Arguments<T> inputs, std::span<T> outputs, saved_type& saved,
                  PassContext& pass) override {
       call_forward<arity>(get(), inputs, outputs, saved.template as<saved_type_of<N>>(), pass);

@@ -80,8 +80,10 @@ concept HasGraphBackward = HasGraphTypes<G> &&
 ///
 /// Optional: `costs(node, inputs) -> NodeCosts`; `profile(inputs)`, sizes and costs without a
 /// measuring forward; `shape_signature()`, for shapes that the inputs do not show;
-/// `for_each_gradient(node, f)`; `layer_name(layer)`; `capture_state(node) -> std::any` and
-/// `restore_state(node, const std::any&)`; `resident_bytes(node)` and `release_resident(node)`.
+/// `node_type(node)`, a number that nodes share which take the same time for the same shapes and
+/// declared costs; `for_each_gradient(node, f)`; `layer_name(layer)`; `capture_state(node) ->
+/// std::any` and `restore_state(node, const std::any&)`; `resident_bytes(node)` and
+/// `release_resident(node)`.
 template <class G>
 concept LayerGraph =
     HasGraphTypes<G> && HasTopology<G> && HasGraphForward<G> && HasGraphBackward<G>;

@@ -52,17 +52,20 @@ struct Consumes {
   [[nodiscard]] friend constexpr bool operator==(Consumes, Consumes) noexcept = default;
 };
 
-/// What a node costs for the inputs at hand. FLOPs that are not declared are measured in seconds.
+/// What a node costs for the inputs at hand. Seconds that are not declared are measured, unless
+/// another cost model is asked for.
 ///
 /// Bytes that depend on what is in the inputs, as those of tokens that a router sends, may be
 /// declared at their most: then plans count the most from the first forward on, and no pass finds
 /// that it makes more than was measured.
 struct NodeCosts {
-  std::optional<double> forward_flops = std::nullopt;   ///< of one call; empty: not declared
-  std::optional<double> backward_flops = std::nullopt;  ///< of one call; empty: not declared
-  byte_count forward_transient_bytes = 0;               ///< beyond everything that forward returns
-  byte_count backward_transient_bytes = 0;              ///< beyond everything that backward returns
-  std::vector<byte_count> max_output_bytes{};           ///< a port each, or empty: as measured
+  std::optional<double> forward_flops = std::nullopt;     ///< of one call; empty: not declared
+  std::optional<double> backward_flops = std::nullopt;    ///< of one call; empty: not declared
+  std::optional<double> forward_seconds = std::nullopt;   ///< of one call; empty: not declared
+  std::optional<double> backward_seconds = std::nullopt;  ///< of one call; empty: not declared
+  byte_count forward_transient_bytes = 0;      ///< beyond everything that forward returns
+  byte_count backward_transient_bytes = 0;     ///< beyond everything that backward returns
+  std::vector<byte_count> max_output_bytes{};  ///< a port each, or empty: as measured
   byte_count max_saved_bytes = 0;  ///< if more than is measured, resident state included
 };
 

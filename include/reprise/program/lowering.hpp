@@ -13,6 +13,9 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/mutant.hpp>
+#include <reprise/program/check_program.hpp>
+#include <reprise/program/cost/cost_model.hpp>
+#include <reprise/program/price_nodes.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
 #include <span>
@@ -32,6 +35,9 @@ struct LoweredGraph {
   std::vector<value_id> saved;                   ///< node -> value, or `no_value`
   std::vector<std::vector<value_id>> gradients;  ///< node, port -> value, or `no_value`
   std::vector<value_id> input_gradients;         ///< graph input -> value, or `no_value`
+  /// What a pass that recomputes nothing costs, in the program's unit: each forward and each
+  /// backward once, as a first run; the loss is not known.
+  double store_all_cost = 0;
 };
 
 namespace lowering {
@@ -136,27 +142,27 @@ void check_graph(const G& graph) {
 template <LayerGraph G>
 class Lowering {
  public:
-  Lowering(const G& graph, const Profile& profile, bool wants_input_gradients)
+  Lowering(const G& graph, const Profile& profile, bool wants_input_gradients,
+           const CostModel& costs)
       : graph_(graph), profile_(profile), wants_input_gradients_(wants_input_gradients) {
     check_profile(graph, profile);
+    prices_ = price_nodes(graph, profile, costs);
   }
 
   [[nodiscard]] LoweredGraph run() {
-    cost_is_flops_ = std::ranges::all_of(profile_.nodes, [](const NodeProfile& node) {
-      return node.costs.forward_flops.has_value();
-    });
     add_inputs();
     for (std::size_t node = 0; node < graph_.size(); ++node) add_forward(node);
     find_wanted_gradients();
     add_loss();
     for (std::size_t node = graph_.size(); node-- > 0;) add_backward(node);
     return {.program = Program(std::move(values_), std::move(operations_), loss_,
-                               layer_count(graph_), cost_is_flops_),
+                               layer_count(graph_), prices_.are_flops),
             .inputs = std::move(inputs_),
             .outputs = std::move(outputs_),
             .saved = std::move(saved_),
             .gradients = std::move(gradients_),
-            .input_gradients = std::move(input_gradients_)};
+            .input_gradients = std::move(input_gradients_),
+            .store_all_cost = store_all_cost_};
   }
 
  private:
@@ -207,9 +213,10 @@ class Lowering {
                  .transient_bytes = is_broken(Mutant::transient_undeclared)
                                         ? 0
                                         : profile.costs.forward_transient_bytes,
-                 .cost = cost_is_flops_ ? *profile.costs.forward_flops : profile.forward_seconds,
+                 .cost = prices_.nodes[node].recompute,
                  .repeatable = can_run_again(node, traits),
                  .can_skip_output = traits.can_skip_output};
+    store_all_cost_ += prices_.nodes[node].forward;
     const std::span<const Source> sources = graph_.inputs(node);
     for (const Source& source : sources) op.reads.push_back(output_of(source));
     if (traits.consumes.input_index != Consumes::nothing) {
@@ -279,8 +286,9 @@ class Lowering {
                  .node = static_cast<std::uint32_t>(node),
                  .layer = traits.layer,
                  .transient_bytes = profile.costs.backward_transient_bytes,
-                 .cost = backward_cost(profile),
+                 .cost = prices_.nodes[node].backward,
                  .adds_in_place = traits.accumulates_in_place};
+    store_all_cost_ += op.cost;
     add_backward_reads(node, traits, op);
     const std::span<const Source> sources = graph_.inputs(node);
     const std::uint32_t unwanted = unwanted_input_gradients(sources.size(), [&](std::size_t i) {
@@ -331,15 +339,11 @@ class Lowering {
     }
   }
 
-  [[nodiscard]] double backward_cost(const NodeProfile& profile) const {
-    if (!cost_is_flops_) return 2 * profile.forward_seconds;
-    return profile.costs.backward_flops.value_or(2 * *profile.costs.forward_flops);
-  }
-
   const G& graph_;
   const Profile& profile_;
   bool wants_input_gradients_;
-  bool cost_is_flops_ = false;
+  NodePrices prices_;
+  double store_all_cost_ = 0;
   operation_id loss_ = 0;
   std::vector<Value> values_;
   std::vector<Operation> operations_;
@@ -364,15 +368,17 @@ void check_graph(const G& graph) {
 /// The program of a layer graph: each node's forward, the loss, each backward that a gradient
 /// reaches, in reverse. The first part of a gradient becomes it, later ones are added.
 ///
-/// Costs are FLOPs if all nodes declare them, otherwise the profile's seconds.
 /// @param wants_input_gradients whether the graph inputs' gradients are handed out; if not, they
 ///   count as transient where a node makes them all the same
-/// @throws InvalidGraph as `check_graph` and `Program`; InvalidArgument as `check_profile`.
+/// @param costs what calls are priced by, see `price_nodes`; a forward's cost is that of
+///   recomputing it
+/// @throws InvalidGraph as `check_graph` and `Program`; InvalidArgument as `check_profile` and
+///   `price_nodes`.
 template <LayerGraph G>
 [[nodiscard]] LoweredGraph lower(const G& graph, const Profile& profile,
-                                 bool wants_input_gradients = true) {
+                                 bool wants_input_gradients = true, const CostModel& costs = {}) {
   lowering::check_graph(graph);
-  return lowering::Lowering<G>(graph, profile, wants_input_gradients).run();
+  return lowering::Lowering<G>(graph, profile, wants_input_gradients, costs).run();
 }
 
 }  // namespace reprise::inline v0

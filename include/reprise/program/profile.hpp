@@ -6,7 +6,7 @@
 /// Bytes and costs of a layer graph's nodes for one set of input shapes.
 
 #include <algorithm>
-#include <chrono>
+#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -15,13 +15,16 @@
 #include <reprise/core/arguments.hpp>
 #include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
+#include <reprise/core/hash.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/layer_graph_check.hpp>
+#include <reprise/core/node_traits.hpp>
 #include <reprise/core/optional_names.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/tensor_check.hpp>
+#include <reprise/program/cost/any_operation_clock.hpp>
 #include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/sweep_forward.hpp>
 #include <span>
@@ -41,7 +44,11 @@ struct NodeProfile {
   std::vector<byte_count> gradient_bytes{};  ///< of each port's gradient
   byte_count saved_bytes = 0;                ///< resident state included
   NodeCosts costs{};                         ///< that the node declares, if it does
-  double forward_seconds = 0;                ///< as measured; the cost where FLOPs are not declared
+  double forward_seconds = 0;                ///< of its first run; 0: not known
+  double recompute_seconds = 0;              ///< of every further run; 0: as the first
+  double backward_seconds = 0;               ///< 0: twice as long as the forward
+  /// Names its type, input shapes and declared costs: nodes of one kind take the same time.
+  std::uint64_t kind = 0;
 };
 
 /// All nodes for one set of input shapes: given by the engine, or measured.
@@ -90,8 +97,10 @@ void check_profile(const G& graph, const Profile& profile) {
                  std::to_string(n),
              ports);
     }
-    for (const double cost : {node.forward_seconds, node.costs.forward_flops.value_or(0),
-                              node.costs.backward_flops.value_or(0)}) {
+    for (const double cost :
+         {node.forward_seconds, node.recompute_seconds, node.backward_seconds,
+          node.costs.forward_flops.value_or(0), node.costs.backward_flops.value_or(0),
+          node.costs.forward_seconds.value_or(0), node.costs.backward_seconds.value_or(0)}) {
       if (std::isfinite(cost) && cost >= 0) continue;
       throw InvalidArgument("the profile of node " + std::to_string(n) + " has a cost of " +
                             std::to_string(cost));
@@ -100,7 +109,7 @@ void check_profile(const G& graph, const Profile& profile) {
 }
 
 /// Grows what is known of a node to the most that was seen: bytes and costs, each on its own. A
-/// node that declares FLOPs in one only is taken to declare them.
+/// node that declares FLOPs or seconds in one only is taken to declare them.
 inline void grow(NodeProfile& profile, const NodeProfile& seen) {
   const auto grow_all = [](std::vector<byte_count>& known, const std::vector<byte_count>& others) {
     known.resize(std::max(known.size(), others.size()));
@@ -113,6 +122,8 @@ inline void grow(NodeProfile& profile, const NodeProfile& seen) {
   // An empty optional is less than any number.
   costs.forward_flops = std::max(costs.forward_flops, seen.costs.forward_flops);
   costs.backward_flops = std::max(costs.backward_flops, seen.costs.backward_flops);
+  costs.forward_seconds = std::max(costs.forward_seconds, seen.costs.forward_seconds);
+  costs.backward_seconds = std::max(costs.backward_seconds, seen.costs.backward_seconds);
   costs.forward_transient_bytes =
       std::max(costs.forward_transient_bytes, seen.costs.forward_transient_bytes);
   costs.backward_transient_bytes =
@@ -120,6 +131,8 @@ inline void grow(NodeProfile& profile, const NodeProfile& seen) {
   grow_all(costs.max_output_bytes, seen.costs.max_output_bytes);
   costs.max_saved_bytes = std::max(costs.max_saved_bytes, seen.costs.max_saved_bytes);
   profile.forward_seconds = std::max(profile.forward_seconds, seen.forward_seconds);
+  profile.recompute_seconds = std::max(profile.recompute_seconds, seen.recompute_seconds);
+  profile.backward_seconds = std::max(profile.backward_seconds, seen.backward_seconds);
 }
 
 /// Grows a profile to the most that was seen, where sizes depend on data. Linear in the nodes.
@@ -148,27 +161,77 @@ inline constexpr bool gives_profile = requires(G& graph,
   { graph.profile(inputs) } -> std::convertible_to<Profile>;
 };
 
+/// Names the type of a node, its traits and what it declares; without a type that the graph names,
+/// each node is the only one of its kind.
+template <LayerGraph G>
+[[nodiscard]] std::uint64_t kind_of(const G& graph, std::size_t node, const NodeCosts& costs) {
+  std::uint64_t kind = node + 1;
+  if constexpr (requires { graph.node_type(node); }) kind = graph.node_type(node);
+  NodeTraits traits = graph.traits(node);
+  traits.layer = 0;
+  kind = hash_combine(kind, fingerprint(traits));
+  const auto add = [&kind](std::uint64_t word) { kind = hash_combine(kind, word); };
+  for (const std::optional<double>& cost :
+       {costs.forward_flops, costs.backward_flops, costs.forward_seconds, costs.backward_seconds}) {
+    add(cost ? std::bit_cast<std::uint64_t>(*cost) : 1);
+  }
+  add(costs.forward_transient_bytes);
+  add(costs.backward_transient_bytes);
+  return kind;
+}
+
+/// The same of a node in a profile that the engine gives, with the bytes of what it reads and
+/// makes.
+template <LayerGraph G>
+[[nodiscard]] std::uint64_t kind_of_given(const G& graph, const Profile& profile, std::size_t node,
+                                          std::span<typename G::tensor_type* const> inputs) {
+  const NodeProfile& given = profile.nodes[node];
+  std::uint64_t kind = kind_of(graph, node, given.costs);
+  for (const Source& source : graph.inputs(node)) {
+    kind = hash_combine(kind, source.is_graph_input()
+                                  ? shape_signature(*inputs[source.port])
+                                  : profile.nodes[source.node].output_bytes[source.port]);
+  }
+  for (const byte_count bytes : given.output_bytes) kind = hash_combine(kind, bytes);
+  return hash_combine(kind, given.saved_bytes);
+}
+
+/// Seconds in a profile that the engine gives are declared ones.
+inline void declare_seconds(NodeProfile& given) {
+  if (!given.costs.forward_seconds && given.forward_seconds > 0) {
+    given.costs.forward_seconds = given.forward_seconds;
+  }
+  if (!given.costs.backward_seconds && given.backward_seconds > 0) {
+    given.costs.backward_seconds = given.backward_seconds;
+  }
+}
+
 /// Notes bytes and costs of each node while a forward sweeps over them.
 template <LayerGraph G>
 class Measurement {
  public:
   using T = typename G::tensor_type;
 
-  explicit Measurement(G& graph) : graph_(graph) {}
+  Measurement(G& graph, AnyOperationClock clock) : graph_(graph), clock_(std::move(clock)) {}
 
   void before(std::size_t node, Arguments<T> inputs) {
     NodeProfile& profile = profile_.nodes.emplace_back();
     if constexpr (requires { graph_.costs(node, inputs); }) {
       profile.costs = graph_.costs(node, inputs);
     }
-    begin_ = clock::now();
+    profile.kind = kind_of(graph_, node, profile.costs);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      profile.kind = hash_combine(profile.kind, shape_signature(inputs[i]));
+    }
+    begins_.push_back(clock_.mark());
   }
 
   void after(std::size_t node, std::span<const T> outputs, const typename G::saved_type& saved) {
+    ends_.push_back(clock_.mark());
     NodeProfile& profile = profile_.nodes[node];
-    profile.forward_seconds = std::chrono::duration<double>(clock::now() - begin_).count();
     byte_count& held = held_outputs_.emplace_back(0);
     for (const T& output : outputs) {
+      profile.kind = hash_combine(profile.kind, shape_signature(output));
       profile.output_bytes.push_back(counted_bytes(output));
       profile.gradient_bytes.push_back(tensor_traits<T>::bytes(output));
       held = sum(node, held, profile.output_bytes.back());
@@ -179,6 +242,7 @@ class Measurement {
                          " bytes in itself, and its traits do not say has_resident_state");
     }
     profile.saved_bytes = sum(node, saved_bytes(saved), resident);
+    profile.kind = hash_combine(profile.kind, profile.saved_bytes);
     held_ = sum(node, held_, held);
     profile_.held_bytes = std::max(profile_.held_bytes, sum(node, held_, profile.saved_bytes));
     const bool made_nothing = profile.saved_bytes == 0 && std::ranges::all_of(outputs, is_empty);
@@ -188,11 +252,16 @@ class Measurement {
 
   void gone(std::size_t node) { held_ -= held_outputs_[node]; }
 
-  [[nodiscard]] Profile profile() && { return std::move(profile_); }
+  [[nodiscard]] Profile profile() && {
+    clock_.finish();
+    for (std::size_t node = 0; node < profile_.nodes.size(); ++node) {
+      const std::optional<double> seconds = clock_.seconds_between(begins_[node], ends_[node]);
+      profile_.nodes[node].forward_seconds = std::max(seconds.value_or(0), 0.0);
+    }
+    return std::move(profile_);
+  }
 
  private:
-  using clock = std::chrono::steady_clock;
-
   [[nodiscard]] static bool is_empty(const T& tensor) {
     return tensor_traits<T>::bytes(tensor) == 0;
   }
@@ -218,8 +287,10 @@ class Measurement {
   }
 
   G& graph_;
+  AnyOperationClock clock_;
   Profile profile_;
-  clock::time_point begin_;
+  std::vector<std::uint64_t> begins_;     ///< marks, by node
+  std::vector<std::uint64_t> ends_;       ///< marks, by node
   byte_count held_ = 0;                   ///< now, outputs only
   std::vector<byte_count> held_outputs_;  ///< of it, by node
 };
@@ -238,17 +309,26 @@ constexpr bool check_optional() {
 }  // namespace profiling
 
 /// The profile of a graph for the inputs at hand: the engine's own where the graph has
-/// `profile(inputs)`, otherwise measured in one extra forward that keeps only what later nodes
-/// read and leaves no trace in the engine's own state, also if it throws.
+/// `profile(inputs)`, whose seconds count as declared, otherwise measured in one extra forward that
+/// keeps only what later nodes read and leaves no trace in the engine's own state, also if it
+/// throws.
+/// @param clock measures the seconds of that forward, a first estimate: caches are cold
 template <LayerGraph G>
 [[nodiscard]] Profile make_profile(G& graph, std::span<typename G::tensor_type* const> inputs,
-                                   PassContext::Identity identity) {
+                                   PassContext::Identity identity, AnyOperationClock clock = {}) {
   using T = typename G::tensor_type;
   static_assert(profiling::check_optional<G>());
   if constexpr (profiling::gives_profile<G>) {
-    return graph.profile(Arguments<T>(inputs));
+    Profile profile = graph.profile(Arguments<T>(inputs));
+    check_profile(graph, profile);
+    for (std::size_t node = 0; node < graph.size(); ++node) {
+      NodeProfile& given = profile.nodes[node];
+      profiling::declare_seconds(given);
+      if (given.kind == 0) given.kind = profiling::kind_of_given(graph, profile, node, inputs);
+    }
+    return profile;
   } else {
-    profiling::Measurement<G> measurement(graph);
+    profiling::Measurement<G> measurement(graph, std::move(clock));
     const EngineStateGuard<G> unmoved(graph);
     sweep_forward(graph, inputs, PassContext(identity, PassMode::profiling), false, measurement);
     Profile profile = std::move(measurement).profile();

@@ -31,11 +31,16 @@ inline void write(StateWriter& writer, const NodeProfile& node) {
   writer.word(node.saved_bytes);
   write(writer, node.costs.forward_flops);
   write(writer, node.costs.backward_flops);
+  write(writer, node.costs.forward_seconds);
+  write(writer, node.costs.backward_seconds);
   writer.word(node.costs.forward_transient_bytes);
   writer.word(node.costs.backward_transient_bytes);
   writer.words(node.costs.max_output_bytes);
   writer.word(node.costs.max_saved_bytes);
   writer.real(node.forward_seconds);
+  writer.real(node.recompute_seconds);
+  writer.real(node.backward_seconds);
+  writer.word(node.kind);
 }
 
 [[nodiscard]] inline NodeProfile read_node(StateReader& reader) {
@@ -45,11 +50,16 @@ inline void write(StateWriter& writer, const NodeProfile& node) {
   node.saved_bytes = reader.word();
   node.costs.forward_flops = read_optional(reader);
   node.costs.backward_flops = read_optional(reader);
+  node.costs.forward_seconds = read_optional(reader);
+  node.costs.backward_seconds = read_optional(reader);
   node.costs.forward_transient_bytes = reader.word();
   node.costs.backward_transient_bytes = reader.word();
   node.costs.max_output_bytes = reader.words();
   node.costs.max_saved_bytes = reader.word();
   node.forward_seconds = reader.real();
+  node.recompute_seconds = reader.real();
+  node.backward_seconds = reader.real();
+  node.kind = reader.word();
   return node;
 }
 

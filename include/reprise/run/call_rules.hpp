@@ -11,10 +11,12 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/tensor.hpp>
+#include <reprise/program/cost/measured_time.hpp>
 #include <reprise/run/checkpointed_options.hpp>
 #include <reprise/run/run_state.hpp>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace reprise::inline v0::running {
 
@@ -110,6 +112,11 @@ class CallRules {
     }
     if (options().passes_in_flight == 0) {
       throw InvalidArgument("0 passes in flight leave nothing to run");
+    }
+    if (const auto* const measured = std::get_if<MeasuredTime>(&options().cost_model);
+        measured != nullptr && !(measured->most_share > 0)) {
+      throw InvalidArgument("measuring takes a share above 0 of a pass, not " +
+                            std::to_string(measured->most_share));
     }
     if (options().max_shapes == 0) {
       throw InvalidArgument("0 remembered shapes leave none for the pass that runs");

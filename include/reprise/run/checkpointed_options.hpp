@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <reprise/core/units.hpp>
+#include <reprise/program/cost/cost_model.hpp>
 
 namespace reprise::inline v0 {
 
@@ -19,6 +20,7 @@ struct CheckpointedOptions {
   bool input_gradients = true;       ///< whether backward hands out the graph inputs' gradients
   std::size_t max_shapes = 64;       ///< sets of input shapes remembered; those used last stay
   bool verify_replay = false;        ///< compare what is recomputed or read with its original
+  CostModel cost_model{};            ///< what calls are priced by: by default seconds, as measured
   /// Asks the engine's allocator what it holds from the system now; empty for not asking.
   std::function<byte_count()> reserved_bytes{};
 };

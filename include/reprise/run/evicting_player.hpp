@@ -118,8 +118,9 @@ class EvictingPlayer {
  private:
   // Backward takes what forward made more than its profile says.
   void grow_to(const Profile& seen) {
-    feed_.grow_to(
-        lower_shape(graph_, shape_->signature, seen, shape_->has_input_gradients).lowered.program);
+    feed_.grow_to(lower_shape(graph_, shape_->signature, seen, shape_->has_input_gradients,
+                              shape_->cost_model)
+                      .lowered.program);
   }
 
   [[nodiscard]] const LoweredGraph& lowered() const { return shape_->lowered; }

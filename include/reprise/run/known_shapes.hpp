@@ -5,6 +5,7 @@
 /// @file
 /// The shapes that a graph was shown.
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,19 +18,26 @@
 #include <reprise/core/state_words.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/program/cost/any_operation_clock.hpp>
+#include <reprise/program/cost/cost_model.hpp>
 #include <reprise/program/lowering.hpp>
+#include <reprise/program/price_nodes.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/profile_state.hpp>
 #include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
+#include <reprise/run/node_timer.hpp>
 #include <span>
+#include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace reprise::inline v0::running {
 
 /// Remembers the sets of input shapes that a graph was shown, each with its profile and its
-/// program: at most so many, those used last. Profiles grow with what passes make.
+/// program: at most so many, those used last. Profiles grow with what passes make, and their costs
+/// change once, when enough calls were measured.
 template <LayerGraph G>
 class KnownShapes {
  public:
@@ -39,13 +47,18 @@ class KnownShapes {
   struct Found {
     std::shared_ptr<const LoweredShape> shape;  ///< with its program
     byte_count measured_bytes = 0;  ///< the most that a measuring forward held; 0 without one
+    std::shared_ptr<const LoweredShape> before{};  ///< with its earlier costs, if they change now
   };
 
   /// Knows none. Borrows the graph.
   /// @param capacity            sets that are remembered at most
   /// @param has_input_gradients whether programs hand out gradients of the graph's inputs
-  KnownShapes(G& graph, std::size_t capacity, bool has_input_gradients)
-      : graph_(&graph), has_input_gradients_(has_input_gradients), shapes_(capacity) {}
+  /// @param costs               what calls are priced by
+  KnownShapes(G& graph, std::size_t capacity, bool has_input_gradients, CostModel costs)
+      : graph_(&graph),
+        has_input_gradients_(has_input_gradients),
+        costs_(std::move(costs)),
+        shapes_(capacity) {}
 
   /// Sets that are remembered now.
   [[nodiscard]] std::size_t size() const noexcept { return shapes_.size(); }
@@ -61,26 +74,29 @@ class KnownShapes {
   }
 
   /// The shape of inputs; one that is new, or was refused, is measured unless the graph declares
-  /// it.
+  /// it. One of which enough calls were measured since is priced anew.
   /// @param identity of the pass that asks: a measuring forward draws its random numbers
+  /// @param timer    what was measured; null where no time is
   /// @throws what the engine throws
   [[nodiscard]] Found find_or_make(std::span<tensor_type* const> inputs,
-                                   PassContext::Identity identity) {
+                                   PassContext::Identity identity, NodeTimer* timer) {
     const std::uint64_t signature = signature_of(inputs);
     const Known* const known = shapes_.find(signature);
-    if (known != nullptr && !known->seen && !known->is_refused) return {.shape = known->shape};
-    byte_count measured_bytes = 0;
-    Profile profile;
-    if (known == nullptr || known->is_refused) {
-      profile = make_profile(*graph_, inputs, identity);
-      measured_bytes = profile.held_bytes;
-      if (known != nullptr) grow(profile, known->profile());
-    } else {
-      profile = known->profile();
+    if (known == nullptr || known->is_refused)
+      return measure(signature, known, inputs, identity, timer);
+    if (known->seen) return {.shape = remember(signature, known->profile(), timer)};
+    if (known->shape->is_settled || !timer->is_settled(known->shape->profile)) {
+      return {.shape = known->shape};
     }
-    auto made = lower(signature, std::move(profile));
-    shapes_.insert(signature, {.shape = made});
-    return {.shape = std::move(made), .measured_bytes = measured_bytes};
+    std::shared_ptr<const LoweredShape> before = known->shape;
+    return {.shape = remember(signature, before->profile, timer), .before = std::move(before)};
+  }
+
+  /// A shape keeps the costs that it had before they changed, from now on.
+  void keep_costs(const LoweredShape& before) {
+    auto kept = std::make_shared<LoweredShape>(before);
+    kept->is_settled = true;
+    shapes_.insert(before.signature, {.shape = std::move(kept)});
   }
 
   /// A shape that is remembered, without a use; null for another.
@@ -108,11 +124,15 @@ class KnownShapes {
 
   /// Writes the profiles of all. Linear in the nodes of all shapes.
   void save(StateWriter& writer) const {
+    const auto* const roofline = std::get_if<Roofline>(&costs_);
+    writer.real(roofline == nullptr ? 0 : roofline->flops_per_second);
+    writer.real(roofline == nullptr ? 0 : roofline->bytes_per_second);
     writer.word(shapes_.size());
     for (const std::uint64_t signature : shapes_.numbers()) {
       const Known& known = *shapes_.peek(signature);
       writer.word(signature);
       writer.flag(known.is_refused);
+      writer.flag(known.shape->is_settled);
       write_profile(writer, known.profile());
     }
   }
@@ -120,12 +140,16 @@ class KnownShapes {
   /// Takes up what `save` wrote; of more shapes than it remembers those used last.
   /// @throws CorruptState; nothing has changed then
   void load(StateReader& reader) {
+    const CostModel costs = read_costs(reader);
     RecentMap<Known> shapes(shapes_.capacity());
     for (std::size_t left = reader.count(); left > 0; --left) {
       const std::uint64_t signature = reader.word();
       const bool is_refused = reader.flag();
-      shapes.insert(signature, {.shape = read(reader, signature), .is_refused = is_refused});
+      const bool is_settled = reader.flag();
+      shapes.insert(signature, {.shape = read(reader, signature, is_settled, costs),
+                                .is_refused = is_refused});
     }
+    costs_ = costs;
     shapes_ = std::move(shapes);
   }
 
@@ -138,25 +162,68 @@ class KnownShapes {
     [[nodiscard]] const Profile& profile() const noexcept { return seen ? *seen : shape->profile; }
   };
 
-  [[nodiscard]] std::shared_ptr<const LoweredShape> lower(std::uint64_t signature,
-                                                          Profile profile) const {
-    return std::make_shared<const LoweredShape>(
-        lower_shape(*graph_, signature, std::move(profile), has_input_gradients_));
+  [[nodiscard]] Found measure(std::uint64_t signature, const Known* known,
+                              std::span<tensor_type* const> inputs, PassContext::Identity identity,
+                              NodeTimer* timer) {
+    Profile profile = make_profile(*graph_, inputs, identity,
+                                   timer == nullptr ? AnyOperationClock{} : timer->clock());
+    const byte_count measured_bytes = profile.held_bytes;
+    if (known != nullptr) grow(profile, known->profile());
+    calibrate_once(profile);
+    return {.shape = remember(signature, std::move(profile), timer),
+            .measured_bytes = measured_bytes};
+  }
+
+  void calibrate_once(const Profile& profile) {
+    const auto* const roofline = std::get_if<Roofline>(&costs_);
+    if (roofline != nullptr && !roofline->is_calibrated()) costs_ = calibrate(*graph_, profile);
+  }
+
+  [[nodiscard]] std::shared_ptr<const LoweredShape> remember(std::uint64_t signature,
+                                                             Profile profile, NodeTimer* timer) {
+    const bool is_settled = timer == nullptr || timer->is_settled(profile);
+    if (timer != nullptr) timer->apply(profile);
+    auto made = lower(signature, std::move(profile), is_settled, costs_);
+    shapes_.insert(signature, {.shape = made});
+    return made;
+  }
+
+  [[nodiscard]] std::shared_ptr<const LoweredShape> lower(std::uint64_t signature, Profile profile,
+                                                          bool is_settled,
+                                                          const CostModel& costs) const {
+    LoweredShape shape =
+        lower_shape(*graph_, signature, std::move(profile), has_input_gradients_, costs);
+    shape.is_settled = is_settled;
+    return std::make_shared<const LoweredShape>(std::move(shape));
+  }
+
+  // Rates that were calibrated; those that a user gave stay.
+  [[nodiscard]] CostModel read_costs(StateReader& reader) const {
+    const Roofline saved{.flops_per_second = reader.real(), .bytes_per_second = reader.real()};
+    for (const double rate : {saved.flops_per_second, saved.bytes_per_second}) {
+      if (!std::isfinite(rate) || rate < 0) reader.refuse("a rate is " + std::to_string(rate));
+    }
+    const auto* const roofline = std::get_if<Roofline>(&costs_);
+    if (roofline == nullptr || roofline->is_calibrated()) return costs_;
+    return saved;
   }
 
   [[nodiscard]] std::shared_ptr<const LoweredShape> read(StateReader& reader,
-                                                         std::uint64_t signature) const {
+                                                         std::uint64_t signature, bool is_settled,
+                                                         const CostModel& costs) const {
     Profile profile = read_profile(reader);
     try {
       check_profile(*graph_, profile);
+      const bool measures = std::holds_alternative<MeasuredTime>(costs);
+      return lower(signature, std::move(profile), is_settled || !measures, costs);
     } catch (const InvalidArgument& unfit) {
       reader.refuse(unfit.what());
     }
-    return lower(signature, std::move(profile));
   }
 
   G* graph_;
   bool has_input_gradients_;
+  CostModel costs_;
   RecentMap<Known> shapes_;
 };
 

@@ -6,6 +6,7 @@
 /// A layer graph's program for one set of input shapes.
 
 #include <cstdint>
+#include <reprise/program/cost/cost_model.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 
@@ -18,6 +19,8 @@ struct LoweredShape {
   Profile profile;                  ///< bytes and costs for them, given or measured
   LoweredGraph lowered;             ///< the program for them
   bool has_input_gradients = true;  ///< whether the graph inputs' gradients are handed out
+  CostModel cost_model{};           ///< what the calls of the program are priced by
+  bool is_settled = true;           ///< whether nothing is left to measure of its calls
 };
 
 }  // namespace reprise::inline v0

@@ -18,6 +18,7 @@
 #include <reprise/core/saved_state.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/program/cost/node_call.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
@@ -110,7 +111,9 @@ class NodeCalls {
     if (!run.is_rerun) profile_.ask_costs(op, arguments_, values);
     S saved{};
     states_.forward(node, run.is_rerun, [&] {
-      graph_.forward(node, Arguments<T>(arguments_), std::span<T>(outputs_), saved, pass_);
+      timed(node, run.is_rerun ? NodeCall::recompute : NodeCall::forward, [&] {
+        graph_.forward(node, Arguments<T>(arguments_), std::span<T>(outputs_), saved, pass_);
+      });
     });
     state_->sample_reserved();
     check_outputs(op, traits, run, saved, values);
@@ -156,6 +159,13 @@ class NodeCalls {
 
   [[nodiscard]] const LoweredGraph& lowered() const { return shape_.lowered; }
   [[nodiscard]] const Program& program() const { return shape_.lowered.program; }
+
+  // Until enough is known of the shape.
+  template <class F>
+  void timed(std::size_t node, NodeCall call, F&& f) {
+    if (shape_.is_settled) return f();
+    state_->timer->time(node, shape_.profile.nodes[node], call, f);
+  }
 
   template <class Values>
   [[nodiscard]] T* tensor_of(Source source, Values& values) {
@@ -320,8 +330,10 @@ class NodeCalls {
                  .wants_parameter_gradients = !traits.is_frozen,
                  .unwanted_input_gradients = places_.unwanted()});
     if (StepNotes* const notes = states_.notes()) note_backward(*notes, node, traits, values);
-    graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
-                    Arguments<T>(gradients_), pass_, std::span<T* const>(places_.places()));
+    timed(node, NodeCall::backward, [&] {
+      graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
+                      Arguments<T>(gradients_), pass_, std::span<T* const>(places_.places()));
+    });
     state_->sample_reserved();
     check_gradients(node, traits, sources, values);
     places_.accumulate(node, sources, values);

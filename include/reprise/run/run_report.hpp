@@ -19,8 +19,11 @@ struct RunReport {
   /// The most that the engine's allocator held from the system, its rounding and pool included, at
   /// the end of a node's forward or backward; 0 unless the options say how to ask it.
   byte_count reserved_bytes = 0;
-  double forward_cost = 0;     ///< of first runs, in the program's unit
+  double forward_cost = 0;     ///< of first runs, in the program's unit, priced as further ones
   double recomputed_cost = 0;  ///< of all further runs
+  /// Of the passes that were begun, had they recomputed nothing: forwards and backwards, not the
+  /// loss or the optimiser.
+  double store_all_cost = 0;
   /// No exact plans recompute for less; 0 where the planner proves nothing.
   double lower_bound_cost = 0;
   bool cost_is_flops = false;   ///< the unit of all costs: FLOPs or seconds

@@ -14,6 +14,7 @@
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/pass_context.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/program/cost/measured_time.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/run/lower_shape.hpp>
@@ -172,8 +173,8 @@ class ScheduledPlayer {
 
   // Forward made more than its profile says: the plan must have room for it to its end.
   void check_plan(const Profile& seen) {
-    const LoweredShape shape =
-        lower_shape(graph_, shape_->signature, seen, shape_->has_input_gradients);
+    const LoweredShape shape = lower_shape(graph_, shape_->signature, seen,
+                                           shape_->has_input_gradients, shape_->cost_model);
     const Program& larger = shape.lowered.program;
     const Simulation played = simulate(larger, plan_->schedule);
     const byte_count peak =

@@ -18,6 +18,8 @@
 #include <reprise/core/pass_context.hpp>
 #include <reprise/core/state_words.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/budget_infeasible.hpp>
+#include <reprise/program/cost/measured_time.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/sweep_forward.hpp>
 #include <reprise/run/call_rules.hpp>
@@ -26,6 +28,7 @@
 #include <reprise/run/known_shapes.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/micro_batches.hpp>
+#include <reprise/run/node_timer.hpp>
 #include <reprise/run/pass.hpp>
 #include <reprise/run/pass_comparison.hpp>
 #include <reprise/run/pass_strategy.hpp>
@@ -38,6 +41,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace reprise::inline v0::running {
@@ -66,9 +70,11 @@ class StepRunner {
         state_(std::make_shared<RunState>(RunState{.options = std::move(options)})),
         rules_(graph, state_),
         layers_(layer_count(graph)),
-        shapes_(graph, state_->options.max_shapes, state_->options.input_gradients) {
+        shapes_(graph, state_->options.max_shapes, state_->options.input_gradients,
+                state_->options.cost_model) {
     check_graph(graph);
     rules_.check_options();
+    state_->timer = make_timer();
     clear_report();
   }
 
@@ -99,11 +105,12 @@ class StepRunner {
     rules_.check_forward("forward", inputs.size());
     const auto playing = rules_.play();
     const PassContext::Identity identity = identity_of(micro_batches_.next());
-    const std::shared_ptr<const LoweredShape> shape = shape_for(inputs, identity);
-    choice_type choice = strategy_.choose(*shape, *store_, *state_);
+    auto [shape, choice] = choose(inputs, identity);
     ++state_->report.passes;
     state_->report.cost_is_flops = shape->lowered.program.cost_is_flops();
+    state_->report.store_all_cost += shape->lowered.store_all_cost;
     strategy_.note(choice, state_->report);
+    if (!shape->is_settled) state_->timer->begin_pass(shape->profile);
     auto player = std::make_unique<player_type>(*graph_, *store_, state_, shape, std::move(choice),
                                                 std::move(inputs), identity);
     noting(*player, [&] { player->play_forward(); });
@@ -137,12 +144,13 @@ class StepRunner {
     rules_.check_forward("verify_step", inputs.size());
     const auto playing = rules_.play();
     const PassContext::Identity identity = identity_of(0);
-    const std::shared_ptr<const LoweredShape> shape = shape_for(inputs, identity);
-    const choice_type choice = strategy_.choose(*shape, *store_, *state_);
+    const auto chosen = choose(inputs, identity);
+    const std::shared_ptr<const LoweredShape>& shape = chosen.shape;
+    const choice_type& choice = chosen.choice;
     const store_type unlimited = Strategy::without_budget(*store_);
-    const auto player = [&](const store_type& store, const choice_type& chosen, PassMode mode) {
+    const auto player = [&](const store_type& store, const choice_type& which, PassMode mode) {
       return std::make_unique<player_type>(*graph_, store, std::make_shared<RunState>(*state_),
-                                           shape, chosen, inputs, identity, mode);
+                                           shape, which, inputs, identity, mode);
     };
     return growing_on_mismatch(*shape, [&] {
       return PassComparison<G>(*graph_, options().input_gradients)
@@ -201,6 +209,8 @@ class StepRunner {
     writer.word(graph_fingerprint(*graph_));
     writer.word(step_);
     shapes_.save(writer);
+    writer.flag(state_->timer != nullptr);
+    if (state_->timer) state_->timer->save(writer);
     writer.write(out, state_format);
   }
 
@@ -215,9 +225,13 @@ class StepRunner {
                     " nodes");
     }
     const std::uint64_t step = reader.word();
-    KnownShapes<G> shapes(*graph_, options().max_shapes, options().input_gradients);
+    KnownShapes<G> shapes(*graph_, options().max_shapes, options().input_gradients,
+                          options().cost_model);
     shapes.load(reader);
+    std::shared_ptr<NodeTimer> timer = make_timer();
+    if (reader.flag()) (timer ? timer : std::make_shared<NodeTimer>(MeasuredTime{}))->load(reader);
     reader.expect_end();
+    state_->timer = std::move(timer);
     shapes_ = std::move(shapes);
     step_ = step;
     last_shape_.reset();
@@ -259,12 +273,36 @@ class StepRunner {
     return {.seed = options().seed, .step = step_, .micro_batch = micro_batch};
   }
 
-  [[nodiscard]] std::shared_ptr<const LoweredShape> shape_for(std::span<tensor_type* const> inputs,
-                                                              PassContext::Identity identity) {
-    auto found = shapes_.find_or_make(inputs, identity);
+  // Null where no time is measured.
+  [[nodiscard]] std::shared_ptr<NodeTimer> make_timer() const {
+    const auto* const measured = std::get_if<MeasuredTime>(&options().cost_model);
+    return measured == nullptr ? nullptr : std::make_shared<NodeTimer>(*measured);
+  }
+
+  struct Chosen {
+    std::shared_ptr<const LoweredShape> shape;
+    choice_type choice;
+  };
+
+  // Costs that change in the middle of a training must not end it: where what chooses finds nothing
+  // for the new ones, the old ones stay.
+  [[nodiscard]] Chosen choose(std::span<tensor_type* const> inputs,
+                              PassContext::Identity identity) {
+    auto found = shapes_.find_or_make(inputs, identity, state_->timer.get());
     RunReport& report = state_->report;
     report.profile_bytes = std::max(report.profile_bytes, found.measured_bytes);
-    return std::move(found.shape);
+    if (!found.before) return choose_for(found.shape);
+    strategy_.outgrow(*found.shape);
+    try {
+      return choose_for(found.shape);
+    } catch (const BudgetInfeasible&) {
+      shapes_.keep_costs(*found.before);
+      return choose_for(found.before);
+    }
+  }
+
+  [[nodiscard]] Chosen choose_for(const std::shared_ptr<const LoweredShape>& shape) {
+    return {.shape = shape, .choice = strategy_.choose(*shape, *store_, *state_)};
   }
 
   // What a pass makes beyond its profile is known to the next forward, also if the pass fails.
@@ -298,7 +336,7 @@ class StepRunner {
   }
 
   static constexpr StateFormat state_format{
-      .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 2, .name = "run state"};
+      .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 3, .name = "run state"};
 
   void clear_report() {
     state_->report = RunReport{};
