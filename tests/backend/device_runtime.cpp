@@ -10,6 +10,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <map>
 #include <memory>
 #include <new>
 #include <optional>
@@ -34,6 +36,7 @@
 #include <vector>
 
 #include "support/played_runtime.hpp"
+#include "support/runtime_conformance.hpp"
 
 namespace {
 
@@ -63,6 +66,104 @@ struct DestroysWithErrors : PlayedRuntime {
   static void destroy_stream(stream_type) {}
 };
 static_assert(!reprise::DeviceRuntime<DestroysWithErrors>);
+
+/// A runtime of one's own: the host is the device, and what is enqueued is done at once.
+struct ImmediateRuntime {
+  struct Pool {
+    std::uint64_t used_bytes = 0;
+    std::uint64_t peak_used_bytes = 0;
+  };
+  struct Stream {};
+  struct Event {};
+  using error_type = int;
+  using stream_type = Stream*;
+  using event_type = Event*;
+  using pool_type = Pool*;
+
+  static constexpr const char* name = "Immediate";
+  static constexpr int success = 0;
+  static constexpr int out_of_memory = 1;
+  static constexpr std::size_t alignment_bytes = 16;
+
+  static const char* error_name(int code) { return code == success ? "success" : "out_of_memory"; }
+  static const char* error_text(int) { return "there is not so much"; }
+  static bool is_sticky(int) noexcept { return false; }
+  static void clear_error() noexcept {}
+
+  static int current_device() { return 0; }
+  static Stream* make_stream() { return new Stream; }
+  static void destroy_stream(Stream* stream) noexcept { delete stream; }
+  static int device_of(Stream*) { return 0; }
+  static bool is_capturing(Stream*) { return false; }
+  static void synchronize(Stream*) {}
+
+  static Event* make_event() { return new Event; }
+  static void destroy_event(Event* event) noexcept { delete event; }
+  static void record(Event*, Stream*) {}
+  static void record_for_host(Event*, Stream*) {}
+  static void wait(Stream*, Event*) {}
+  static void synchronize(Event*) {}
+
+  static Pool* make_pool() { return new Pool; }
+  static void destroy_pool(Pool* pool) noexcept { delete pool; }
+  static Pool* default_pool() {
+    static Pool pool;
+    return &pool;
+  }
+  static void* allocate(Pool* pool, std::size_t bytes, Stream*) {
+    if (bytes > (1U << 30U)) reprise::check_device<ImmediateRuntime>(out_of_memory, "allocate");
+    pool->used_bytes += bytes;
+    pool->peak_used_bytes = std::max(pool->peak_used_bytes, pool->used_bytes);
+    auto block = std::make_unique<std::byte[]>(bytes);
+    void* const memory = block.get();
+    blocks[memory] = {.pool = pool, .bytes = bytes, .memory = std::move(block)};
+    return memory;
+  }
+  static void deallocate(void* memory, Stream*) {
+    const auto block = blocks.extract(memory);
+    block.mapped().pool->used_bytes -= block.mapped().bytes;
+  }
+  static void trim(Pool*) {}
+  static std::uint64_t reserved_bytes(Pool* pool) { return pool->used_bytes; }
+  static std::uint64_t used_bytes(Pool* pool) { return pool->used_bytes; }
+  static std::uint64_t peak_used_bytes(Pool* pool) { return pool->peak_used_bytes; }
+  static void reset_peak_used(Pool* pool) { pool->peak_used_bytes = pool->used_bytes; }
+
+  static void fill_zero(void* memory, std::size_t bytes, Stream*) { std::memset(memory, 0, bytes); }
+  static void copy_to_device(void* out, const void* in, std::size_t bytes, Stream*) {
+    std::memcpy(out, in, bytes);
+  }
+  static void copy_to_host(void* out, const void* in, std::size_t bytes, Stream*) {
+    std::memcpy(out, in, bytes);
+  }
+  static void* allocate_pinned(std::size_t bytes) { return ::operator new(bytes); }
+  static void free_pinned(void* memory) noexcept { ::operator delete(memory); }
+  static reprise::DevicePointer locate(const void* memory) {
+    return {.is_on_device = blocks.contains(memory)};
+  }
+
+ private:
+  struct Block {
+    Pool* pool = nullptr;
+    std::size_t bytes = 0;
+    std::unique_ptr<std::byte[]> memory{};
+  };
+  static inline thread_local std::map<const void*, Block> blocks;
+};
+
+// Each offends against one part of the concept.
+struct NeverWaits : PlayedRuntime {
+  static void wait(stream_type, event_type) {}
+};
+struct LeavesMemoryAsItIs : PlayedRuntime {
+  static void fill_zero(void*, std::size_t, stream_type) {}
+};
+struct CountsNothing : PlayedRuntime {
+  static std::uint64_t used_bytes(pool_type) { return 0; }
+};
+struct TakesTheHostForTheDevice : PlayedRuntime {
+  static reprise::DevicePointer locate(const void*) { return {.is_on_device = true}; }
+};
 
 /// A machine of its own for each test.
 PlayedMachine& fresh_machine() { return PlayedRuntime::machine() = PlayedMachine{}; }
@@ -352,4 +453,26 @@ TEST_CASE("memory that kernels cannot read is refused when it is registered") {
                        "DeviceLossScale: the loss scale lies on device 1, the backend's stream on "
                        "device 0",
                        reprise::InvalidArgument);
+}
+
+TEST_CASE("the played runtime") {
+  PlayedMachine& machine = fresh_machine();
+  reprise_test::check_runtime<PlayedRuntime>();
+  CHECK(machine.is_clean());
+}
+TEST_CASE("a runtime of one's own conforms by one line") {
+  reprise_test::check_runtime<ImmediateRuntime>();
+}
+
+TEST_CASE("a runtime that offends against the concept's semantics is found out") {
+  fresh_machine();
+  CHECK(reprise_test::fault_of_runtime<NeverWaits>() ==
+        "a stream does not wait for the event that another one recorded");
+  CHECK(reprise_test::fault_of_runtime<LeavesMemoryAsItIs>() ==
+        "memory filled with zeros is not zero");
+  CHECK(reprise_test::fault_of_runtime<CountsNothing>() ==
+        "memory that was allocated does not count as used");
+  CHECK(reprise_test::fault_of_runtime<TakesTheHostForTheDevice>() ==
+        "pinned memory of the host is located on the device");
+  fresh_machine();
 }

@@ -88,6 +88,7 @@ struct PlayedRuntime {
   static constexpr error_type success = PlayedCode::success;
   static constexpr error_type out_of_memory = PlayedCode::no_memory;
   static constexpr std::size_t alignment_bytes = 64;
+  static constexpr std::size_t device_bytes = std::size_t{1} << 40U;  ///< that it says it has
 
   [[nodiscard]] static PlayedMachine& machine() {
     thread_local PlayedMachine machine;
@@ -178,6 +179,7 @@ struct PlayedRuntime {
   }
   [[nodiscard]] static void* allocate(pool_type pool, std::size_t bytes, stream_type) {
     call("allocate");
+    if (bytes > device_bytes) reprise::check_device<PlayedRuntime>(out_of_memory, "allocate");
     void* const memory = ::operator new (bytes, std::align_val_t{alignment_bytes});
     std::memset(memory, 0xCD, bytes);
     machine().memory[memory] = {pool, bytes};
