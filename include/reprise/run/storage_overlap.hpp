@@ -44,6 +44,7 @@ class StorageOverlap {
   /// The first tensor, by its number, that was made and lies in the memory of another one than
   /// itself. Linearithmic in the tensors.
   [[nodiscard]] std::optional<Overlap> first() {
+    if (held_.size() <= few && are_apart()) return std::nullopt;
     std::ranges::sort(held_, std::less<>{}, &Held::storage);
     std::optional<Overlap> found;
     for (auto begin = held_.begin(); begin != held_.end();) {
@@ -63,6 +64,18 @@ class StorageOverlap {
     Role role;
   };
   using Iterator = typename std::vector<Held>::const_iterator;
+
+  // So few are compared in less time than they are sorted.
+  static constexpr std::size_t few = 8;
+
+  [[nodiscard]] bool are_apart() const {
+    for (auto one = held_.begin(); one != held_.end(); ++one) {
+      for (auto other = held_.begin(); other != one; ++other) {
+        if (one->storage == other->storage) return false;
+      }
+    }
+    return true;
+  }
 
   static void note(Iterator begin, Iterator end, std::optional<Overlap>& found) {
     for (auto made = begin; made != end; ++made) {
