@@ -29,10 +29,12 @@ struct Budget {
 
 /// Reads "64MiB" or "50%".
 /// @throws reprise::InvalidArgument if the text is neither a size nor a positive share.
-[[nodiscard]] inline Budget parse_budget(std::string_view text) {
+/// @param option that the text was given to, for the message
+[[nodiscard]] inline Budget parse_budget(std::string_view text,
+                                         const std::string& option = "--budget") {
   if (!text.ends_with('%')) {
     const reprise::byte_count bytes = reprise::parse_bytes(text);
-    if (bytes == 0) throw reprise::InvalidArgument("--budget: no byte is too little to train in");
+    if (bytes == 0) throw reprise::InvalidArgument(option + ": no byte is too little to train in");
     return {.bytes = bytes};
   }
   const std::string_view number = text.substr(0, text.size() - 1);

@@ -7,14 +7,19 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <reprise/core/error.hpp>
+#include <reprise/core/units.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "budget.hpp"
 #include "corpus.hpp"
 #include "engine/threads.hpp"
 #include "options.hpp"
+#include "policy.hpp"
 #include "report.hpp"
+#include "result.hpp"
 #include "run_tool.hpp"
 #include "text.hpp"
 #include "training.hpp"
@@ -33,11 +38,15 @@ std::unique_ptr<gpt::Training> make_training(const gpt::Options& options) {
                                                  : gpt::training_on_cpu(options.precision);
 }
 
+reprise::byte_count bytes_of(const gpt::Budget& budget, const gpt::Training& training,
+                             const gpt::Options& options, const gpt::Corpus& corpus) {
+  return budget.resolve(budget.is_share() ? training.store_all_peak(options, corpus) : 0);
+}
+
 reprise::byte_count budget_of(const gpt::Training& training, const gpt::Options& options,
                               const gpt::Corpus& corpus) {
-  if (!options.budget) return reprise::unlimited_bytes;
-  return options.budget->resolve(
-      options.budget->is_share() ? training.store_all_peak(options, corpus) : 0);
+  return options.budget ? bytes_of(*options.budget, training, options, corpus)
+                        : reprise::unlimited_bytes;
 }
 
 /// Store-all comes first, as the reference; only policies that adapt are held to the budget.
@@ -53,6 +62,25 @@ std::vector<gpt::Result> compare(const gpt::Training& training, const gpt::Optio
                        gpt::adapts_to_budget(policy) ? budget : reprise::unlimited_bytes));
     results.back().is_within_budget = results.back().peak_activation_bytes <= budget;
     results.back().exact = have_equal_losses(results.back(), results.front());
+  }
+  return results;
+}
+
+/// Each policy that adapts, within each further budget that it can meet.
+std::vector<gpt::Result> train_within(const std::vector<gpt::Budget>& budgets,
+                                      const gpt::Training& training, const gpt::Options& options,
+                                      const gpt::Corpus& corpus) {
+  std::vector<gpt::Result> results;
+  for (const gpt::Budget& budget : budgets) {
+    const reprise::byte_count bytes = bytes_of(budget, training, options, corpus);
+    for (const std::string_view policy : gpt::policy_names) {
+      if (!gpt::adapts_to_budget(policy)) continue;
+      try {
+        results.push_back(training.train(options, corpus, policy, bytes));
+      } catch (const reprise::BudgetInfeasible&) {
+        continue;  // the picture ends where the policy does
+      }
+    }
   }
   return results;
 }
@@ -76,7 +104,10 @@ void run(const gpt::Options& options) {
   gpt::print_table(results, budget);
   example::flush_stdout();
   if (!options.json.empty()) gpt::write_json(options.json, results, options);
-  if (!options.pareto.empty()) gpt::write_pareto(options.pareto, results);
+  if (options.pareto.empty()) return;
+  const auto further = train_within(options.pareto_budgets, *training, options, corpus);
+  results.insert(results.end(), further.begin(), further.end());
+  gpt::write_pareto(options.pareto, results);
 }
 
 /// Makes threads sleep while they wait: ones that spin slow a step tenfold as soon as anything else

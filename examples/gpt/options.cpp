@@ -22,6 +22,7 @@ namespace {
 struct Written {
   std::string policy = "gradient";
   std::string budget;
+  std::vector<std::string> pareto_budgets;
   std::string device = "cpu";
   std::string precision = "fp32";
 };
@@ -93,13 +94,17 @@ void add_policy_options(CLI::App& app, Options& options, Written& written) {
       ->excludes(policy);
 }
 
-void add_file_options(CLI::App& app, Options& options) {
+void add_file_options(CLI::App& app, Options& options, Written& written) {
   app.add_option("--save", options.save, "Write a checkpoint after the last step");
   app.add_option("--resume", options.resume, "Go on from a checkpoint");
   app.add_option("--json", options.json, "Write the results to a file");
   app.add_option("--pareto", options.pareto,
                  "Draw what memory costs each policy in time to an SVG file")
       ->needs("--compare");
+  app.add_option("--pareto-budgets", written.pareto_budgets,
+                 "Further budgets to train under for the picture, such as 30%,70%,90%")
+      ->delimiter(',')
+      ->needs("--pareto");
   for (const char* const name : {"--save", "--resume", "--json", "--pareto"}) {
     app.get_option(name)->check(example::path_fault);
   }
@@ -152,6 +157,9 @@ void check_as_a_whole(Options& options, const Written& written) {
   } else if (options.compare) {
     options.budget = Budget{.share = 0.5};
   }
+  for (const std::string& budget : written.pareto_budgets) {
+    options.pareto_budgets.push_back(parse_budget(budget, "--pareto-budgets"));
+  }
   if (options.shape.channels % options.shape.heads != 0) {
     throw reprise::InvalidArgument("--heads: " + std::to_string(options.shape.heads) +
                                    " heads do not divide " +
@@ -173,7 +181,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   add_training_options(app, options);
   add_device_options(app, written);
   add_policy_options(app, options, written);
-  add_file_options(app, options);
+  add_file_options(app, options, written);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -47,6 +47,7 @@ struct Options {
   std::string resume;
   std::string json;
   std::string pareto;
+  std::vector<Budget> pareto_budgets{};  ///< to draw policies at, beside `budget`
 };
 
 /// Reads the command line; prints the help and returns nothing if that was asked for.

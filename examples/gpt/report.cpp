@@ -104,9 +104,12 @@ void write_pareto(const std::string& path, const std::vector<Result>& results) {
   const Result& reference = results.front();
   std::vector<reprise::ParetoSeries> series;
   for (const Result& result : results) {
-    series.push_back({.name = std::string(result.policy),
-                      .points = {{result.peak_activation_bytes,
-                                  result.seconds_per_step / reference.seconds_per_step}}});
+    auto one = std::ranges::find(series, result.policy, &reprise::ParetoSeries::name);
+    if (one == series.end()) {
+      one = series.insert(one, {.name = std::string(result.policy)});
+    }
+    one->points.push_back(
+        {result.peak_activation_bytes, result.seconds_per_step / reference.seconds_per_step});
   }
   example::write_output_file(path,
                              pareto_svg(series, {.title = "A GPT's step under each policy",

@@ -22,7 +22,7 @@ void write_json(const std::string& path, const std::vector<Result>& results,
                 const Options& options);
 
 /// Draws the measured time of a step, over that of the first result, against the peak of each
-/// policy.
+/// policy; results of one policy are joined by a line.
 /// @throws reprise::Error if the file cannot be written.
 void write_pareto(const std::string& path, const std::vector<Result>& results);
 

@@ -106,6 +106,9 @@ TEST_CASE("bad options give one line and a failure") {
       {"--json ''", "--json: an empty path"},
       {"--compare --pareto ''", "--pareto: an empty path"},
       {"--pareto x.svg", "--pareto requires --compare"},
+      {"--compare --pareto-budgets 30%", "--pareto-budgets requires --pareto"},
+      {"--compare --pareto x.svg --pareto-budgets 30%,0", "--pareto-budgets"},
+      {"--compare --pareto x.svg --pareto-budgets 30%,half%", "'half%' is not a share"},
       {"--text ''", "--text: an empty path"},
       {"--c4 ''", "--c4: an empty path"},
       {"--save x --json ./x", "--save x and --json ./x are one file"},
@@ -282,6 +285,21 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
     CHECK(results[i]["lower_bound"] > 0);
     CHECK(results[i]["lower_bound"] <= results[i]["recomputed_flops_per_step"]);
   }
+}
+
+TEST_CASE("the picture has each policy that adapts at each budget that it can meet") {
+  const Folder folder;
+  const std::string arguments = arguments_for(folder.write("text", sample_text())) +
+                                " --compare --steps 1 --plan-tries 100 --budget 60%" +
+                                " --pareto pareto.svg --pareto-budgets 1%,80%";
+  REQUIRE(results_of(folder, arguments).size() == gpt::policy_names.size());
+  const auto adapting =
+      static_cast<std::size_t>(std::ranges::count_if(gpt::policy_names, gpt::adapts_to_budget));
+  const auto picture = reprise_test::read_xml(folder.read("pareto.svg"));
+  const std::size_t in_legend = gpt::policy_names.size();
+  const std::size_t at_60 = gpt::policy_names.size();
+  CHECK(reprise_test::named(picture, "polygon").size() == in_legend + at_60 + adapting);
+  CHECK(reprise_test::overlaps(picture) == "");
 }
 
 TEST_CASE("verification changes no number of the training that it verifies") {
