@@ -160,6 +160,26 @@ TEST_CASE("no neighbourhood leads through what never goes") {
   CHECK(neighbours == 0);
 }
 
+TEST_CASE("a neighbourhood is followed to the nearest that are evicted, however many there are") {
+  constexpr storage_id length = 4 * StorageGraph::farthest;
+  StorageGraph graph(Neighbourhood::exact);
+  for (storage_id id = 0; id < length; ++id) {
+    static_cast<void>(graph.add());
+    graph.add_cost(id, 1);
+    if (id > 0) graph.link(id - 1, id);
+    graph.make(id);
+  }
+  for (storage_id id = 1; id + 1 < length; ++id) graph.evict(id);
+  CHECK(graph.evicted_descendants(0) == StorageGraph::farthest);
+  CHECK(graph.evicted_ancestors(length - 1) == StorageGraph::farthest);
+  // In the middle it becomes two again.
+  graph.make(length / 2);
+  CHECK(graph.evicted_ancestors(length / 2) == StorageGraph::farthest);
+  graph.make(length / 2 + 10);
+  CHECK(graph.evicted_descendants(length / 2) == 9);
+  CHECK(graph.evicted_ancestors(length / 2 + 10) == 9);
+}
+
 // That its time is not quadratic shows in that it ends: 200,000 edges of one storage would be gone
 // through 200,000 times.
 TEST_CASE("of many edges of one storage each goes by itself") {

@@ -21,9 +21,14 @@ using storage_id = std::uint32_t;
 ///
 /// A storage is unmade, present or evicted; only evicted ones are anybody's neighbours.
 /// Neighbourhood costs are worked out when asked for and kept until an eviction or a recompute
-/// changes them; `take_changed` lists the storages to ask again.
+/// changes them otherwise than by one storage's cost; `take_changed` lists the storages to ask
+/// again. Ancestors and descendants are followed to the nearest `farthest` evicted ones, so that an
+/// eviction takes a bounded time of its own however long a program is.
 class StorageGraph {
  public:
+  /// Evicted storages to which ancestors, or descendants, of one storage are followed.
+  static constexpr std::size_t farthest = 4096;
+
   /// Empty, for policies that look no further than `neighbourhood`: other costs stay 0.
   explicit StorageGraph(Neighbourhood neighbourhood) : neighbourhood_(neighbourhood) {}
 
@@ -85,18 +90,27 @@ class StorageGraph {
   void evict(storage_id id) {
     nodes_[id].state = State::evicted;
     if (neighbourhood_ == Neighbourhood::none) return;
-    if (neighbourhood_ == Neighbourhood::classes) join_class(id);
-    note_change_around(id);
+    if (neighbourhood_ == Neighbourhood::classes) {
+      join_class(id);
+      note_class(id);
+    } else {
+      note_one_around(id, Change::joins);
+    }
   }
 
   /// Its bytes are there, for the first time or again.
   void make(storage_id id) {
     const bool was_evicted = std::exchange(nodes_[id].state, State::present) == State::evicted;
-    nodes_[id].is_known = false;
+    nodes_[id].forget();
     if (neighbourhood_ == Neighbourhood::none) return;
-    if (was_evicted) note_change_around(id);
-    if (neighbourhood_ != Neighbourhood::classes) return;
-    if (was_evicted) leave_class(id);
+    if (neighbourhood_ != Neighbourhood::classes) {
+      if (was_evicted) note_one_around(id, Change::leaves);
+      return;
+    }
+    if (was_evicted) {
+      note_class(id);
+      leave_class(id);
+    }
     for_each_neighbour(id, [&](storage_id neighbour) { watch(neighbour, id); });
   }
 
@@ -104,11 +118,23 @@ class StorageGraph {
   void unmake(storage_id id) noexcept { nodes_[id].state = State::unmade; }
 
   /// The cost of the evicted storages that the recompute of this one leads to, each once.
-  [[nodiscard]] std::uint64_t evicted_ancestors(storage_id id) { return known(id).ancestors; }
+  [[nodiscard]] std::uint64_t evicted_ancestors(storage_id id) {
+    if (neighbourhood_ != Neighbourhood::exact && neighbourhood_ != Neighbourhood::ancestors) {
+      return 0;
+    }
+    return known(id, upwards);
+  }
   /// The cost of the evicted storages whose recomputes lead to this one, each once.
-  [[nodiscard]] std::uint64_t evicted_descendants(storage_id id) { return known(id).descendants; }
+  [[nodiscard]] std::uint64_t evicted_descendants(storage_id id) {
+    return neighbourhood_ == Neighbourhood::exact ? known(id, downwards) : 0;
+  }
   /// The cost of the classes of the evicted neighbours, each once.
-  [[nodiscard]] std::uint64_t evicted_classes(storage_id id) { return known(id).classes; }
+  [[nodiscard]] std::uint64_t evicted_classes(storage_id id) {
+    if (neighbourhood_ != Neighbourhood::classes) return 0;
+    Node& node = nodes_[id];
+    if (!std::exchange(node.is_class_sum_known, true)) node.classes = sum_of_classes(id);
+    return node.classes;
+  }
 
   /// The storages whose neighbourhoods changed since the last call.
   void take_changed(std::vector<storage_id>& changed) {
@@ -126,6 +152,7 @@ class StorageGraph {
 
  private:
   enum class State : std::uint8_t { unmade, present, evicted };
+  enum class Change : std::uint8_t { joins, leaves };
   static constexpr std::uint32_t none = 0xFFFFFFFFU;
 
   /// An edge as one of its ends has it.
@@ -133,20 +160,40 @@ class StorageGraph {
     storage_id to;
     std::uint32_t mirror;  ///< its place in the list of the other end
   };
-  struct Node {
+  /// The cost of what is evicted in one direction.
+  struct Sum {
     std::uint64_t cost = 0;
-    std::uint64_t ancestors = 0;
-    std::uint64_t descendants = 0;
-    std::uint64_t classes = 0;
+    bool is_known = false;
+    bool is_whole = false;  ///< nothing lies farther than it was followed
+  };
+  struct Node {
+    std::uint64_t seen = 0;
+    std::uint64_t cost = 0;
     std::vector<Edge> parents{};
     std::vector<Edge> children{};
-    std::uint64_t seen = 0;
-    std::uint32_t class_node = none;
     State state = State::unmade;
-    bool is_known = false;
     bool is_noted = false;
     bool is_isolated = false;
+    bool is_class_sum_known = false;
+    std::uint32_t class_node = none;
+    std::uint64_t classes = 0;
+    Sum ancestors{};
+    Sum descendants{};
+
+    void forget() noexcept {
+      ancestors.is_known = false;
+      descendants.is_known = false;
+      is_class_sum_known = false;
+    }
   };
+  /// Where a walk goes, back from where, and which sum it is for.
+  struct Direction {
+    std::vector<Edge> Node::*edges;
+    std::vector<Edge> Node::*back;
+    Sum Node::*sum;
+  };
+  static constexpr Direction upwards{&Node::parents, &Node::children, &Node::ancestors};
+  static constexpr Direction downwards{&Node::children, &Node::parents, &Node::descendants};
   struct ClassNode {
     std::uint32_t parent = none;
     std::uint64_t sum = 0;                 ///< of a root: the cost of the class
@@ -166,50 +213,35 @@ class StorageGraph {
     (nodes_[last.to].*mirrored)[last.mirror].mirror = edge.mirror;
   }
 
-  [[nodiscard]] const Node& known(storage_id id) {
-    Node& node = nodes_[id];
-    if (node.is_known) return node;
-    node.is_known = true;
-    switch (neighbourhood_) {
-      case Neighbourhood::none:
-        break;
-      case Neighbourhood::classes:
-        node.classes = sum_of_classes(id);
-        break;
-      case Neighbourhood::exact:
-        node.descendants = sum_of_evicted(id, &Node::children);
-        [[fallthrough]];
-      case Neighbourhood::ancestors:
-        node.ancestors = sum_of_evicted(id, &Node::parents);
-        break;
-    }
-    return node;
+  [[nodiscard]] std::uint64_t known(storage_id id, const Direction& direction) {
+    Sum& sum = nodes_[id].*direction.sum;
+    if (sum.is_known) return sum.cost;
+    sum = {.cost = 0, .is_known = true};
+    sum.is_whole = walk(id, direction.edges, [&](const Node& reached) {
+      if (reached.state == State::evicted) sum.cost += reached.cost;
+    });
+    return sum.cost;
   }
 
-  // Calls f with each storage that is reached through evicted ones only, evicted ones included.
+  // Calls f with each storage that is reached through evicted ones only, evicted ones included, the
+  // nearest first.
+  // @returns true if there are none beyond the farthest that are followed
   template <class F>
-  void walk(storage_id from, std::vector<Edge> Node::*edges, F&& f) {
+  bool walk(storage_id from, std::vector<Edge> Node::*edges, F&& f) {
     ++walk_;
     nodes_[from].seen = walk_;
-    stack_.assign(1, from);
-    while (!stack_.empty()) {
-      const storage_id at = stack_.back();
-      stack_.pop_back();
-      for (const Edge& edge : nodes_[at].*edges) {
-        const storage_id next = edge.to;
-        if (std::exchange(nodes_[next].seen, walk_) == walk_) continue;
+    queue_.assign(1, from);
+    for (std::size_t head = 0; head < queue_.size(); ++head) {
+      if (head == farthest) return false;
+      for (const Edge& edge : nodes_[queue_[head]].*edges) {
+        Node& next = nodes_[edge.to];
+        if (std::exchange(next.seen, walk_) == walk_) continue;
+        reached_ = edge.to;
         f(next);
-        if (nodes_[next].state == State::evicted) stack_.push_back(next);
+        if (next.state == State::evicted) queue_.push_back(edge.to);
       }
     }
-  }
-
-  [[nodiscard]] std::uint64_t sum_of_evicted(storage_id id, std::vector<Edge> Node::*edges) {
-    std::uint64_t sum = 0;
-    walk(id, edges, [&](storage_id reached) {
-      if (nodes_[reached].state == State::evicted) sum += nodes_[reached].cost;
-    });
-    return sum;
+    return true;
   }
 
   // In the shorter list, so that neither many parents nor many children make each new edge dear.
@@ -225,8 +257,11 @@ class StorageGraph {
   void note(storage_id id) {
     Node& node = nodes_[id];
     if (node.state != State::present) return;
-    node.is_known = false;
-    if (!std::exchange(node.is_noted, true)) changed_.push_back(id);
+    node.forget();
+    list_changed(id);
+  }
+  void list_changed(storage_id id) {
+    if (!std::exchange(nodes_[id].is_noted, true)) changed_.push_back(id);
   }
 
   void note_change_around(storage_id id) {
@@ -234,9 +269,30 @@ class StorageGraph {
       note_class(id);
       return;
     }
-    walk(id, &Node::children, [&](storage_id reached) { note(reached); });
+    walk(id, &Node::children, [&](const Node&) { note(reached_); });
     if (neighbourhood_ != Neighbourhood::exact) return;
-    walk(id, &Node::parents, [&](storage_id reached) { note(reached); });
+    walk(id, &Node::parents, [&](const Node&) { note(reached_); });
+  }
+
+  // One storage joined the evicted ones or left them.
+  void note_one_around(storage_id id, Change change) {
+    note_one(id, change, upwards);
+    if (neighbourhood_ == Neighbourhood::exact) note_one(id, change, downwards);
+  }
+  // Of those that look in a direction and see it. It goes alone where nothing evicted lies behind.
+  void note_one(storage_id id, Change change, const Direction& look) {
+    const bool is_alone = std::ranges::none_of(nodes_[id].*look.edges, [&](const Edge& edge) {
+      return nodes_[edge.to].state == State::evicted;
+    });
+    const std::uint64_t cost = nodes_[id].cost;
+    walk(id, look.back, [&](Node& seer) {
+      if (seer.state != State::present) return;
+      Sum& sum = seer.*look.sum;
+      const bool is_joined = change == Change::joins;
+      sum.is_known = sum.is_known && sum.is_whole && is_alone && (is_joined || sum.cost >= cost);
+      if (sum.is_known) sum.cost = is_joined ? sum.cost + cost : sum.cost - cost;
+      list_changed(reached_);
+    });
   }
 
   // What is present at the border of a class hears of its changes; what went leaves the list here.
@@ -337,7 +393,8 @@ class StorageGraph {
   std::vector<ClassNode> classes_;
   std::vector<std::uint32_t> free_classes_;
   std::vector<storage_id> changed_;
-  std::vector<storage_id> stack_;
+  std::vector<storage_id> queue_;
+  storage_id reached_ = 0;  ///< by a walk
   std::vector<std::uint32_t> roots_;
   std::uint64_t walk_ = 0;
 };
