@@ -90,6 +90,7 @@
 #include <reprise/planner/online.hpp>
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/plan.hpp>
+#include <reprise/planner/plan_for_slab.hpp>
 #include <reprise/planner/plan_on_demand.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/recompute_all.hpp>

@@ -60,7 +60,7 @@ class SlabSearch {
   void run(const SlabEffort& effort) {
     if (pieces_.empty()) return;
     bound_ = std::ranges::max(sections_.live);
-    enough_ = std::max(bound_, effort.goal);
+    enough_ = std::max(bound_, std::min(effort.goal, unlimited_bytes - 1));  // of no part yet
     build();
     pack();
     improve(effort);
