@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Trains a residual net in one slab: Reprise plans a step and says where each value lies, the
-// engine does the rest. Fails if a loss or a gradient is not, to the bit, that of keeping
+// Trains a residual net in one slab: Reprise plans a step for it and calls the engine's kernels
+// with pointers into it. Fails if a loss or a gradient is not, to the bit, that of keeping
 // everything.
 
 #include <CLI/CLI.hpp>
@@ -54,13 +54,13 @@ bool same_bits(const plan_only::Engine& a, const plan_only::Engine& b) {
          std::ranges::equal(a.gradients, b.gradients, {}, bits, bits);
 }
 
-void print_plan(const plan_only::Net& net, const plan_only::LaidPlan& laid,
+void print_plan(const plan_only::Net& net, const reprise::SlabPlan& laid,
                 reprise::byte_count budget, reprise::byte_count keeping_all) {
   const auto& [plan, layout] = laid;
   const auto text = [](reprise::byte_count bytes) { return reprise::format_bytes(bytes); };
   std::fputs(explain(net.program(), plan.schedule, {.operation_names = net.names()}).c_str(),
              stdout);
-  std::printf("\nslab              %s, of a budget of %s\n", text(layout.high_water).c_str(),
+  std::printf("\nslab              %s, of %s that it may have\n", text(layout.high_water).c_str(),
               text(budget).c_str());
   std::printf("live at once      %s: this plan fits no smaller slab\n",
               text(layout.live_bytes).c_str());
@@ -77,10 +77,10 @@ void train(const Options& options) {
   const reprise::byte_count keeping_all =
       plan_only::plan_slab("store-all", net.program(), reprise::unlimited_bytes).layout.high_water;
   const reprise::byte_count budget = gpt::parse_budget(options.budget).resolve(keeping_all);
-  plan_only::LaidPlan laid = plan_only::plan_slab(options.policy, net.program(), budget);
+  const reprise::SlabPlan laid = plan_only::plan_slab(options.policy, net.program(), budget);
   print_plan(net, laid, budget, keeping_all);
 
-  const plan_only::Slab slab(std::move(laid.plan.schedule), std::move(laid.layout));
+  plan_only::Slab slab(net, laid);
   plan_only::Engine planned = net.make_engine();
   plan_only::Engine plain = net.make_engine();
   float first_loss = 0;

@@ -73,13 +73,13 @@ TEST_CASE("a plan in a slab gives the bits of keeping everything") {
       for (const byte_count budget : {all, (3 * all + least) / 4, (all + least) / 2}) {
         CAPTURE(budget);
         if (budget < all && std::string(planner) == "store-all") continue;
-        plan_only::LaidPlan laid = plan_only::plan_slab(planner, net.program(), budget);
+        const reprise::SlabPlan laid = plan_only::plan_slab(planner, net.program(), budget);
         CHECK(laid.layout.high_water <= budget);
         CHECK(static_cast<double>(laid.layout.high_water) <=
               1.02 * static_cast<double>(laid.layout.live_bytes));
         CHECK(laid.layout.live_bytes == simulate(net.program(), laid.plan.schedule).peak_bytes);
         if (budget < all) CHECK(laid.plan.recomputed_cost > 0);
-        const plan_only::Slab slab(laid.plan.schedule, laid.layout);
+        plan_only::Slab slab(net, laid);
         CHECK(same_bits(train(net, [&](Engine& engine) { slab.run_step(net, engine); }), plain));
         ++planned;
       }
@@ -103,9 +103,9 @@ TEST_CASE("the program says in plain words what it does") {
 
 TEST_CASE("the net learns in its slab") {
   const Net net(6);
-  const plan_only::LaidPlan laid =
+  const reprise::SlabPlan laid =
       plan_only::plan_slab("min-cut", net.program(), store_all_slab(net) / 2);
-  const plan_only::Slab slab(laid.plan.schedule, laid.layout);
+  plan_only::Slab slab(net, laid);
   Engine engine = net.make_engine();
   float first = 0;
   for (std::uint64_t step = 0; step < 100; ++step) {
@@ -119,9 +119,11 @@ TEST_CASE("the net learns in its slab") {
 
 TEST_CASE("the program refuses in one line what is wrong or cannot be done") {
   const Folder folder;
-  check_refused(folder, "--budget 1KiB", "a budget of 1024 bytes (1.00 KiB) cannot be met by");
-  check_refused(folder, "--budget 1KiB", "and any plan at least ");
-  check_refused(folder, "--budget 99% --policy store-all", "cannot be met by store-all: it needs ");
+  check_refused(folder, "--budget 1KiB --policy min-cut",
+                "a slab of 1024 bytes (1.00 KiB) holds none of this planner's plans");
+  check_refused(folder, "--budget 1KiB --policy min-cut", "and any plan has at least ");
+  check_refused(folder, "--budget 99% --policy store-all",
+                "the smallest slab that was found to hold one has ");
   check_refused(folder, "--budget much", "'much' is not a size");
   check_refused(folder, "--budget 0", "no byte is too little");
   check_refused(folder, "--policy best", "there is no policy 'best'");
