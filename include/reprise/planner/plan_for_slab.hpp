@@ -24,7 +24,7 @@ namespace reprise::inline v0 {
 
 /// A plan, and where in a slab its values lie.
 struct SlabPlan {
-  Plan plan{};
+  Plan plan{};           ///< whose schedule fits
   ArenaLayout layout{};  ///< of the plan's schedule
 };
 

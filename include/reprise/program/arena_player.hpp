@@ -58,9 +58,8 @@ class ArenaPlayer {
   }
 
   /// One pass. What kernels throw ends it; the next one begins anew.
-  /// @throws InvalidArgument if the program needs `zero` or `add` of kernels that have none;
-  /// nothing
-  ///   has run then
+  /// @throws InvalidArgument, before anything runs, if the program needs `zero` or `add` of kernels
+  ///   that have none
   template <ArenaKernels K>
   void play(K&& kernels) const {
     check_kernels<K>();
