@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <reprise/core/error.hpp>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/balanced.hpp>
@@ -65,8 +66,68 @@ reprise::Program random_net(std::size_t layers) {
           {gradient}};
 }
 
+/// A recorded graph: each node reads the one before it and others of all before it, or all of them
+/// where it has no more; backward reads each node once. Sizes and costs are random.
+reprise::Program random_graph(std::size_t nodes, std::size_t reads_of_each) {
+  std::mt19937_64 random(1);
+  std::vector<reprise::Value> values{{.kind = reprise::ValueKind::input}};
+  std::vector<reprise::Operation> operations;
+  const auto add = [&](std::vector<reprise::value_id> reads, reprise::byte_count bytes,
+                       double cost) {
+    const auto node = static_cast<std::uint32_t>(operations.size());
+    const auto value = static_cast<reprise::value_id>(values.size());
+    values.push_back({.node = node, .bytes = bytes});
+    operations.push_back({.node = node,
+                          .reads = std::move(reads),
+                          .writes = {value},
+                          .cost = cost,
+                          .repeatable = true});
+    return value;
+  };
+  for (std::size_t node = 1; node <= nodes; ++node) {
+    std::vector<reprise::value_id> reads{static_cast<reprise::value_id>(node - 1)};
+    const bool reads_all = node <= reads_of_each;
+    while (reads.size() < std::min(node, reads_of_each)) {
+      reads.push_back(static_cast<reprise::value_id>(reads_all ? node - 1 - reads.size()
+                                                               : node - 1 - random() % (node - 1)));
+    }
+    std::ranges::sort(reads);
+    reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
+    const reprise::byte_count bytes = 1000 + random() % 4000;
+    add(std::move(reads), bytes, 1.0 + static_cast<double>(random() % 100));
+  }
+  reprise::value_id gradient = add({static_cast<reprise::value_id>(nodes)}, 100, 1);
+  for (std::size_t node = nodes; node > 0; --node) {
+    gradient = add({gradient, static_cast<reprise::value_id>(node)}, 2000, 150);
+  }
+  return {std::move(values), std::move(operations), reprise::Program::no_operation, 1, true,
+          {gradient}};
+}
+
 reprise::byte_count most_of_all(const reprise::Program& program) {
   return reprise::MinCut{}({.program = program}).peak_bytes * 3 / 4;
+}
+
+/// A cut's refusal, which looks at the most cuts: of a graph that no budget of three quarters is
+/// enough for. Items are edges.
+void refuse(benchmark::State& state) {
+  const reprise::Program program = random_graph(static_cast<std::size_t>(state.range(0)),
+                                                static_cast<std::size_t>(state.range(1)));
+  const reprise::PlanRequest request{.program = program, .budget = most_of_all(program)};
+  std::int64_t edges = 0;
+  for (const reprise::Operation& op : program.operations()) {
+    edges += static_cast<std::int64_t>(op.reads.size());
+  }
+  bool is_refused = false;
+  for (auto _ : state) {
+    try {
+      benchmark::DoNotOptimize(reprise::MinCut{}(request));
+    } catch (const reprise::BudgetInfeasible&) {
+      is_refused = true;
+    }
+  }
+  state.counters["refused"] = is_refused ? 1 : 0;
+  state.SetItemsProcessed(state.iterations() * edges);
 }
 
 /// Cuts at the instant where most is live.
@@ -173,8 +234,9 @@ BENCHMARK_CAPTURE(plan, min_cut_at_one_instant, reprise::MinCut{.looks_further =
 BENCHMARK_CAPTURE(plan, search_of_1000_tries, reprise::LocalSearch{{.tries = 1000, .threads = 1}})
     ->Apply(layers);
 BENCHMARK_CAPTURE(plan, balanced_of_1000_tries, reprise::Balanced{{.tries = 1000}})->Apply(layers);
-BENCHMARK_CAPTURE(plan, online_dtr, reprise::Online<reprise::Dtr>{})->Apply(layers);
+BENCHMARK_CAPTURE(plan, online_dtr, reprise::Online<reprise::Dtr>{})->Apply(layers)->Arg(33'333);
 BENCHMARK_CAPTURE(plan, online_dtr_eq_class, reprise::Online<reprise::DtrEqClass>{})->Apply(layers);
+BENCHMARK(refuse)->Args({32'000, 10})->Args({1'000, 1'000})->Unit(benchmark::kMillisecond);
 BENCHMARK(search_tries)->Apply(layers)->Arg(33'333);
 BENCHMARK(layout)->Apply(layers)->Arg(33'333);
 BENCHMARK(layout_of_blocks)
