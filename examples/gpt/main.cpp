@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <reprise/core/units.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "budget.hpp"
@@ -49,38 +51,98 @@ reprise::byte_count budget_of(const gpt::Training& training, const gpt::Options&
                         : reprise::unlimited_bytes;
 }
 
-/// Store-all comes first, as the reference; only policies that adapt are held to the budget.
-std::vector<gpt::Result> compare(const gpt::Training& training, const gpt::Options& options,
-                                 const gpt::Corpus& corpus, reprise::byte_count budget) {
+/// A policy to train under, within a budget.
+struct Contender {
+  std::string_view policy;
+  reprise::byte_count budget = reprise::unlimited_bytes;
+  bool may_fail = false;  ///< drops out where the budget cannot be met
+};
+
+/// Store-all comes first, as the reference; only policies that adapt are held to the budget, and to
+/// the further ones of a picture, which ends where the policy does.
+std::vector<Contender> contenders_of(const gpt::Training& training, const gpt::Options& options,
+                                     const gpt::Corpus& corpus, reprise::byte_count budget) {
+  std::vector<Contender> all;
   for (const std::string_view policy : gpt::policy_names) {
-    if (gpt::adapts_to_budget(policy)) training.check_feasible(options, corpus, policy, budget);
+    const bool adapts = gpt::adapts_to_budget(policy);
+    if (adapts) training.check_feasible(options, corpus, policy, budget);
+    all.push_back({policy, adapts ? budget : reprise::unlimited_bytes});
   }
-  std::vector<gpt::Result> results;
-  for (const std::string_view policy : gpt::policy_names) {
-    results.push_back(
-        training.train(options, corpus, policy,
-                       gpt::adapts_to_budget(policy) ? budget : reprise::unlimited_bytes));
-    results.back().is_within_budget = results.back().peak_activation_bytes <= budget;
-    results.back().exact = have_equal_losses(results.back(), results.front());
+  for (const gpt::Budget& further : options.pareto_budgets) {
+    const reprise::byte_count bytes = bytes_of(further, training, options, corpus);
+    for (const std::string_view policy : gpt::policy_names) {
+      if (gpt::adapts_to_budget(policy)) all.push_back({policy, bytes, true});
+    }
   }
-  return results;
+  return all;
 }
 
-/// Each policy that adapts, within each further budget that it can meet.
-std::vector<gpt::Result> train_within(const std::vector<gpt::Budget>& budgets,
-                                      const gpt::Training& training, const gpt::Options& options,
-                                      const gpt::Corpus& corpus) {
-  std::vector<gpt::Result> results;
-  for (const gpt::Budget& budget : budgets) {
-    const reprise::byte_count bytes = bytes_of(budget, training, options, corpus);
-    for (const std::string_view policy : gpt::policy_names) {
-      if (!gpt::adapts_to_budget(policy)) continue;
-      try {
-        results.push_back(training.train(options, corpus, policy, bytes));
-      } catch (const reprise::BudgetInfeasible&) {
-        continue;  // the picture ends where the policy does
-      }
+/// Trains them step by step in turn, so that a machine whose speed drifts decides nothing; or one
+/// after another, where only one fits into memory.
+class Comparison {
+ public:
+  Comparison(const gpt::Training& training, const gpt::Options& options, const gpt::Corpus& corpus)
+      : training_(training), options_(options), corpus_(corpus) {}
+
+  [[nodiscard]] std::vector<gpt::Result> run(const std::vector<Contender>& contenders) {
+    if (options_.one_by_one) {
+      for (const Contender& contender : contenders) train({contender});
+    } else {
+      train(contenders);
     }
+    return std::move(results_);
+  }
+
+ private:
+  struct Entry {
+    Contender contender;
+    std::unique_ptr<gpt::TrainingRun> run;
+  };
+
+  void train(const std::vector<Contender>& contenders) {
+    std::vector<Entry> entries;
+    for (const Contender& contender : contenders) {
+      attempt(contender, [&] {
+        entries.push_back(
+            {contender, training_.begin(options_, corpus_, contender.policy, contender.budget)});
+      });
+    }
+    for (std::size_t step = 0; step < options_.steps; ++step) {
+      std::erase_if(entries, [&](const Entry& entry) {
+        return !attempt(entry.contender, [&] { entry.run->step(); });
+      });
+    }
+    for (Entry& entry : entries) {
+      results_.push_back(entry.run->finish());
+      entry.run.reset();
+    }
+  }
+
+  template <class F>
+  static bool attempt(const Contender& contender, F&& f) {
+    try {
+      f();
+    } catch (const reprise::BudgetInfeasible&) {
+      if (!contender.may_fail) throw;
+      return false;
+    }
+    return true;
+  }
+
+  const gpt::Training& training_;
+  const gpt::Options& options_;
+  const gpt::Corpus& corpus_;
+  std::vector<gpt::Result> results_;
+};
+
+std::vector<gpt::Result> compare(const gpt::Training& training, const gpt::Options& options,
+                                 const gpt::Corpus& corpus, reprise::byte_count budget) {
+  std::vector<gpt::Result> results =
+      Comparison(training, options, corpus).run(contenders_of(training, options, corpus, budget));
+  for (gpt::Result& result : results) {
+    result.is_within_budget = result.peak_activation_bytes <= result.budget_bytes.value_or(budget);
+    result.exact = have_equal_losses(result, results.front());
+    gpt::compare_seconds(result, results.front());
   }
   return results;
 }
@@ -101,13 +163,14 @@ void run(const gpt::Options& options) {
     results.push_back(training->train(options, corpus, options.policy, budget));
     if (options.policy == "store-all") results.back().exact = true;
   }
-  gpt::print_table(results, budget);
+  // The further ones are for the picture.
+  const std::size_t rows = options.compare ? gpt::policy_names.size() : 1;
+  const std::vector<gpt::Result> table(results.begin(),
+                                       results.begin() + static_cast<std::ptrdiff_t>(rows));
+  gpt::print_table(table, budget);
   example::flush_stdout();
   if (!options.json.empty()) gpt::write_json(options.json, results, options);
-  if (options.pareto.empty()) return;
-  const auto further = train_within(options.pareto_budgets, *training, options, corpus);
-  results.insert(results.end(), further.begin(), further.end());
-  gpt::write_pareto(options.pareto, results);
+  if (!options.pareto.empty()) gpt::write_pareto(options.pareto, results);
 }
 
 /// Makes threads sleep while they wait: ones that spin slow a step tenfold as soon as anything else

@@ -13,6 +13,7 @@
 #include <reprise/store/remat_store.hpp>
 #include <utility>
 
+#include "cost_model.hpp"
 #include "engine/model.hpp"
 #include "options.hpp"
 
@@ -30,6 +31,7 @@ class OnlineNet {
              reprise::CheckpointedOptions{
                  .seed = options.seed,
                  .verify_replay = options.verify_replay,
+                 .cost_model = cost_model(options, model.device()),
                  .reserved_bytes = [&model] { return model.memory().reserved_bytes(); }}) {}
   OnlineNet(const OnlineNet&) = delete;
   OnlineNet& operator=(const OnlineNet&) = delete;

@@ -20,7 +20,8 @@ namespace {
 
 /// Options as they are written, before they are looked at as a whole.
 struct Written {
-  std::string policy = "gradient";
+  std::string policy = "balanced";
+  std::string costs = "seconds";
   std::string budget;
   std::vector<std::string> pareto_budgets;
   std::string device = "cpu";
@@ -87,11 +88,20 @@ void add_policy_options(CLI::App& app, Options& options, Written& written) {
       ->check(size_range);
   app.add_option("--budget", written.budget,
                  "Bytes for activations: 64MiB, or 50% of store-all's peak (--compare: 50%)");
+  app.add_option("--costs", written.costs,
+                 "What policies minimise: seconds, as measured in the first steps; or the FLOPs "
+                 "that layers declare, which are the same in each run")
+      ->check(CLI::IsMember({"seconds", "flops"}));
   app.add_flag("--verify-replay", options.verify_replay,
                "Compare each recomputed value with its original, and the first step's gradients "
                "with those of keeping everything");
-  app.add_flag("--compare", options.compare, "Train with each policy and compare")
+  app.add_flag("--compare", options.compare,
+               "Train with each policy, step by step in turn, and compare")
       ->excludes(policy);
+  app.add_flag("--one-by-one", options.one_by_one,
+               "Compare one policy after another: less memory, and a machine whose speed drifts "
+               "has its say")
+      ->needs("--compare");
 }
 
 void add_file_options(CLI::App& app, Options& options, Written& written) {
@@ -146,6 +156,7 @@ void check_files(const Options& options) {
 void check_as_a_whole(Options& options, const Written& written) {
   check_numbers(options);
   options.policy = policy_named(written.policy);
+  options.counts_flops = written.costs == "flops";
   options.device = written.device == "cuda" ? DeviceKind::cuda : DeviceKind::cpu;
   options.precision = precision_named(written.precision);
   if (options.device == DeviceKind::cpu && options.precision == Precision::tf32) {

@@ -34,7 +34,9 @@ struct Options {
   DeviceKind device = DeviceKind::cpu;
   Precision precision = Precision::fp32;
   int threads = 1;
-  std::string_view policy = "gradient";  ///< of `policy_names`
+  std::string_view policy = "balanced";  ///< of `policy_names`
+  bool counts_flops = false;             ///< policies minimise FLOPs, not seconds
+  bool one_by_one = false;               ///< compares policies one after another
   bool compare = false;
   double alpha = 1;
   double plan_seconds = 1;

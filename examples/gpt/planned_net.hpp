@@ -19,6 +19,7 @@
 #include <reprise/store/remat_store.hpp>
 #include <utility>
 
+#include "cost_model.hpp"
 #include "engine/model.hpp"
 #include "options.hpp"
 
@@ -49,6 +50,7 @@ class PlannedNet {
              reprise::CheckpointedOptions{
                  .seed = options.seed,
                  .verify_replay = options.verify_replay,
+                 .cost_model = cost_model(options, model.device()),
                  .reserved_bytes = [&model] { return model.memory().reserved_bytes(); }}) {}
   PlannedNet(const PlannedNet&) = delete;
   PlannedNet& operator=(const PlannedNet&) = delete;

@@ -5,6 +5,7 @@
 /// @file
 /// What a policy's training came to.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,6 +13,16 @@
 #include <vector>
 
 namespace gpt {
+
+/// A number that was measured many times.
+struct Spread {
+  double lower_quartile = 0;
+  double median = 0;
+  double upper_quartile = 0;
+};
+
+/// The quartiles of numbers; zeros of none.
+[[nodiscard]] Spread spread_of(std::vector<double> numbers);
 
 /// One line of the table.
 struct Result {
@@ -24,15 +35,31 @@ struct Result {
   std::optional<std::uint64_t> device_peak_bytes{};  ///< of them, as a GPU's driver counts
   double recomputed_flops_per_step = 0;
   double forward_flops_per_step = 0;
-  double bound_flops_per_step = 0;  ///< that no exact plan recomputes less than; 0: none is proven
-  std::optional<double> plan_seconds{};    ///< of all steps, where plans are made
-  double seconds_per_step = 0;             ///< the median, without the first step, which measures
-  std::vector<float> losses{};             ///< of each step
-  std::vector<double> recomputed_flops{};  ///< of each step
+  /// Of the last step, whose costs have settled, in the unit of `cost_is_flops`.
+  double recomputed_cost = 0;
+  double bound_cost = 0;      ///< that no exact plan recomputes for less than; 0: none is proven
+  double store_all_cost = 0;  ///< forwards and backwards, had nothing been recomputed
+  bool cost_is_flops = false;
+  std::optional<double> plan_seconds{};  ///< of all steps, where plans are made
+  double seconds_per_step = 0;           ///< the median, without the first steps, which measure
+  std::vector<double> seconds{};         ///< of each step
+  std::optional<Spread> overhead{};      ///< of a step over store-all's beside it
+  std::optional<double> predicted_overhead{};  ///< of the same, by the costs
+  std::vector<float> losses{};                 ///< of each step
+  std::vector<double> recomputed_flops{};      ///< of each step
   float val_loss = 0;
   bool is_verified = false;     ///< the first step's gradients were compared with store-all's
   std::optional<bool> exact{};  ///< the same bits as store-all's; empty if that did not run
 };
+
+/// The steps at the beginning that are no measurement of a plan: in them what calls cost is
+/// measured, and plans are made.
+[[nodiscard]] inline std::size_t settling_steps(std::size_t steps) {
+  return std::min<std::size_t>(steps / 2, 10);
+}
+
+/// What a policy adds to a step of store-all, step by step: the two ran in turn.
+void compare_seconds(Result& result, const Result& store_all);
 
 /// True if both saw the same losses, to the bit.
 [[nodiscard]] inline bool have_equal_losses(const Result& a, const Result& b) {

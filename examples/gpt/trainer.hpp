@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <reprise/core/units.hpp>
+#include <reprise/program/program.hpp>
 #include <reprise/run/run_report.hpp>
 #include <span>
 #include <sstream>
@@ -58,6 +59,9 @@ class Trainer {
   Trainer& operator=(const Trainer&) = delete;
 
   [[nodiscard]] Model<Device>& model() noexcept { return model_; }
+
+  /// What the last step ran.
+  [[nodiscard]] const reprise::Program& program() const { return net_->program(); }
 
   /// One step: all micro-batches, then the optimiser.
   StepResult step() {

@@ -5,6 +5,7 @@
 /// @file
 /// Training on one device, from the first step to the last.
 
+#include <cstddef>
 #include <memory>
 #include <reprise/core/units.hpp>
 #include <string>
@@ -15,6 +16,24 @@
 #include "result.hpp"
 
 namespace gpt {
+
+/// A training under way.
+class TrainingRun {
+ public:
+  TrainingRun() = default;
+  TrainingRun(const TrainingRun&) = delete;
+  TrainingRun& operator=(const TrainingRun&) = delete;
+  virtual ~TrainingRun() = default;
+
+  /// One step.
+  /// @throws reprise::BudgetInfeasible if what decides cannot keep the budget; reprise::Error if
+  /// the
+  ///   loss is not finite.
+  virtual void step() = 0;
+
+  /// After the last step: validates, saves as the options say, and says what it came to.
+  [[nodiscard]] virtual Result finish() = 0;
+};
 
 /// Trains on some device.
 class Training {
@@ -37,11 +56,22 @@ class Training {
                                              std::string_view policy,
                                              reprise::byte_count budget) const = 0;
 
-  /// Trains, resuming and saving as the options say.
-  /// @param budget  what the policy must keep
-  /// @throws reprise::BudgetInfeasible if it cannot; reprise::CorruptState for a bad checkpoint.
-  [[nodiscard]] virtual Result train(const Options& options, const Corpus& corpus,
-                                     std::string_view policy, reprise::byte_count budget) const = 0;
+  /// Begins to train, or resumes as the options say. Borrows the options and the corpus.
+  /// @param budget what the policy must keep
+  /// @throws reprise::CorruptState for a bad checkpoint.
+  [[nodiscard]] virtual std::unique_ptr<TrainingRun> begin(const Options& options,
+                                                           const Corpus& corpus,
+                                                           std::string_view policy,
+                                                           reprise::byte_count budget) const = 0;
+
+  /// Trains from the first step to the last.
+  /// @throws what `begin` and a run's `step` throw.
+  [[nodiscard]] Result train(const Options& options, const Corpus& corpus, std::string_view policy,
+                             reprise::byte_count budget) const {
+    const std::unique_ptr<TrainingRun> run = begin(options, corpus, policy, budget);
+    for (std::size_t i = 0; i < options.steps; ++i) run->step();
+    return run->finish();
+  }
 };
 
 /// Training on the CPU, which has no tf32.

@@ -7,13 +7,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <reprise/core/error.hpp>
+#include <reprise/core/units.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
+#include <reprise/planner/any_planner.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/planner_by_name.hpp>
+#include <reprise/planner/run_online.hpp>
 #include <reprise/planner/store_all.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
+#include <reprise/program/program.hpp>
+#include <reprise/run/run_report.hpp>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -24,6 +35,7 @@
 #include "online_net.hpp"
 #include "planned_net.hpp"
 #include "progress.hpp"
+#include "result.hpp"
 #include "trainer.hpp"
 #include "training.hpp"
 
@@ -51,11 +63,12 @@ class TrainingOn final : public Training {
         .peak_bytes;
   }
 
-  [[nodiscard]] Result train(const Options& options, const Corpus& corpus, std::string_view policy,
-                             reprise::byte_count budget) const override {
-    if (!is_online(policy)) return train_planned(options, corpus, policy, budget);
+  [[nodiscard]] std::unique_ptr<TrainingRun> begin(const Options& options, const Corpus& corpus,
+                                                   std::string_view policy,
+                                                   reprise::byte_count budget) const override {
+    if (!is_online(policy)) return begin_planned(options, corpus, policy, budget);
     return with_online_policy(policy, [&](auto eviction) {
-      return train_online(std::move(eviction), options, corpus, policy, budget);
+      return begin_online(std::move(eviction), options, corpus, policy, budget);
     });
   }
 
@@ -65,7 +78,10 @@ class TrainingOn final : public Training {
   static reprise::Program program_of(const Options& options, const Corpus& corpus) {
     Model<Device> model(options.shape, options.seed, MakeDevice{}(options));
     model.batches().training.push_back(model.upload(corpus.training_batch(0, options.batch)));
-    return reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {})).program;
+    // Bytes are asked for; FLOPs are the same each time.
+    return reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {}), true,
+                          reprise::Flops{})
+        .program;
   }
 
   // Balanced has a share of the training's time, on one thread.
@@ -76,79 +92,106 @@ class TrainingOn final : public Training {
     return planning;
   }
 
-  static double median(std::vector<double> numbers) {
-    const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
-    std::ranges::nth_element(numbers, middle);
-    return *middle;
-  }
+  /// A trainer of one type, step by step.
+  template <class Net>
+  class Run final : public TrainingRun {
+   public:
+    template <class Decider>
+    Run(const Options& options, const Corpus& corpus, Decider decider, std::string_view policy,
+        reprise::byte_count budget)
+        : options_(options),
+          trainer_(options, corpus, MakeDevice{}(options), std::move(decider), budget),
+          progress_(policy, options.steps,
+                    options.batch * options.accumulate * options.shape.context),
+          result_{.policy = policy, .is_verified = options.verify_replay} {
+      if (budget != reprise::unlimited_bytes) result_.budget_bytes = budget;
+      if (options.resume.empty()) return;
+      const auto& model = trainer_.model();
+      trainer_.resume(read_checkpoint(options.resume, model.shape(), trainer_.element_bytes,
+                                      model.parameters().sizes()));
+    }
 
-  template <class Trainer>
-  static Result run_steps(Trainer& trainer, const Options& options, std::string_view policy) {
-    Result result{.policy = policy};
-    Progress progress(policy, options.steps,
-                      options.batch * options.accumulate * options.shape.context);
-    std::vector<double> seconds;
-    double plan_seconds = 0;
-    for (std::size_t i = 1; i <= options.steps; ++i) {
-      const StepResult step = trainer.step();
-      progress.show(i, step);
-      result.losses.push_back(step.loss);
-      result.recomputed_flops.push_back(step.report.recomputed_cost);
-      result.peak_activation_bytes = std::max(result.peak_activation_bytes, step.peak_bytes);
-      result.device_peak_bytes = std::max(result.device_peak_bytes, step.device_peak_bytes);
-      result.predicted_peak_bytes =
-          std::max(result.predicted_peak_bytes, step.report.predicted_peak_bytes);
-      result.reserved_bytes = std::max(result.reserved_bytes, step.report.reserved_bytes);
-      const auto share = 1.0 / static_cast<double>(options.steps);
-      result.recomputed_flops_per_step += share * step.report.recomputed_cost;
-      result.forward_flops_per_step += share * step.report.forward_cost;
-      result.bound_flops_per_step += share * step.report.lower_bound_cost;
-      plan_seconds += step.report.plan_seconds;
-      result.is_verified = options.verify_replay;
-      if (i > 1 || options.steps == 1) seconds.push_back(step.seconds);
+    /// Without a plan, what a policy will do is asked of one that foretells it.
+    void foretell(std::function<reprise::byte_count(const reprise::Program&)> oracle) {
+      oracle_ = std::move(oracle);
+    }
+
+    void step() override {
+      const StepResult step = trainer_.step();
+      progress_.show(result_.losses.size() + 1, step);
+      note(step);
+      if (oracle_) foretell();
       if (!std::isfinite(step.loss)) {
-        throw reprise::Error("the loss is not finite after step " + std::to_string(i) +
-                             ": try a smaller --lr");
+        throw reprise::Error("the loss is not finite after step " +
+                             std::to_string(result_.losses.size()) + ": try a smaller --lr");
       }
     }
-    if (plan_seconds > 0) result.plan_seconds = plan_seconds;
-    result.seconds_per_step = median(std::move(seconds));
-    result.val_loss = trainer.validate();
-    return result;
-  }
 
-  template <class Trainer>
-  static Result run_all(Trainer&& trainer, const Options& options, std::string_view policy,
-                        reprise::byte_count budget) {
-    if (!options.resume.empty()) {
-      const auto& model = trainer.model();
-      trainer.resume(read_checkpoint(options.resume, model.shape(), trainer.element_bytes,
-                                     model.parameters().sizes()));
+    [[nodiscard]] Result finish() override {
+      if (plan_seconds_ > 0) result_.plan_seconds = plan_seconds_;
+      const auto skipped = static_cast<std::ptrdiff_t>(settling_steps(result_.seconds.size()));
+      result_.seconds_per_step =
+          spread_of({result_.seconds.begin() + skipped, result_.seconds.end()}).median;
+      result_.val_loss = trainer_.validate();
+      if (!options_.save.empty()) write_checkpoint(options_.save, trainer_.checkpoint());
+      return result_;
     }
-    Result result = run_steps(trainer, options, policy);
-    if (budget != reprise::unlimited_bytes) result.budget_bytes = budget;
-    if (!options.save.empty()) write_checkpoint(options.save, trainer.checkpoint());
-    return result;
+
+   private:
+    // Each program that a step ran: its costs change once they are measured.
+    void foretell() {
+      const reprise::Program& program = trainer_.program();
+      if (std::exchange(foretold_, program.fingerprint()) == program.fingerprint()) return;
+      result_.predicted_peak_bytes = std::max(result_.predicted_peak_bytes, oracle_(program));
+    }
+
+    void note(const StepResult& step) {
+      const reprise::RunReport& report = step.report;
+      result_.losses.push_back(step.loss);
+      result_.seconds.push_back(step.seconds);
+      result_.recomputed_flops.push_back(report.recomputed_flops);
+      result_.peak_activation_bytes = std::max(result_.peak_activation_bytes, step.peak_bytes);
+      result_.device_peak_bytes = std::max(result_.device_peak_bytes, step.device_peak_bytes);
+      result_.predicted_peak_bytes =
+          std::max(result_.predicted_peak_bytes, report.predicted_peak_bytes);
+      result_.reserved_bytes = std::max(result_.reserved_bytes, report.reserved_bytes);
+      const auto share = 1.0 / static_cast<double>(options_.steps);
+      result_.recomputed_flops_per_step += share * report.recomputed_flops;
+      result_.forward_flops_per_step += share * report.forward_flops;
+      result_.recomputed_cost = report.recomputed_cost;
+      result_.bound_cost = report.lower_bound_cost;
+      result_.store_all_cost = report.store_all_cost;
+      result_.cost_is_flops = report.cost_is_flops;
+      plan_seconds_ += report.plan_seconds;
+    }
+
+    const Options& options_;
+    Trainer<Net> trainer_;
+    Progress progress_;
+    Result result_;
+    std::function<reprise::byte_count(const reprise::Program&)> oracle_{};
+    std::uint64_t foretold_ = 0;  ///< the fingerprint of the program
+    double plan_seconds_ = 0;
+  };
+
+  static std::unique_ptr<TrainingRun> begin_planned(const Options& options, const Corpus& corpus,
+                                                    std::string_view policy,
+                                                    reprise::byte_count budget) {
+    return std::make_unique<Run<PlannedNet<Device, reprise::AnyPlanner>>>(
+        options, corpus, planner_of(policy, planner_options(options, policy)), policy, budget);
   }
 
-  static Result train_planned(const Options& options, const Corpus& corpus, std::string_view policy,
-                              reprise::byte_count budget) {
-    using Net = PlannedNet<Device, reprise::AnyPlanner>;
-    return run_all(Trainer<Net>(options, corpus, MakeDevice{}(options),
-                                planner_of(policy, planner_options(options, policy)), budget),
-                   options, policy, budget);
-  }
-
-  /// Without a plan, what will happen is asked beforehand.
   template <reprise::EvictionPolicy P>
-  static Result train_online(P eviction, const Options& options, const Corpus& corpus,
-                             std::string_view policy, reprise::byte_count budget) {
-    const reprise::byte_count peak = TrainingOn{}.check_feasible(options, corpus, policy, budget);
-    Result result = run_all(Trainer<OnlineNet<Device, P>>(options, corpus, MakeDevice{}(options),
-                                                          std::move(eviction), budget),
-                            options, policy, budget);
-    result.predicted_peak_bytes = peak;
-    return result;
+  static std::unique_ptr<TrainingRun> begin_online(P eviction, const Options& options,
+                                                   const Corpus& corpus, std::string_view policy,
+                                                   reprise::byte_count budget) {
+    static_cast<void>(TrainingOn{}.check_feasible(options, corpus, policy, budget));
+    auto run =
+        std::make_unique<Run<OnlineNet<Device, P>>>(options, corpus, eviction, policy, budget);
+    run->foretell([eviction = std::move(eviction), budget](const reprise::Program& program) {
+      return reprise::run_online(program, eviction, {.budget = budget}).peak_bytes;
+    });
+    return run;
   }
 };
 

@@ -228,7 +228,8 @@ TEST_CASE("a budget that cannot be met is refused, and the one that is named wor
   for (const std::string_view name : gpt::policy_names) {
     const std::string policy(name);
     CAPTURE(policy);
-    const std::string arguments = common + " --steps 4 --policy " + policy + " --budget ";
+    const std::string arguments =
+        common + " --steps 4 --costs flops --policy " + policy + " --budget ";
     const Outcome refused = run(folder, arguments + "1KiB");
     check_refused(folder, arguments + "1KiB", "cannot be met by " + policy);
     const std::string smallest = number_after(refused.error, "it needs ");
@@ -241,7 +242,8 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
   const Folder folder;
   const std::string common = arguments_for(folder.write("text", sample_text()));
   const std::string arguments =
-      common + " --compare --steps 5 --accumulate 2 --budget 50% --verify-replay --plan-tries 300";
+      common + " --compare --steps 5 --accumulate 2 --budget 50% --verify-replay --plan-tries 300" +
+      " --costs flops";
   const auto results = results_of(folder, arguments + " --pareto pareto.svg");
   REQUIRE(results.size() == gpt::policy_names.size());
   const auto store_all_peak = results[0]["peak_activation_bytes"].get<std::size_t>();
@@ -282,8 +284,44 @@ TEST_CASE("a comparison keeps its budget, loses no bit and says what everything 
     CHECK(results[i]["recomputed_flops_per_step"] > 0);
     CHECK(again[i]["train_losses"] == results[i]["train_losses"]);
     if (policy != "min-cut" && policy != "search" && policy != "balanced") continue;
-    CHECK(results[i]["lower_bound"] > 0);
-    CHECK(results[i]["lower_bound"] <= results[i]["recomputed_flops_per_step"]);
+    CHECK(results[i]["bound_flops"] > 0);
+    CHECK(results[i]["bound_flops"] <= results[i]["recomputed_flops_per_step"]);
+  }
+}
+
+TEST_CASE("by default policies minimise seconds, which the comparison predicts and measures") {
+  const Folder folder;
+  const auto results =
+      results_of(folder, arguments_for(folder.write("text", sample_text())) +
+                             " --compare --steps 12 --budget 60% --plan-tries 100");
+  for (const auto& result : results) {
+    CAPTURE(result.dump());
+    CHECK(result["costs"] == "seconds");
+    CHECK(result["seconds"].size() == 12);
+    CHECK(result["exact"] == true);
+    CHECK(result["peak_activation_bytes"] == result["predicted_peak_bytes"]);
+    CHECK(result["nodes_seconds"] > 0);
+    CHECK(result["overhead"]["lower_quartile"] <= result["overhead"]["median"]);
+    CHECK(result["overhead"]["median"] <= result["overhead"]["upper_quartile"]);
+    const bool recomputes = result["recomputed_flops_per_step"] > 0;
+    CHECK((result["recomputed_seconds"] > 0) == recomputes);
+    CHECK((result["predicted_overhead"] > 1) == recomputes);
+    if (result["bound_seconds"].is_null()) continue;
+    CHECK(result["bound_seconds"] <= result["recomputed_seconds"]);
+  }
+  CHECK(results[0]["overhead"]["median"] == 1);
+}
+
+TEST_CASE("one policy after another trains as all in turn do") {
+  const Folder folder;
+  const std::string arguments = arguments_for(folder.write("text", sample_text())) +
+                                " --compare --steps 2 --budget 60% --plan-tries 100";
+  const auto in_turn = results_of(folder, arguments);
+  const auto one_by_one = results_of(folder, arguments + " --one-by-one");
+  REQUIRE(in_turn.size() == one_by_one.size());
+  for (std::size_t i = 0; i < in_turn.size(); ++i) {
+    CHECK(in_turn[i]["policy"] == one_by_one[i]["policy"]);
+    CHECK(in_turn[i]["train_losses"] == one_by_one[i]["train_losses"]);
   }
 }
 
@@ -292,9 +330,9 @@ TEST_CASE("the picture has each policy that adapts at each budget that it can me
   const std::string arguments = arguments_for(folder.write("text", sample_text())) +
                                 " --compare --steps 1 --plan-tries 100 --budget 60%" +
                                 " --pareto pareto.svg --pareto-budgets 1%,80%";
-  REQUIRE(results_of(folder, arguments).size() == gpt::policy_names.size());
   const auto adapting =
       static_cast<std::size_t>(std::ranges::count_if(gpt::policy_names, gpt::adapts_to_budget));
+  REQUIRE(results_of(folder, arguments).size() == gpt::policy_names.size() + adapting);
   const auto picture = reprise_test::read_xml(folder.read("pareto.svg"));
   const std::size_t in_legend = gpt::policy_names.size();
   const std::size_t at_60 = gpt::policy_names.size();
@@ -305,7 +343,7 @@ TEST_CASE("the picture has each policy that adapts at each budget that it can me
 TEST_CASE("verification changes no number of the training that it verifies") {
   const Folder folder;
   const std::string common = arguments_for(folder.write("text", sample_text())) +
-                             " --steps 4 --accumulate 2 --budget 60% --policy ";
+                             " --steps 4 --accumulate 2 --budget 60% --costs flops --policy ";
   for (const std::string policy : {"gradient", "dtr-eq"}) {
     CAPTURE(policy);
     const auto plain = results_of(folder, common + policy);
@@ -350,8 +388,8 @@ TEST_CASE("two threads repeat their own bits") {
 
 TEST_CASE("resumed training is training that never stopped") {
   const Folder folder;
-  const std::string common =
-      arguments_for(folder.write("text", sample_text())) + " --policy gradient --budget 60%";
+  const std::string common = arguments_for(folder.write("text", sample_text())) +
+                             " --policy gradient --budget 60% --costs flops";
   const std::string saved = folder.file("checkpoint");
   // 4 and 8 lie between two plans, which are due every 3 steps.
   for (const std::size_t stop : {4U, 6U, 8U}) {

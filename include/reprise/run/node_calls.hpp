@@ -280,11 +280,14 @@ class NodeCalls {
 
   void count_run(const Operation& op, bool is_rerun) {
     RunReport& report = state_->report;
+    const double flops = shape_.profile.nodes[op.node].costs.forward_flops.value_or(0);
     if (!is_rerun) {
       report.forward_cost += op.cost;
+      report.forward_flops += flops;
       return;
     }
     report.recomputed_cost += op.cost;
+    report.recomputed_flops += flops;
     ++report.recomputes_per_layer[op.layer];
     report.recomputed_cost_per_layer[op.layer] += op.cost;
   }

@@ -26,6 +26,8 @@ struct RunReport {
   double store_all_cost = 0;
   /// No exact plans recompute for less; 0 where the planner proves nothing.
   double lower_bound_cost = 0;
+  double forward_flops = 0;     ///< of first runs, as far as nodes declare them, whatever the unit
+  double recomputed_flops = 0;  ///< of all further runs, likewise
   bool cost_is_flops = false;   ///< the unit of all costs: FLOPs or seconds
   double plan_seconds = 0;      ///< that making plans took, by the clock
   std::uint64_t passes = 0;     ///< begun, inference apart

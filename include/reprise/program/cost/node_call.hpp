@@ -14,7 +14,7 @@ namespace reprise::inline v0 {
 enum class NodeCall : std::uint8_t {
   forward,    ///< its first in a pass
   recompute,  ///< every further forward
-  backward,
+  backward,   ///< its only one
 };
 
 /// How many there are.
