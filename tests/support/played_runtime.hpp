@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <new>
+#include <optional>
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/chunk_table.hpp>
@@ -146,6 +147,19 @@ struct PlayedRuntime {
   [[nodiscard]] static event_type make_event() {
     call("make_event");
     return *machine().events.insert(new PlayedEvent{}).first;
+  }
+  [[nodiscard]] static event_type make_timing_event() {
+    call("make_timing_event");
+    return *machine().events.insert(new PlayedEvent{}).first;
+  }
+  /// Each operation of a stream takes a millisecond.
+  [[nodiscard]] static std::optional<double> seconds_between(event_type begin, event_type end) {
+    call("seconds_between");
+    const auto has_passed = [](const PlayedEvent& event) {
+      return event.stream->enqueued - event.stream->rest.size() >= event.position;
+    };
+    if (!has_passed(*begin) || !has_passed(*end)) return std::nullopt;
+    return 1e-3 * static_cast<double>(end->position - begin->position);
   }
   static void destroy_event(event_type event) noexcept {
     machine().events.erase(event);

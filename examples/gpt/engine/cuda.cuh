@@ -16,6 +16,7 @@
 #include <optional>
 #include <reprise/backend/cuda.cuh>
 #include <reprise/backend/cuda_buffer.cuh>
+#include <reprise/backend/cuda_clock.cuh>
 #include <reprise/backend/cuda_error.cuh>
 #include <reprise/backend/cuda_launch.cuh>
 #include <reprise/backend/cuda_memory.cuh>
@@ -126,6 +127,10 @@ class Cuda {
 
   /// The stream that everything is enqueued in.
   [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
+  /// What measures the time of operations in the stream.
+  [[nodiscard]] reprise::CudaClock operation_clock() const {
+    return reprise::CudaClock(stream_);
+  }
   /// What reads gradients into statistics, in this stream.
   [[nodiscard]] reprise::CudaBackend statistics_backend() const {
     return reprise::CudaBackend(stream_, buffer_memory_);

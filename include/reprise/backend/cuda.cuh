@@ -8,6 +8,7 @@
 #include <reprise/backend/backend.hpp>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/cuda_buffer.cuh>
+#include <reprise/backend/cuda_clock.cuh>
 #include <reprise/backend/cuda_error.cuh>
 #include <reprise/backend/cuda_event.cuh>
 #include <reprise/backend/cuda_launch.cuh>

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <reprise/backend/device_error.hpp>
 #include <reprise/backend/device_runtime.hpp>
 #include <utility>
@@ -25,7 +26,7 @@ struct LaunchedKernels;  // in device_kernels.cuh
 struct CudaRuntime {
   using error_type = cudaError_t;    ///< what calls return
   using stream_type = cudaStream_t;  ///< null is the default stream
-  using event_type = cudaEvent_t;    ///< they measure no time
+  using event_type = cudaEvent_t;    ///< a point in a stream
   using pool_type = cudaMemPool_t;   ///< of device memory
   /// Kernels that nvcc compiled.
   using kernels = LaunchedKernels<CudaRuntime>;
@@ -106,6 +107,23 @@ struct CudaRuntime {
     event_type event = nullptr;
     check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
     return event;
+  }
+  /// An event that measures time.
+  [[nodiscard]] static event_type make_timing_event() {
+    event_type event = nullptr;
+    check(cudaEventCreateWithFlags(&event, cudaEventDefault), "cudaEventCreateWithFlags");
+    return event;
+  }
+  /// How long streams took from one to the other; empty while they have not come to both.
+  [[nodiscard]] static std::optional<double> seconds_between(event_type begin, event_type end) {
+    float milliseconds = 0;
+    const cudaError_t error = cudaEventElapsedTime(&milliseconds, begin, end);
+    if (error == cudaErrorNotReady) {
+      clear_error();
+      return std::nullopt;
+    }
+    check(error, "cudaEventElapsedTime");
+    return static_cast<double>(milliseconds) * 1e-3;
   }
   /// Lets it go when it has passed.
   static void destroy_event(event_type event) noexcept { ignore(cudaEventDestroy(event)); }

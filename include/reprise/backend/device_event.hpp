@@ -12,7 +12,7 @@
 
 namespace reprise::inline v0 {
 
-/// A point in a stream; it measures no time. Default-constructed it is none at all, and nobody
+/// A point in a stream. Default-constructed it is none at all, and nobody
 /// waits for it.
 /// @tparam R the device runtime
 template <DeviceRuntime R>
@@ -27,6 +27,13 @@ class DeviceEvent {
   [[nodiscard]] static DeviceEvent make() {
     DeviceEvent event;
     event.handle_.reset(R::make_event());
+    return event;
+  }
+
+  /// One that measures time, for DeviceClock. @throws DeviceError
+  [[nodiscard]] static DeviceEvent make_timing() requires RuntimeTimers<R> {
+    DeviceEvent event;
+    event.handle_.reset(R::make_timing_event());
     return event;
   }
 

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace reprise::inline v0 {
@@ -74,6 +75,17 @@ concept RuntimeEvents = requires(typename R::stream_type stream, typename R::eve
   R::record_for_host(event, stream);
   R::wait(stream, event);
   R::synchronize(event);
+};
+
+/// A runtime whose events can measure time; no part of DeviceRuntime.
+///
+/// - `make_timing_event()`: an event that measures time;
+/// - `seconds_between(begin, end)`: how long streams took from one such event to the other, empty
+///   while they have not come to both; the host does not wait.
+template <class R>
+concept RuntimeTimers = RuntimeEvents<R> && requires(typename R::event_type event) {
+  { R::make_timing_event() } -> std::same_as<typename R::event_type>;
+  { R::seconds_between(event, event) } -> std::same_as<std::optional<double>>;
 };
 
 /// A runtime with pools of memory in stream order.
