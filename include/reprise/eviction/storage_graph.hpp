@@ -186,11 +186,14 @@ class StorageGraph {
       is_class_sum_known = false;
     }
   };
+  // Named, since nvcc puts parentheses into their declarations, of which the host's compiler warns.
+  template <class Member>
+  using Of = Member Node::*;
   /// Where a walk goes, back from where, and which sum it is for.
   struct Direction {
-    std::vector<Edge> Node::*edges;
-    std::vector<Edge> Node::*back;
-    Sum Node::*sum;
+    Of<std::vector<Edge>> edges;
+    Of<std::vector<Edge>> back;
+    Of<Sum> sum;
   };
   static constexpr Direction upwards{&Node::parents, &Node::children, &Node::ancestors};
   static constexpr Direction downwards{&Node::children, &Node::parents, &Node::descendants};
@@ -203,8 +206,7 @@ class StorageGraph {
   };
 
   // Takes the other end of an edge out of its list, whose last one takes its place.
-  void take_out(const Edge& edge, std::vector<Edge> Node::*edges,
-                std::vector<Edge> Node::*mirrored) {
+  void take_out(const Edge& edge, Of<std::vector<Edge>> edges, Of<std::vector<Edge>> mirrored) {
     std::vector<Edge>& list = nodes_[edge.to].*edges;
     const Edge last = list.back();
     list.pop_back();
@@ -227,7 +229,7 @@ class StorageGraph {
   // nearest first.
   // @returns true if there are none beyond the farthest that are followed
   template <class F>
-  bool walk(storage_id from, std::vector<Edge> Node::*edges, F&& f) {
+  bool walk(storage_id from, Of<std::vector<Edge>> edges, F&& f) {
     ++walk_;
     nodes_[from].seen = walk_;
     queue_.assign(1, from);
