@@ -29,11 +29,12 @@
 #include <reprise/backend/gradient_view.hpp>
 #include <reprise/backend/host.hpp>
 #include <reprise/backend/host_system.hpp>
+#include <reprise/backend/instruction_set.hpp>
 #include <reprise/backend/publication_ring.hpp>
 #include <reprise/backend/squared_norm_factor.hpp>
 #include <reprise/backend/stream_ordered.hpp>
+#include <reprise/backend/sum_of_runs.hpp>
 #include <reprise/backend/sum_of_squares.hpp>
-#include <reprise/backend/sum_of_squares_avx2.hpp>
 #include <reprise/core/any_gradient.hpp>
 #include <reprise/core/any_saved.hpp>
 #include <reprise/core/arguments.hpp>

@@ -229,7 +229,8 @@ std::string fault_of(const B& backend) {
 }  // namespace
 
 TEST_CASE("HostBackend<Serial>") {
-  reprise_test::check_backend(reprise::HostBackend<reprise::Serial>{});
+  using Host = reprise::HostBackend<reprise::Serial>;
+  reprise_test::check_backend(Host{}, reprise_test::Machine<Host>::sum_error);
 }
 TEST_CASE("the device's backend, played") {
   using Played = reprise_test::PlayedDevice<>;

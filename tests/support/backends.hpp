@@ -11,6 +11,7 @@
 #include <memory>
 #include <reprise/backend/block_reduction.hpp>
 #include <reprise/backend/host.hpp>
+#include <reprise/backend/sum_of_squares.hpp>
 #include <tuple>
 #include <vector>
 
@@ -65,7 +66,7 @@ struct Machine {
   using reference = reprise::HostBackend<reprise::Serial>;
   template <class T>
   using allocator = std::allocator<T>;
-  static constexpr double sum_error = 1e-13;
+  static constexpr double sum_error = reprise::sum_of_squares_error + 1e-13;
   static constexpr bool squares_in_float = false;
   static void wait() {}
 };

@@ -104,8 +104,8 @@ concept BackendReadback = requires(B& backend, const B& constant, std::size_t si
 ///   tensors stay the engine's; they must be there whenever the plan is used.
 /// - `sum_of_squares(plan, sums)`: `sums[l]` becomes the sum of the squares of all elements of
 ///   layer l, for each of the plan's layers (zero for one without). `sum_of_squares(plan, layer,
-///   sums, at)` writes the sum of one layer to `sums[at]`. Accumulated in double (a device's
-///   threads may add short runs in float), the order of the additions fixed by the plan: the same
+///   sums, at)` writes the sum of one layer to `sums[at]`. Accumulated in double (but for short
+///   runs, which may be added in float), the order of the additions fixed by the plan: the same
 ///   bits from both forms, in each run and for any number of threads. Infinities and NaNs come
 ///   through.
 /// - `update_average(smoothing, factor, sums, moments, statistics)`: multiplies the sums by
