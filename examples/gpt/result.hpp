@@ -44,7 +44,7 @@ struct Result {
   double seconds_per_step = 0;           ///< the median, without the first steps, which measure
   std::vector<double> seconds{};         ///< of each step
   std::optional<Spread> overhead{};      ///< of a step over store-all's beside it
-  std::optional<double> predicted_overhead{};  ///< of the same, by the costs
+  std::optional<double> predicted_overhead{};  ///< of the same, by what nodes were measured to take
   std::vector<float> losses{};                 ///< of each step
   std::vector<double> recomputed_flops{};      ///< of each step
   float val_loss = 0;
