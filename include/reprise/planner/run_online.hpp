@@ -76,7 +76,8 @@ class Simulator {
 
   [[nodiscard]] OnlineRun run() {
     try {
-      feed_.emplace(program_, account_, policy_);
+      feed_.emplace(program_, account_, policy_,
+                    [this](operation_id /*op*/, bool is_rerun) { check_rerun(is_rerun); });
       feed_->observe([this](const OnlineEvent& event) { note(event); });
       for (operation_id op = 0; op < program_.operations().size(); ++op) {
         if (op == program_.loss()) evict_what_is_forced();
@@ -103,6 +104,11 @@ class Simulator {
   static constexpr std::uint64_t most_reruns_of_each = 1000;
 
   struct RerunsForEver {};
+
+  // One operation may ask for more recomputation than all of the rest.
+  void check_rerun(bool is_rerun) {
+    if (is_rerun && (reruns_left_ == 0 || is_thrashing())) throw RerunsForEver{};
+  }
 
   [[nodiscard]] static const Program& checked(const Program& program,
                                               const OnlineOptions& options) {
@@ -136,7 +142,7 @@ class Simulator {
   }
 
   void note(const OnlineEvent& event) {
-    if (event.kind == OnlineEvent::Kind::rerun && reruns_left_-- == 0) throw RerunsForEver{};
+    if (event.kind == OnlineEvent::Kind::rerun) --reruns_left_;
     if (event.kind == OnlineEvent::Kind::drop) {
       drop(event.index);
     } else {
