@@ -17,7 +17,8 @@ namespace reprise::inline v0 {
 /// eviction walks the evicted neighbourhood. Source: Kirisame et al., Dynamic Tensor
 /// Rematerialization, ICLR 2021 (arXiv:2006.09616), h_DTR.
 struct Dtr {
-  /// What the score asks of the values around: ancestors and descendants, exactly.
+  /// What the score asks of the values around: ancestors and descendants, as far as they are
+  /// followed.
   static constexpr Neighbourhood neighbourhood = Neighbourhood::exact;
 
   /// The formula above, its staleness left to the clock; the lowest goes.

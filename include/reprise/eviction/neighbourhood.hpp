@@ -10,6 +10,7 @@
 namespace reprise::inline v0 {
 
 /// Which evicted values around a value its score looks at, and so what the store keeps up to date.
+/// Ancestors and descendants are followed to the nearest `StorageGraph::farthest` evicted ones.
 enum class Neighbourhood : std::uint8_t {
   none,       ///< the value alone
   ancestors,  ///< what must be recomputed before it can be
