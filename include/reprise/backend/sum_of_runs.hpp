@@ -88,8 +88,7 @@ struct SumOfRuns {
 #endif
   }
 
-  // From here on a function does its work for the lanes of one register, `lane` and those behind
-  // it.
+  // What follows takes the lanes of one register: `lane` and those behind it.
 
   [[gnu::always_inline]] void sum_of_row(Numbers& sum, const std::byte* row,
                                          std::size_t lane) const noexcept {
