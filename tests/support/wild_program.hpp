@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -34,6 +35,7 @@ class WildProgram {
       : random_(random), options_(options) {}
 
   [[nodiscard]] reprise::Program make() {
+    cost_kind_ = pick(4);
     layers_ = options_.is_chain ? 1 + pick(options_.forwards) : 1 + pick(4);
     if (chance(0.3)) layers_ = 1;
     add_given();
@@ -47,8 +49,8 @@ class WildProgram {
     }
     choose_results();
     if (!options_.has_loss && chance(0.5)) choose_releases();
-    return {std::move(values_), std::move(operations_), loss, layers_ + (chance(0.1) ? 1 : 0), true,
-            std::move(results_)};
+    return {std::move(values_), std::move(operations_), loss, layers_ + (chance(0.1) ? 1 : 0),
+            cost_kind_ < 3,     std::move(results_)};
   }
 
  private:
@@ -56,6 +58,15 @@ class WildProgram {
 
   [[nodiscard]] std::size_t pick(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
   [[nodiscard]] bool chance(double p) { return static_cast<double>(random_() >> 11U) < p * 0x1p53; }
+
+  // Small numbers, of which some are zero; very uneven ones; or seconds as a clock would measure
+  // them.
+  [[nodiscard]] double cost() {
+    const std::size_t unit = pick(10);
+    if (cost_kind_ < 2) return static_cast<double>(unit);
+    if (cost_kind_ == 2) return unit == 0 ? 0 : std::pow(10.0, static_cast<double>(unit));
+    return 1e-6 * static_cast<double>(unit * unit) * (0.9 + 2e-4 * static_cast<double>(pick(1000)));
+  }
 
   value_id add_value(reprise::Value value) {
     const auto id = static_cast<value_id>(values_.size());
@@ -121,7 +132,7 @@ class WildProgram {
     reprise::Operation op{.node = static_cast<std::uint32_t>(i),
                           .layer = layer_of(i, count),
                           .transient_bytes = chance(0.25) ? pick(8) : 0,
-                          .cost = static_cast<double>(pick(10)),
+                          .cost = cost(),
                           .repeatable = options_.only_repeatable || chance(0.85)};
     add_reads(op, pick(4));
     const std::vector<value_id> sources = op.reads;
@@ -174,7 +185,7 @@ class WildProgram {
                           .node = forward.node,
                           .layer = forward.layer,
                           .transient_bytes = chance(0.25) ? pick(8) : 0,
-                          .cost = static_cast<double>(pick(10))};
+                          .cost = cost()};
     const auto read = [&](value_id value) {
       const bool is_new = std::ranges::find(op.reads, value) == op.reads.end();
       if (is_gone_[value] == 0 && is_new) op.reads.push_back(value);
@@ -240,6 +251,7 @@ class WildProgram {
 
   std::mt19937_64& random_;
   WildOptions options_;
+  std::size_t cost_kind_ = 0;
   std::size_t layers_ = 1;
   std::vector<reprise::Value> values_;
   std::vector<reprise::Operation> operations_;
