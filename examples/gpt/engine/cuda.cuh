@@ -128,9 +128,7 @@ class Cuda {
   /// The stream that everything is enqueued in.
   [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
   /// What measures the time of operations in the stream.
-  [[nodiscard]] reprise::CudaClock operation_clock() const {
-    return reprise::CudaClock(stream_);
-  }
+  [[nodiscard]] reprise::CudaClock operation_clock() const { return reprise::CudaClock(stream_); }
   /// What reads gradients into statistics, in this stream.
   [[nodiscard]] reprise::CudaBackend statistics_backend() const {
     return reprise::CudaBackend(stream_, buffer_memory_);
