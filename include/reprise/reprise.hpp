@@ -92,7 +92,6 @@
 #include <reprise/planner/optimal_chain.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/plan_for_slab.hpp>
-#include <reprise/planner/plan_on_demand.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/planner/recompute_all.hpp>
 #include <reprise/planner/run_online.hpp>
@@ -238,11 +237,13 @@
 #include <reprise/planner/chain/smallest_reversal.hpp>
 #include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/fences.hpp>
+#include <reprise/planner/staged/finer_program.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
 #include <reprise/planner/staged/instant_needs.hpp>
 #include <reprise/planner/staged/instant_programme.hpp>
 #include <reprise/planner/staged/ladder.hpp>
 #include <reprise/planner/staged/max_flow.hpp>
+#include <reprise/planner/staged/on_demand_seeds.hpp>
 #include <reprise/planner/staged/parametric_cut.hpp>
 #include <reprise/planner/staged/placement.hpp>
 #include <reprise/planner/staged/price_search.hpp>

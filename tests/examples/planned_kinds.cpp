@@ -6,11 +6,16 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <optional>
 #include <reprise/core/error.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>
+#include <reprise/planner/on_demand_player.hpp>
 #include <reprise/planner/planner.hpp>
+#include <reprise/program/bounds.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/schedule.hpp>
+#include <reprise/program/simulate.hpp>
 
 #include "nets.hpp"
 
@@ -50,4 +55,18 @@ TEST_CASE("where the cut of a tree does not fit, cuts at further instants follow
   REQUIRE_THROWS_AS(static_cast<void>(reprise::MinCut{}(request)), reprise::BudgetInfeasible);
   const reprise::LocalSearch search{{.tries = 3'000}};
   CHECK(search(request).recomputed_cost < program.forward_cost());
+}
+
+TEST_CASE("what is far from its bound is searched on from what recomputes on demand") {
+  const reprise::Program program = kinds::unrolled_optimiser(6);
+  const reprise::byte_count bound = reprise::sharper_lower_bound_bytes(program);
+  const reprise::PlanRequest request{.program = program, .budget = bound * 13 / 10};
+  const reprise::OnDemandPlayer player(program);
+  reprise::OnDemandLimit limit;
+  const auto schedule = player.play(request.budget, {.bytes_power = 0.5}, 30, limit);
+  REQUIRE(schedule);
+  const reprise::LocalSearch search{{.tries = 4000, .threads = 1}};
+  const reprise::Plan plan = search(request);
+  CHECK(simulate(program, plan.schedule).peak_bytes <= request.budget);
+  CHECK(plan.recomputed_cost < 0.7 * simulate(program, *schedule).recomputed_cost);
 }

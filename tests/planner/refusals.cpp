@@ -266,7 +266,7 @@ TEST_CASE("a search meets what no cut does, and says who came to that and how ha
       static_cast<void>(search(request)),
       "a budget of 5299 bytes (5.17 KiB) cannot be met by search: it needs 5300 "
       "bytes (5.18 KiB), the least that min-cut and searches of 2000 tries within 1 "
-      "budget came to, and any plan at least 5300 bytes (5.18 KiB)",
+      "budget came to, and any plan at least 5300 bytes (5.18 KiB): the bound forbids it",
       reprise::BudgetInfeasible);
   CHECK(plan_with(search, {.program = program, .budget = 5300}));
 }

@@ -44,11 +44,10 @@ class Balanced {
     /// Of one search: more adds next to nothing. One of a new program, without which there is no
     /// plan at all, is begun anew with twice the time, up to this, until it finds one.
     double most_seconds = 1.0;
-    std::uint64_t tries = 0;  ///< if not 0: instead of any time
-    unsigned threads = 1;     ///< of each search
-    std::uint64_t seed = 0;   ///< of the search's random choices
-    /// Of any operation, where a search meets no such budget; see `plan_on_demand`.
-    std::uint32_t most_runs = 30;
+    std::uint64_t tries = 0;       ///< if not 0: instead of any time
+    unsigned threads = 1;          ///< of each search
+    std::uint64_t seed = 0;        ///< of the search's random choices
+    std::uint32_t most_runs = 30;  ///< as `LocalSearch::most_runs`
   };
 
   Balanced() = default;
@@ -69,14 +68,22 @@ class Balanced {
   REPRISE_PLANNER_DECL void restore(const std::vector<std::uint64_t>& words);
 
  private:
-  [[nodiscard]] REPRISE_PLANNER_DECL staged::Choice search(
-      staged::StagedRequest& staged, SearchEffort effort, SearchClock::time_point begin,
-      const std::vector<staged::Placement>& known);
+  /// Where operations run.
+  struct Placed {
+    std::vector<staged::Placement> runs{};
+    std::vector<operation_id> stages{};  ///< if any: of the `staged::FinerProgram` that has them
+  };
+  [[nodiscard]] REPRISE_PLANNER_DECL static bool can_run(const staged::StagedRequest& staged,
+                                                         const Placed& placed);
+
+  [[nodiscard]] REPRISE_PLANNER_DECL staged::Choice search(staged::StagedRequest& staged,
+                                                           SearchEffort effort,
+                                                           SearchClock::time_point begin,
+                                                           const Placed& known);
   [[nodiscard]] REPRISE_PLANNER_DECL double first_seconds() const;
   [[nodiscard]] REPRISE_PLANNER_DECL double next_seconds() const;
+  [[nodiscard]] REPRISE_PLANNER_DECL Plan replay_runs(staged::StagedRequest& staged) const;
   [[nodiscard]] REPRISE_PLANNER_DECL Plan replay(staged::StagedRequest& staged) const;
-  [[nodiscard]] REPRISE_PLANNER_DECL const Plan& plan_as_before(const PlanRequest& request);
-
   /// A plan that was searched for.
   struct Known {
     std::uint64_t structure;              ///< of its request: all but bytes and costs
@@ -99,10 +106,8 @@ class Balanced {
   std::uint64_t key_ = 0;
   std::uint64_t step_ = 0;
   double bound_ = 0;
-  std::vector<staged::Placement> placements_;
-  std::vector<Known> known_;         ///< the latest last
-  std::uint64_t on_demand_key_ = 0;  ///< of what no search has a plan for
-  std::optional<Plan> on_demand_;    ///< made anew after `restore`
+  Placed placed_;
+  std::vector<Known> known_;  ///< the latest last
   std::optional<SearchClock::time_point> planned_at_;
 };
 

@@ -20,7 +20,8 @@ struct BudgetRefusal {
   /// What that is of all that was looked at, and how hard: "the least of 12 sets". Empty if the
   /// planner has one plan only.
   std::string_view how{};
-  byte_count bound;  ///< no plan of any planner needs less
+  byte_count bound;        ///< no plan of any planner needs less
+  std::string_view why{};  ///< what forbids the budget, if more than that is known
 };
 
 /// The error of a planner that cannot meet a budget, in one line for people.
@@ -29,10 +30,11 @@ struct BudgetRefusal {
     return std::to_string(bytes) + " bytes (" + format_bytes(bytes) + ")";
   };
   const std::string how = refusal.how.empty() ? "" : ", " + std::string(refusal.how);
+  const std::string why = refusal.why.empty() ? "" : ": " + std::string(refusal.why);
   return BudgetInfeasible("a budget of " + in_bytes(refusal.budget) + " cannot be met by " +
                               std::string(refusal.planner) + ": it needs " +
                               in_bytes(refusal.smallest) + how + ", and any plan at least " +
-                              in_bytes(refusal.bound),
+                              in_bytes(refusal.bound) + why,
                           refusal.budget, refusal.smallest, refusal.bound);
 }
 

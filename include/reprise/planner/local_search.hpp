@@ -21,14 +21,15 @@ namespace reprise::inline v0 {
 /// the program and the plan. By tries it meets just those budgets that are not below the one that
 /// its refusals name, and may take a few times as many where `MinCut` has no plan.
 ///
-/// Below what these meet it recomputes on demand, see `plan_on_demand`: within the limit on runs of
-/// an operation, and not searched on, because such a plan has no stages. That takes as long as the
-/// effort says again, at most.
+/// Where no cut fits, searches also begin from schedules that recompute on demand (`OnDemandPlayer`,
+/// within the limit on runs of an operation): of the budget itself, or of the next larger one that
+/// has any. Such a plan may run an operation several times for one operation of the program.
 struct LocalSearch {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
   SearchEffort effort{};  ///< of each plan
-  /// Of any operation, where neither `MinCut` nor a search meets the budget; see `plan_on_demand`.
+  /// Of any operation, of what recomputes on demand and what searches make of it; below 2 nothing
+  /// does.
   std::uint32_t most_runs = 30;
 
   /// @throws BudgetInfeasible if neither `MinCut` nor a search nor recomputing on demand meets the

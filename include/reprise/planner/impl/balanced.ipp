@@ -12,12 +12,13 @@
 #include <reprise/core/hash.hpp>
 #include <reprise/planner/balanced.hpp>
 #include <reprise/planner/budget_infeasible.hpp>
-#include <reprise/planner/plan_on_demand.hpp>
 #include <reprise/planner/search_clock.hpp>
+#include <reprise/planner/staged/finer_program.hpp>
 #include <reprise/planner/staged/ladder.hpp>
 #include <reprise/planner/staged/searcher.hpp>
 #include <reprise/planner/staged/staged_plan.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
+#include <reprise/planner/staged/staged_schedule.hpp>
 #include <reprise/program/bounds.hpp>
 #include <string>
 #include <utility>
@@ -72,97 +73,88 @@ Balanced::Balanced(Options options, const SearchClock& clock) : options_(options
 Plan Balanced::operator()(const PlanRequest& request) {
   const SearchClock::time_point begin = clock_->now();
   const std::uint64_t key = balanced::key_of(request);
-  if (key == on_demand_key_) return plan_as_before(request);
   staged::StagedRequest staged(request);
-  const bool is_known = key == key_ && staged::StagedPlan::can_run(staged.program(), placements_);
+  const bool is_known = key == key_ && can_run(staged, placed_);
   if (is_known && request.step == step_) return replay(staged);
-  const std::vector<staged::Placement> runs =
-      is_known ? placements_ : runs_of_similar(request, staged);
-  const bool is_begun = is_known || !runs.empty();
+  const Placed known = is_known ? placed_ : Placed{.runs = runs_of_similar(request, staged)};
+  const bool is_begun = is_known || !known.runs.empty();
   const double seconds = is_begun ? next_seconds() : first_seconds();
   if (!is_known && is_begun && seconds < least_seconds) {
     key_ = key;
     step_ = request.step;
     bound_ = 0;
-    placements_ = runs;
+    placed_ = known;
     return replay(staged);
   }
   const SearchEffort effort{.seconds = seconds,
                             .tries = options_.tries,
                             .threads = options_.threads,
                             .seed = options_.seed + request.step};
-  staged::Choice choice;
-  try {
-    choice = search(staged, effort, begin, runs);
-  } catch (const BudgetInfeasible& refusal) {
-    // By work and not by the clock: the same again where a training resumes.
-    on_demand_ = plan_on_demand("balanced", request, options_.most_runs, refusal);
-    on_demand_key_ = key;
-    return *on_demand_;
-  }
+  staged::Choice choice = search(staged, effort, begin, known);
   remember(staged, choice);
   key_ = key;
   step_ = request.step;
   bound_ = choice.plan.lower_bound_cost;
-  placements_ = std::move(choice.placements);
+  placed_ = {.runs = std::move(choice.placements), .stages = std::move(choice.stages)};
   planned_at_ = clock_->now();
   return std::move(choice.plan);
 }
 
-const Plan& Balanced::plan_as_before(const PlanRequest& request) {
-  if (!on_demand_) {
-    // That a search refused is known; how small it went does not matter to a budget that is met.
-    const BudgetInfeasible refusal =
-        budget_infeasible({.planner = "balanced",
-                           .budget = request.budget,
-                           .smallest = unlimited_bytes,
-                           .how = "what was planned before the state was saved",
-                           .bound = lower_bound_bytes(request.program)});
-    on_demand_ = plan_on_demand("balanced", request, options_.most_runs, refusal);
-  }
-  return *on_demand_;
+bool Balanced::can_run(const staged::StagedRequest& staged, const Placed& placed) {
+  if (placed.stages.empty()) return staged::StagedPlan::can_run(staged.program(), placed.runs);
+  if (placed.stages.back() > staged.program().operation_count()) return false;
+  const staged::FinerProgram finer(staged.request().program, placed.stages);
+  return staged::StagedPlan::can_run(finer.program(), placed.runs);
 }
 
 std::vector<std::uint64_t> Balanced::state() const {
   std::vector<std::uint64_t> words{key_, step_, std::bit_cast<std::uint64_t>(bound_),
-                                   on_demand_key_};
-  for (const staged::Placement& p : placements_) {
+                                   placed_.stages.size()};
+  words.insert(words.end(), placed_.stages.begin(), placed_.stages.end());
+  for (const staged::Placement& p : placed_.runs) {
     words.push_back((std::uint64_t{p.op} << 32U) + p.stage);
   }
   return words;
 }
 
 void Balanced::restore(const std::vector<std::uint64_t>& words) {
-  if (words.size() < 4) {
+  constexpr std::size_t head = 4;
+  if (words.size() < head || words[head - 1] > words.size() - head) {
     throw CorruptState("a plan's state of " + std::to_string(words.size()) + " words");
   }
-  std::vector<staged::Placement> placements;
-  for (std::size_t i = 4; i < words.size(); ++i) {
+  Placed placed;
+  const std::size_t first_run = head + words[head - 1];
+  for (std::size_t i = head; i < first_run; ++i) {
+    const auto stage = static_cast<operation_id>(words[i]);
+    if (stage != words[i] || (i > head && words[i] < words[i - 1])) {
+      throw CorruptState("word " + std::to_string(i) + " of a plan's state puts a stage before " +
+                         "operation " + std::to_string(words[i]));
+    }
+    placed.stages.push_back(stage);
+  }
+  for (std::size_t i = first_run; i < words.size(); ++i) {
     const staged::Placement p{static_cast<operation_id>(words[i] >> 32U),
                               static_cast<staged::stage_id>(words[i] & 0xFFFFFFFFU)};
-    if (p.stage < p.op || (!placements.empty() && p <= placements.back())) {
+    if (p.stage < p.op || (!placed.runs.empty() && p <= placed.runs.back())) {
       throw CorruptState("word " + std::to_string(i) + " of a plan's state places operation " +
                          std::to_string(p.op) + " at stage " + std::to_string(p.stage));
     }
-    placements.push_back(p);
+    placed.runs.push_back(p);
   }
   key_ = words[0];
   step_ = words[1];
   bound_ = std::bit_cast<double>(words[2]);
-  placements_ = std::move(placements);
+  placed_ = std::move(placed);
   known_.clear();
-  on_demand_key_ = words[3];
-  on_demand_.reset();
   planned_at_.reset();
 }
 
 staged::Choice Balanced::search(staged::StagedRequest& staged, SearchEffort effort,
-                                SearchClock::time_point begin,
-                                const std::vector<staged::Placement>& known) {
+                                SearchClock::time_point begin, const Placed& known) {
   for (;; begin = clock_->now()) {
-    staged::Searcher searcher("balanced", staged, effort, *clock_, begin);
+    staged::Searcher searcher("balanced", staged, effort, *clock_, begin, options_.most_runs);
     try {
-      staged::Choice choice = searcher.plan(known);
+      staged::Choice choice = searcher.plan(known.runs, known.stages);
       // What took longer than it had to, on a busy machine, is tried in less time again.
       if (effort.seconds == enough_seconds_) {
         enough_seconds_ = std::max(0.9 * enough_seconds_, least_seconds);
@@ -203,6 +195,7 @@ std::vector<staged::Placement> Balanced::runs_of_similar(
 
 void Balanced::remember(const staged::StagedRequest& staged, const staged::Choice& choice) {
   if (options_.tries != 0 || staged.request().passes_in_flight != 1) return;
+  if (!choice.stages.empty()) return;
   if (known_.size() == most_known) known_.erase(known_.begin());
   known_.push_back({.structure = balanced::structure_of(staged.request()),
                     .program_bytes = staged.program().total_bytes(),
@@ -222,8 +215,17 @@ double Balanced::next_seconds() const {
   return std::min(options_.share * interval, options_.most_seconds);
 }
 
+Plan Balanced::replay_runs(staged::StagedRequest& staged) const {
+  if (placed_.stages.empty()) {
+    return staged.play(staged::StagedPlan(staged.program(), staged.limits(), placed_.runs));
+  }
+  const staged::FinerProgram finer(staged.request().program, placed_.stages);
+  const staged::StagedPlan plan(finer.program(), staged.limits(), placed_.runs);
+  return staged.play(finer.schedule_of_program(staged::schedule_of(plan)));
+}
+
 Plan Balanced::replay(staged::StagedRequest& staged) const {
-  Plan plan = staged.play(staged::StagedPlan(staged.program(), staged.limits(), placements_));
+  Plan plan = replay_runs(staged);
   plan.lower_bound_bytes = lower_bound_bytes(staged.request().program);
   plan.lower_bound_cost = bound_;
   return plan;

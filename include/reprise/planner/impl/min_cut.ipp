@@ -19,7 +19,7 @@ Plan MinCut::operator()(const PlanRequest& request) const {
                            .budget = request.budget,
                            .smallest = ladder.smallest_bytes(),
                            .how = "the least of all its cuts",
-                           .bound = lower_bound_bytes(request.program)});
+                           .bound = sharper_lower_bound_bytes(request.program)});
 }
 
 }  // namespace reprise::inline v0

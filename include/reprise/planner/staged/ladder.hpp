@@ -31,6 +31,7 @@ namespace reprise::inline v0::staged {
 struct Choice {
   Plan plan{};
   std::vector<Placement> placements{};
+  std::vector<operation_id> stages{};  ///< if any: of the `FinerProgram` that has the placements
 };
 
 /// Plans of growing prices of a byte, none of which depends on the budget.

@@ -6,25 +6,31 @@
 /// Penalised local searches, side by side.
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <future>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/byte_grain.hpp>
+#include <reprise/planner/on_demand_player.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/search_clock.hpp>
 #include <reprise/planner/search_effort.hpp>
 #include <reprise/planner/search_watch.hpp>
 #include <reprise/planner/staged/fences.hpp>
+#include <reprise/planner/staged/finer_program.hpp>
 #include <reprise/planner/staged/instant_cut.hpp>
 #include <reprise/planner/staged/ladder.hpp>
+#include <reprise/planner/staged/on_demand_seeds.hpp>
 #include <reprise/planner/staged/placement.hpp>
 #include <reprise/planner/staged/price_search.hpp>
 #include <reprise/planner/staged/staged_request.hpp>
@@ -45,15 +51,17 @@ namespace reprise::inline v0::staged {
 struct Start {
   std::vector<Placement> placements{};
   StagedPlan::Limits limits{};
-  double temperature = 0;  ///< see `StagedSearch::Options`
-  double target = 0;       ///< a cost that no plan is below
-  double price = 0;        ///< of a byte over the budget, if it is known
+  std::shared_ptr<const FinerProgram> finer{};  ///< if any: it has the placements
+  double temperature = 0;                       ///< see `StagedSearch::Options`
+  double target = 0;                            ///< a cost that no plan is below
+  double price = 0;                             ///< of a byte over the budget, if it is known
 };
 
 /// What a search came to: a plan, or how far it is from one.
 struct Found {
   std::vector<Placement> placements{};
   StagedPlan::Limits limits{};
+  std::shared_ptr<const FinerProgram> finer{};  ///< if any: it has the placements
   double cost = std::numeric_limits<double>::infinity();
   double violation = std::numeric_limits<double>::infinity();
   double price = 0;
@@ -70,10 +78,16 @@ struct Found {
 
 /// The best of several searches.
 struct Best {
-  Found plan{};      ///< the cheapest
-  Found nearest{};   ///< of those without a plan: the one that is the least over the budget
-  double bound = 0;  ///< what was proven of the cost of any plan
+  Found plan{};           ///< the cheapest
+  Found nearest{};        ///< of those without a plan: the one that is the least over the budget
+  double bound = 0;       ///< what was proven of the cost of any plan
+  OnDemandTally tally{};  ///< of what recomputed on demand
+  byte_count smallest_bytes = unlimited_bytes;  ///< that this needed
 
+  /// The plan if there is one.
+  [[nodiscard]] const Found& plan_or_nearest() const noexcept {
+    return plan.is_plan() ? plan : nearest;
+  }
   /// Of equal ones the first stays.
   void take(Found found) {
     if (found.cost < plan.cost)
@@ -85,6 +99,8 @@ struct Best {
     take(std::move(other.plan));
     take(std::move(other.nearest));
     bound = std::max(bound, other.bound);
+    tally.add(other.tally);
+    smallest_bytes = std::min(smallest_bytes, other.smallest_bytes);
   }
 };
 
@@ -99,10 +115,12 @@ class Searcher {
   /// @param planner in messages
   /// @param clock must outlive this
   /// @param begin when the effort's time began
+  /// @param most_runs of any operation of what recomputes on demand; below 2 nothing does
   /// @throws InvalidArgument if the effort's seconds are negative or no time
   Searcher(std::string_view planner, StagedRequest& staged, const SearchEffort& effort,
-           const SearchClock& clock, time_point begin)
+           const SearchClock& clock, time_point begin, std::uint32_t most_runs = 30)
       : planner_(planner),
+        most_runs_(most_runs),
         staged_(staged),
         effort_(effort),
         clock_(clock),
@@ -126,13 +144,19 @@ class Searcher {
   }
 
   /// @param known placements of an earlier plan, or empty; nothing is lost if they do not fit
-  /// @throws BudgetInfeasible if neither `MinCut` nor a search meets the budget
-  [[nodiscard]] Choice plan(std::span<const Placement> known = {}) {
-    consider(known);
+  /// @param stages if any: of the `FinerProgram` that has them
+  /// @throws BudgetInfeasible if neither `MinCut` nor a search nor recomputing on demand meets the
+  ///   budget
+  [[nodiscard]] Choice plan(std::span<const Placement> known = {},
+                            std::span<const operation_id> stages = {}) {
+    consider(known, stages);
     const bool is_known = best_.plan.is_plan();
     if (!is_timed() || is_hopeless()) climb();
     if (climbed_ && !climbed_->plan.is_plan() && !is_known) find_least();
     begin_to_search();
+    if (best_.nearest.finer && !best_.plan.is_plan()) {
+      run(first_share, first_share + later_share, {}, later_searches());
+    }
     if (is_timed() && !best_.plan.is_plan()) {
       find_least();
       best_.take(least_);
@@ -153,6 +177,7 @@ class Searcher {
   static constexpr double cool = 0.02;
   static constexpr double first_share = 0.5;   ///< of the effort, from several starts
   static constexpr double later_share = 0.25;  ///< each time that it goes on from the best
+  static constexpr double late_share = 0.9;    ///< when only a refusal can be made better
   static constexpr std::uint64_t batch = 64;
 
   /// What one search may use.
@@ -210,16 +235,104 @@ class Searcher {
     return limits_of_even_shares(goal_.budget);
   }
 
-  void consider(std::span<const Placement> known) {
+  void consider(std::span<const Placement> known, std::span<const operation_id> stages) {
     if (known.empty()) return;
-    const Simulation played =
-        simulate(staged_.request().program,
-                 schedule_of(StagedPlan(staged_.program(), staged_.limits(), known)));
-    const StagedPlan plan(staged_.program(), limits_at_rest(played.boundary_bytes), known);
+    Found found{.placements = {known.begin(), known.end()}, .limits = staged_.limits()};
+    if (!stages.empty()) {
+      found.finer = finer({stages.begin(), stages.end()});
+    }
+    const Plan played = play(found);
+    const StagedPlan plan(program_of(found), limits_at_rest(played.boundary_bytes), known);
     if (!plan.fits()) return;
-    best_.take(Found{.placements = {known.begin(), known.end()},
-                     .limits = plan.limits(),
-                     .cost = played.recomputed_cost});
+    found.limits = plan.limits();
+    found.cost = played.recomputed_cost;
+    best_.take(std::move(found));
+  }
+
+  // ---- programs with further stages ----
+
+  template <class T>
+  [[nodiscard]] const StagedProgram& program_of(const T& of) const noexcept {
+    return of.finer ? of.finer->program() : staged_.program();
+  }
+  [[nodiscard]] std::shared_ptr<const FinerProgram> finer(std::vector<operation_id> stages) const {
+    auto finer = std::make_shared<FinerProgram>(staged_.request().program, std::move(stages));
+    anchor(*finer);
+    return finer;
+  }
+  void anchor(FinerProgram& finer) const {
+    if (ladder_.instant() >= staged_.program().operation_count()) return;
+    finer.program().anchor(finer.number(ladder_.instant()));
+  }
+  [[nodiscard]] Plan play(const Found& found) const {
+    const Schedule schedule =
+        schedule_of(StagedPlan(program_of(found), found.limits, found.placements));
+    return staged_.play(found.finer ? found.finer->schedule_of_program(schedule) : schedule);
+  }
+
+  // ---- what recomputes on demand ----
+
+  [[nodiscard]] bool may_recompute_on_demand() const {
+    return most_runs_ > 1 && staged_.request().passes_in_flight == 1 &&
+           std::ranges::all_of(staged_.request().overrides, [](LayerOverride override) {
+             return override == LayerOverride::none;
+           });
+  }
+
+  // A schedule that recomputes on demand, of this budget or the next that has one, and what
+  // searches make of it.
+  [[nodiscard]] Best search_from_on_demand(const Effort& own) const {
+    constexpr double share = 0.4;  // most of it is the searches'
+    Best best;
+    OnDemandLimit limit{.watch = own.counts ? own.watch : own.watch.part(share)};
+    if (goal_.is_any_plan) limit.work /= 4;
+    const OnDemandSeeds seeds(staged_.request().program, most_runs_);
+    const byte_count budget = goal_.budget;
+    std::optional<OnDemandSeeds::Seed> seed = seeds.at(budget, limit);
+    if (!seed) seed = seeds.next_above(budget, limit);
+    best.tally = limit.tally;
+    if (!seed) return best;
+    best.smallest_bytes = seed->peak_bytes;
+    best.take(found(*seed, budget));
+    Effort half = own;
+    half.watch = own.watch.part(0.5);
+    half.tries = own.tries / 2;
+    const auto go_on_at = [&](double factor) {
+      best.take(search(on_from(priced(best.plan_or_nearest(), factor), cool, best_.bound), half));
+    };
+    go_on_at(best.plan.is_plan() ? low_factor : high_factor);
+    half.watch = own.watch;
+    half.seed = ~own.seed;
+    go_on_at(best.plan.is_plan() ? low_factor : highest_factor);
+    return best;
+  }
+  [[nodiscard]] Found found(const OnDemandSeeds::Seed& seed, byte_count budget) const {
+    const FinerPlan plan = finer_plan(staged_.request().program, seed.schedule);
+    if (!StagedPlan::can_run(plan.program->program(), plan.placements)) return {};
+    anchor(*plan.program);
+    Found found{
+        .placements = plan.placements, .limits = limits_at_rest(budget, 0), .finer = plan.program};
+    const StagedPlan placed(plan.program->program(), found.limits, found.placements);
+    if (placed.fits()) {
+      found.cost = placed.cost();
+    } else {
+      found.violation = placed.profile().violation();
+    }
+    return found;
+  }
+  // Where little of a budget is free a low price of a byte leads away from it for good, and where
+  // much is a high one hinders.
+  static constexpr double low_factor = 60;
+  static constexpr double high_factor = 1000;
+  static constexpr double highest_factor = 1e5;
+  [[nodiscard]] Found priced(Found from, double factor) const {
+    from.price = factor * typical_price();
+    return from;
+  }
+  [[nodiscard]] std::vector<Task> searches_on(const Found& from) const {
+    const bool is_plan = from.is_plan();
+    return {go_on(priced(from, is_plan ? low_factor : high_factor), cool),
+            go_on(priced(from, is_plan ? high_factor : highest_factor), cool)};
   }
 
   // MinCut's plan, and what a search makes of the best cut at one instant, which may be over the
@@ -280,7 +393,10 @@ class Searcher {
   void climb() {
     climbed_.emplace();
     const Ladder::Extent extent{.begins_at_fences = is_timed()};
-    if (!ladder_.climb(watch_of_proof(), watch_until(first_share + later_share), extent)) return;
+    if (!ladder_.climb(watch_of_proof(), watch_until(first_share + later_share), extent)) {
+      no_cut_fits_ = may_recompute_on_demand();
+      return;
+    }
     if (is_timed() && staged_.request().passes_in_flight == 1) {
       // Nothing but to play it would tell more, which takes long.
       climbed_->bound = std::min(ladder_.lower_bound_cost(), ladder_.cost());
@@ -297,22 +413,27 @@ class Searcher {
                          .price = typical_price()});
   }
 
+  // Until it is known that no cut fits: then from what recomputes on demand.
   [[nodiscard]] Best search_from_nothing(const Effort& own) const {
     Best best;
-    best.take(
-        search({.placements = base_, .limits = limits_of_even_shares(), .temperature = hot}, own));
+    if (!no_cut_fits_) best.take(search_hot(own, [this] { return no_cut_fits_.load(); }));
+    if (!no_cut_fits_ || best.plan.is_plan()) return best;
+    Best on_demand = search_from_on_demand(own);
+    const bool has_seed = on_demand.smallest_bytes < unlimited_bytes;
+    best.take(std::move(on_demand));
+    if (!has_seed) best.take(search_hot(own, [] { return false; }));
     return best;
+  }
+  template <std::predicate F>
+  [[nodiscard]] Found search_hot(const Effort& own, F ends) const {
+    return search({.placements = base_, .limits = limits_of_even_shares(), .temperature = hot}, own,
+                  ends);
   }
 
   [[nodiscard]] std::vector<Task> later_searches() const {
     // From what was best when the round began, whichever of its searches ends first.
-    const auto go_on = [this](const Found& from, double temperature) {
-      return [this, start = on_from(from, temperature, best_.bound)](const Effort& own) {
-        Best best;
-        best.take(search(start, own));
-        return best;
-      };
-    };
+    const Found& on_demand = best_.plan_or_nearest();
+    if (on_demand.finer) return searches_on(on_demand);
     if (!best_.plan.is_plan() && !best_.nearest.is_near()) {
       return {[this](const Effort& own) { return search_from_nothing(own); }};
     }
@@ -323,9 +444,17 @@ class Searcher {
     return {go_on(kept, cool), go_on(best_.nearest, cool)};
   }
 
+  [[nodiscard]] Task go_on(const Found& from, double temperature) const {
+    return [this, start = on_from(from, temperature, best_.bound)](const Effort& own) {
+      Best best;
+      best.take(search(start, own));
+      return best;
+    };
+  }
   [[nodiscard]] static Start on_from(const Found& from, double temperature, double target) {
     return {.placements = from.placements,
             .limits = from.limits,
+            .finer = from.finer,
             .temperature = temperature,
             .target = target,
             .price = from.price};
@@ -434,6 +563,7 @@ class Searcher {
       }
       Best found;
       for (std::future<Best>& one : running) found.take(one.get());
+      tally_.add(found.tally);
       best_.take(std::move(found));
     }
   }
@@ -453,14 +583,20 @@ class Searcher {
   }
 
   [[nodiscard]] Found search(const Start& start, const Effort& own) const {
+    return search(start, own, [] { return false; });
+  }
+  template <std::predicate F>
+  [[nodiscard]] Found search(const Start& start, const Effort& own, F ends) const {
     std::optional<StagedSearch> search;
     try {
-      search.emplace(StagedPlan(staged_.program(), start.limits, start.placements, own.watch),
-                     StagedSearch::Options{.seed = own.seed,
-                                           .first_temperature = start.temperature,
-                                           .target = start.target,
-                                           .first_price = start.price});
-      go_through(*search, own);
+      StagedSearch::Options options{.seed = own.seed,
+                                    .first_temperature = start.temperature,
+                                    .target = start.target,
+                                    .first_price = start.price};
+      if (start.finer) options.most_runs = most_runs_;
+      search.emplace(StagedPlan(program_of(start), start.limits, start.placements, own.watch),
+                     options);
+      go_through(*search, own, ends);
     } catch (const TimeIsUp&) {
       if (!search) return {};
     }
@@ -469,16 +605,21 @@ class Searcher {
       const double price = search->price();
       return {.placements = std::move(*search).take(),
               .limits = start.limits,
+              .finer = start.finer,
               .violation = violation,
               .price = price};
     }
     const double cost = search->best_cost();
-    return {.placements = std::move(*search).take(), .limits = start.limits, .cost = cost};
+    return {.placements = std::move(*search).take(),
+            .limits = start.limits,
+            .finer = start.finer,
+            .cost = cost};
   }
 
-  void go_through(StagedSearch& search, const Effort& own) const {
+  template <std::predicate F>
+  void go_through(StagedSearch& search, const Effort& own, F ends) const {
     const double seconds = own.watch.seconds_left();
-    while (search.can_improve()) {
+    while (search.can_improve() && !ends()) {
       if (own.counts ? search.tries() >= own.tries : own.watch.is_over()) break;
       if (goal_.is_any_plan && search.has_plan()) break;
       search.run(batch, own.counts
@@ -494,14 +635,14 @@ class Searcher {
   // where one is refused that is the one to name.
   void find_least() {
     const Goal goal = goal_;
+    const SearchWatch watch = watch_of_least();
     const Best best = std::exchange(best_, {});
     const std::uint64_t searches = searches_;
     is_least_final_ = ladder_.is_complete();
     least_bytes_ = ladder_.smallest_bytes();
     least_placements_ = ladder_.nearest();
-    goal_ = {.tries = tries_within(),
-             .watch = is_timed() ? watch_until(first_share + later_share) : SearchWatch{},
-             .is_any_plan = true};
+    least_finer_ = nullptr;
+    goal_ = {.tries = tries_within(), .watch = watch, .is_any_plan = true};
     try {
       look_below(goal.budget);
     } catch (const TimeIsUp&) {
@@ -510,11 +651,17 @@ class Searcher {
     goal_ = goal;
     best_ = best;
     searches_ = searches;
+    if (is_timed()) least_bytes_ = std::min(least_bytes_, best_.smallest_bytes);
     if (least_bytes_ > goal.budget) {
       least_ = {};
       if (is_least_final_ || is_hopeless()) refuse();
     }
     least_.limits = limits_at_rest(least_.boundary_bytes);
+  }
+
+  [[nodiscard]] SearchWatch watch_of_least() const {
+    if (!is_timed()) return {};
+    return watch_until(best_.nearest.finer ? late_share : first_share + later_share);
   }
 
   // Ends as soon as the budget that was asked for is met.
@@ -541,18 +688,20 @@ class Searcher {
     go_on_searching();
     if (!best_.plan.is_plan()) {
       const Effort own{.watch = goal_.watch, .tries = goal_.tries / 2, .counts = true};
-      best_.take(search(
-          {.placements = least_placements_, .limits = limits_of_even_shares(), .temperature = warm},
-          own));
+      best_.take(search({.placements = least_placements_,
+                         .limits = limits_of_even_shares(),
+                         .finer = least_finer_,
+                         .temperature = warm},
+                        own));
     }
     if (!best_.plan.is_plan()) {
       goal_.watch.look();
       return false;
     }
     least_ = std::move(best_.plan);
-    const Plan played =
-        staged_.play(StagedPlan(staged_.program(), least_.limits, least_.placements));
+    const Plan played = play(least_);
     least_placements_ = least_.placements;
+    least_finer_ = least_.finer;
     least_.cost = played.recomputed_cost;
     least_.boundary_bytes = played.boundary_bytes;
     least_bytes_ = played.peak_bytes;
@@ -573,18 +722,30 @@ class Searcher {
     if (!is_least_final_) {
       how += " in " + std::to_string(effort_.seconds) + " seconds, after which more may be found";
     }
+    const byte_count bound = sharper_lower_bound_bytes(staged_.request().program);
+    const std::string why = staged_.request().budget < bound ? "the bound forbids it" : tallied();
     throw budget_infeasible({.planner = planner_,
                              .budget = staged_.request().budget,
                              .smallest = least_bytes_,
                              .how = how,
-                             .bound = lower_bound_bytes_});
+                             .bound = bound,
+                             .why = why});
+  }
+  [[nodiscard]] std::string tallied() const {
+    const std::uint32_t all = tally_.by_runs + tally_.by_bytes + tally_.by_work;
+    if (all == 0) return {};
+    return "of " + std::to_string(all) + " attempts to recompute on demand that failed " +
+           std::to_string(tally_.by_runs) + " came to more than the " + std::to_string(most_runs_) +
+           " runs that an operation may have, " + std::to_string(tally_.by_bytes) +
+           " to operands that are too large together, and " + std::to_string(tally_.by_work) +
+           " took too long";
   }
 
   [[nodiscard]] Choice finish() {
     if (!best_.plan.is_plan()) refuse();
     Choice choice;
-    choice.plan =
-        staged_.play(StagedPlan(staged_.program(), best_.plan.limits, best_.plan.placements));
+    choice.plan = play(best_.plan);
+    if (best_.plan.finer) choice.stages = best_.plan.finer->stages();
     choice.plan.lower_bound_bytes = lower_bound_bytes_;
     choice.plan.lower_bound_cost = std::min(best_.bound, choice.plan.recomputed_cost);
     choice.placements = std::move(best_.plan.placements);
@@ -592,6 +753,7 @@ class Searcher {
   }
 
   std::string_view planner_;
+  std::uint32_t most_runs_;
   StagedRequest& staged_;
   SearchEffort effort_;
   const SearchClock& clock_;
@@ -605,10 +767,13 @@ class Searcher {
   Best best_;
   Found least_;  ///< a plan that fits, if a budget below MinCut's smallest is met
   std::vector<Placement> least_placements_;
+  std::shared_ptr<const FinerProgram> least_finer_;  ///< if any: it has those
   byte_count least_bytes_ = unlimited_bytes;
   bool is_least_final_ = false;  ///< nothing that might find less was ended by the time
   int budgets_tried_ = 0;        ///< to find the least that is met
   std::uint64_t searches_ = 0;
+  OnDemandTally tally_;                    ///< of all searches
+  std::atomic<bool> no_cut_fits_ = false;  ///< and what recomputes on demand is looked at
 };
 
 }  // namespace reprise::inline v0::staged

@@ -51,8 +51,9 @@ class StagedRequest {
   }
 
   /// What a plan needs and costs; without bounds. Linear in it.
-  [[nodiscard]] Plan play(const StagedPlan& staged) const {
-    Schedule schedule = schedule_of(staged);
+  [[nodiscard]] Plan play(const StagedPlan& staged) const { return play(schedule_of(staged)); }
+  /// The same of a schedule of the program.
+  [[nodiscard]] Plan play(Schedule schedule) const {
     const Simulation played = simulate(request_->program, schedule);
     return {.schedule = std::move(schedule),
             .peak_bytes = peak_in_flight(played.peak_bytes, played.boundary_bytes,

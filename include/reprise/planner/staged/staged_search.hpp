@@ -145,6 +145,8 @@ class StagedSearch {
     double last_temperature = 0.002;  ///< in the same unit
     double target = 0;                ///< a plan of this cost is good enough
     double first_price = 0;           ///< of a byte over the budget; if 0, a low one
+    /// Of any operation; what runs more often at the start may stay so.
+    std::size_t most_runs = std::numeric_limits<std::size_t>::max();
   };
 
   /// Starts from a plan, which may be over its budget.
@@ -250,6 +252,7 @@ class StagedSearch {
     }
     useless_.remove_from(plan_);
     if (plan_.changes().empty()) return;
+    if (runs_too_often()) return plan_.roll_back();
     plan_.settle();
     const double after = plan_.cost() + price_ * plan_.profile().violation();
     if (after > before && !random_.chance(std::exp((before - after) / temperature_))) {
@@ -257,6 +260,12 @@ class StagedSearch {
       return;
     }
     accept();
+  }
+
+  [[nodiscard]] bool runs_too_often() const {
+    return std::ranges::any_of(plan_.changes(), [this](const StagedPlan::Change& change) {
+      return change.is_added && plan_.runs(change.placement.op).size() > options_.most_runs;
+    });
   }
 
   // Then values have to be given up in the first place.
