@@ -41,6 +41,7 @@ struct OnDemandTally {
   std::uint32_t by_work = 0;   ///< it took long
   bool is_cut_short = false;   ///< the work ended, or the time
 
+  /// Adds those of other runs.
   void add(const OnDemandTally& other) noexcept {
     by_runs += other.by_runs;
     by_bytes += other.by_bytes;
@@ -268,7 +269,7 @@ class OnDemandPlayer {
         limit_.spend(1 + needed.size());
       };
       visit(values);
-      for (std::size_t i = 0; i < makers.size(); ++i) visit(of_.needs_[makers[i]]);
+      for (std::size_t next = 0; next != makers.size();) visit(of_.needs_[makers[next++]]);
       std::ranges::sort(makers);
       return makers;
     }
