@@ -23,6 +23,7 @@
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/store/remat_store.hpp>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ struct Machine {
   bool is_finished = true;
   double noise = 0;  ///< added to every second call
   std::size_t calls = 0;
+  bool fails = false;
 };
 
 struct PlayedClock {
@@ -70,9 +72,11 @@ struct Square {
   double seconds = 1;
   double rerun = 1;  ///< times as long
   std::optional<double> declared{};
+  double flops = 1;
 
   Tensor forward(const Tensor& x, Tensor& saved, reprise::PassContext& pass) {
     machine->now += seconds * (pass.is_recompute() ? rerun : 1);
+    if (machine->fails) throw std::runtime_error("no such kernel");
     if (++machine->calls % 2 == 0) machine->now += machine->noise;
     saved = x;
     Tensor y(x.size());
@@ -86,7 +90,7 @@ struct Square {
     return dx;
   }
   [[nodiscard]] reprise::NodeCosts costs(const Tensor& x) const {
-    return {.forward_flops = static_cast<double>(x.size()), .forward_seconds = declared};
+    return {.forward_flops = flops * static_cast<double>(x.size()), .forward_seconds = declared};
   }
   void for_each_gradient(auto&& /*f*/) const {}  // it has no parameters
 };
@@ -360,6 +364,52 @@ TEST_CASE("measuring takes its share of a pass, and the rest comes in later ones
   CHECK(net.machine->marks.size() - first <= 4);
   for (int step = 0; step < 60 && net.scheduler.plans_made() == 1; ++step) net.step();
   CHECK(net.scheduler.plans_made() == 2);
+}
+
+TEST_CASE("a graph of more kinds than are to be remembered settles all the same") {
+  // Nodes of another cost each are of another kind each.
+  auto machine = std::make_shared<Machine>();
+  reprise::Graph<Tensor> graph;
+  reprise::Source at = graph.input();
+  for (int i = 0; i < 20; ++i) {
+    at = graph.add(Square{.machine = machine, .seconds = 1.0 + i, .flops = 1.0 + i}, at);
+  }
+  graph.output(at);
+  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+  reprise::RematStore store;
+  reprise::Checkpointed net{
+      graph,
+      scheduler,
+      store,
+      {.cost_model = MeasuredTime{.warm_up = 0,
+                                  .samples = 2,
+                                  .max_kinds = 4,
+                                  .most_share = all_calls,
+                                  .clock = reprise::AnyOperationClock(PlayedClock{machine})}}};
+  for (int step = 0; step < 3; ++step) {
+    net.begin_step();
+    const Tensor x(8, 0.9F);
+    auto pass = net.forward(x);
+    net.backward(std::move(pass), Tensor(8, 1.0F));
+    net.end_step();
+  }
+  CHECK(scheduler.plans_made() == 2);
+  CHECK(net.program().operations()[25].cost == 3 * 16);
+}
+
+TEST_CASE("a call that throws is no sample") {
+  Training net(reprise::StoreAll{}, {4}, {.warm_up = 0, .samples = 2, .most_share = all_calls});
+  net.step();
+  net.machine->fails = true;
+  net.net.begin_step();
+  const Tensor x(8, 0.9F);
+  CHECK_THROWS_AS(static_cast<void>(net.net.forward(x)), std::runtime_error);
+  net.machine->fails = false;
+  net.step();
+  CHECK(net.scheduler.plans_made() == 1);
+  net.step();
+  CHECK(net.scheduler.plans_made() == 2);
+  CHECK(net.costs(OperationKind::backward) == std::vector<double>{12});
 }
 
 TEST_CASE("a share that is none is refused") {

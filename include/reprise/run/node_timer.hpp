@@ -39,19 +39,25 @@ class NodeTimer {
     collect();
     ++pass_;
     stride_ = stride_for(profile);
+    room_ = std::max(least_room, marks_of_a_node * profile.nodes.size());
+    times_.make_room_for(profile.nodes.size());
   }
 
   /// Makes a call, and measures it if it is its turn and its node does not declare its seconds.
   template <class F>
   void time(std::size_t node, const NodeProfile& profile, NodeCall call, F&& f) {
     if (profile.costs.forward_seconds || (node + pass_) % stride_ != 0 || is_full()) return f();
-    const std::uint64_t begin = options_.clock.mark();
-    f();
-    marks_.push_back({.kind = profile.kind,
-                      .call = call,
-                      .pass = pass_,
-                      .begin = begin,
-                      .end = options_.clock.mark()});
+    Marks& marks = marks_.emplace_back(
+        Marks{.kind = profile.kind, .call = call, .pass = pass_, .begin = options_.clock.mark()});
+    // Nothing else is measured until the call returns: nodes do not call each other.
+    try {
+      f();
+    } catch (...) {
+      marks.is_over = false;
+      marks.end = options_.clock.mark();
+      throw;
+    }
+    marks.end = options_.clock.mark();
   }
 
   /// Whether there are enough samples of all that is to be measured.
@@ -110,18 +116,24 @@ class NodeTimer {
     NodeCall call;
     std::uint64_t pass;
     std::uint64_t begin;
-    std::uint64_t end;
+    std::uint64_t end = 0;
+    bool is_over = true;  ///< false for a call that threw
   };
 
   // What a device has not come to is bounded: a host that runs far ahead measures less.
-  static constexpr std::size_t most_marks = std::size_t{1} << 14U;
+  static constexpr std::size_t least_room = std::size_t{1} << 14U;
+  static constexpr std::size_t marks_of_a_node = 4;  // two reruns beside forward and backward
 
-  [[nodiscard]] bool is_full() const noexcept { return marks_.size() >= most_marks; }
+  [[nodiscard]] bool is_full() {
+    if (marks_.size() < room_) return false;
+    collect();
+    return marks_.size() >= room_;
+  }
 
   void collect() {
     std::erase_if(marks_, [this](const Marks& marks) {
       const auto seconds = options_.clock.seconds_between(marks.begin, marks.end);
-      if (seconds) times_.add(marks.kind, marks.call, marks.pass, *seconds);
+      if (seconds && marks.is_over) times_.add(marks.kind, marks.call, marks.pass, *seconds);
       return seconds.has_value();
     });
   }
@@ -167,6 +179,7 @@ class NodeTimer {
   std::vector<Marks> marks_;  ///< of what is not known to be over
   std::uint64_t pass_ = 0;
   std::size_t stride_ = 1;
+  std::size_t room_ = least_room;  ///< for marks
   std::optional<double> mark_seconds_;
 };
 

@@ -23,10 +23,11 @@ namespace reprise::inline v0 {
 /// No further pass runs for it. Reading the clock takes at most a share of a pass: where it would
 /// take more, each pass measures some of the calls in turn.
 struct MeasuredTime {
-  std::size_t warm_up = 1;       ///< passes of a shape that do not count
-  std::size_t samples = 5;       ///< of each call; 0 counts as 1
-  std::size_t max_kinds = 4096;  ///< of nodes that are remembered; those used last stay
-  double most_share = 0.01;      ///< of a pass that reading the clock may take
+  std::size_t warm_up = 1;  ///< passes of a shape that do not count
+  std::size_t samples = 5;  ///< of each call; 0 counts as 1
+  std::size_t max_kinds =
+      65536;  ///< of nodes that are remembered, but all of a pass; those used last stay
+  double most_share = 0.01;  ///< of a pass that reading the clock may take
   AnyOperationClock
       clock{};  ///< a device's nodes need one that its stream has, such as DeviceClock
 };

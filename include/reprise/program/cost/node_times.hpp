@@ -36,6 +36,9 @@ class NodeTimes {
         samples_(std::max<std::size_t>(samples, 1)),
         half_(std::max<std::size_t>(capacity / 2, 1)) {}
 
+  /// Remembers at least so many kinds from now on, those of one pass.
+  void make_room_for(std::size_t kinds) noexcept { half_ = std::max(half_, kinds); }
+
   /// Takes a sample, unless there are enough. One that is negative or not finite is none.
   /// @param pass its number: numbers never fall
   void add(std::uint64_t kind, NodeCall call, std::uint64_t pass, double seconds) {
