@@ -204,6 +204,18 @@ TEST_CASE("a search ends where it comes to its goal, and begins only where it co
   CHECK(proved.high_water == 5);
 }
 
+TEST_CASE("what is too much to search depth first is improved on too, the same each time") {
+  REPRISE_SEEDED(random);
+  const std::vector<Lifetime> blocks = random_blocks(random, 2001, 1000, 100'000);
+  const ArenaLayout first = reprise_test::checked_layout(blocks, {.tries = 1});
+  const ArenaLayout laid = reprise_test::checked_layout(blocks, {.tries = 24});
+  CHECK(first.high_water > first.live_bytes);
+  CHECK(laid.high_water < first.high_water);
+  const auto [program, schedule] = reprise_test::lifetimes_program(blocks);
+  CHECK(offsets_of(laid) == offsets_of(reprise::layout(
+                                program, schedule, {.alignment = 1, .tries = 24, .threads = 1})));
+}
+
 TEST_CASE("equal seeds and tries give equal layouts on any threads, and more tries none worse") {
   REPRISE_SEEDED(random);
   for (int i = 0; i < 5; ++i) {

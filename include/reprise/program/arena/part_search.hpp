@@ -19,6 +19,7 @@
 #include <reprise/program/arena/sections.hpp>
 #include <reprise/program/arena/skyline.hpp>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace reprise::inline v0::arena {
@@ -31,7 +32,8 @@ namespace reprise::inline v0::arena {
 }
 
 /// Tries restarts one after another: depth first within a capacity, by orders that differ, and now
-/// and then from the bottom up by other priorities. Many pieces are placed from the bottom up only.
+/// and then from the bottom up, by priorities that climb. Many pieces are placed from the bottom up
+/// only.
 class PartSearch {
  public:
   using clock = FitSearch::clock;  ///< of its deadline
@@ -125,13 +127,49 @@ class PartSearch {
   }
 
   std::optional<byte_count> build(byte_count high_water) {
+    std::vector<double> priorities = fit_ ? noisy_priorities() : climbing_priorities();
+    skyline_.place(priorities, offsets);
+    const byte_count found = top();
+    if (found <= climbed_top_) {
+      climbed_top_ = found;
+      climbed_ = std::move(priorities);
+    }
+    return found < high_water ? std::optional(found) : std::nullopt;
+  }
+
+  [[nodiscard]] std::vector<double> noisy_priorities() {
     const std::size_t key = random_() % 2 + 1;
     const std::uint64_t most = noise();
     std::vector<double> priorities(keys_.size());
     for (std::size_t p = 0; p < keys_.size(); ++p) priorities[p] = changed(keys_[p][key], most);
-    skyline_.place(priorities, offsets);
-    const byte_count found = top();
-    return found < high_water ? std::optional(found) : std::nullopt;
+    return priorities;
+  }
+
+  // Where nothing is searched depth first: of the priorities that led lowest so far some are
+  // changed, and kept where they lead no higher; now and then chance alone changes the keys.
+  [[nodiscard]] std::vector<double> climbing_priorities() {
+    if (climbed_.empty()) {
+      std::vector<double> times;
+      for (const Keys& keys : keys_) times.push_back(keys[1]);
+      return times;
+    }
+    return random_() % 4 == 0 ? noisy_priorities() : changed_priorities();
+  }
+
+  // One of 1 to 128, by at most three times.
+  [[nodiscard]] std::vector<double> changed_priorities() {
+    constexpr double most = 0x1p200;
+    constexpr std::uint64_t one = 1024;
+    std::vector<double> priorities = climbed_;
+    const std::uint64_t one_of = std::uint64_t{1} << (random_() % 8);
+    const std::uint64_t amplitude = random_() % (2 * one);
+    for (double& priority : priorities) {
+      if (random_() % one_of != 0) continue;
+      const std::uint64_t up = one + amplitude * (random_() % (one + 1)) / one;
+      const std::uint64_t factor = random_() % 2 == 0 ? up : one * one / up;
+      priority = std::clamp(priority * static_cast<double>(factor) * 0x1p-10, 1 / most, most);
+    }
+    return priorities;
   }
 
   // Small numbers are more frequent.
@@ -158,6 +196,8 @@ class PartSearch {
   std::vector<Keys> keys_;
   byte_count unit_ = 0;  ///< that all bytes are multiples of
   std::uint64_t attempts_ = 0;
+  std::vector<double> climbed_;  ///< priorities of the lowest layout from the bottom up
+  byte_count climbed_top_ = unlimited_bytes;
 };
 
 }  // namespace reprise::inline v0::arena
