@@ -303,7 +303,11 @@ class Searcher {
     go_on_at(best.plan.is_plan() ? low_factor : high_factor);
     half.watch = own.watch;
     half.seed = ~own.seed;
-    go_on_at(best.plan.is_plan() ? low_factor : highest_factor);
+    if (!best.plan.is_plan()) {
+      go_on_at(highest_factor);
+    } else {
+      go_on_at(is_cheap(best.plan) ? lowest_factor : low_factor);
+    }
     return best;
   }
   [[nodiscard]] Found found(const OnDemandSeeds::Seed& seed, byte_count budget) const {
@@ -322,17 +326,26 @@ class Searcher {
   }
   // Where little of a budget is free a low price of a byte leads away from it for good, and where
   // much is a high one hinders.
+  static constexpr double lowest_factor = 6;
   static constexpr double low_factor = 60;
   static constexpr double high_factor = 1000;
   static constexpr double highest_factor = 1e5;
+  // Then a budget has bytes to spare.
+  [[nodiscard]] bool is_cheap(const Found& plan) const {
+    return plan.cost < staged_.program().total_cost();
+  }
   [[nodiscard]] Found priced(Found from, double factor) const {
     from.price = factor * typical_price();
     return from;
   }
   [[nodiscard]] std::vector<Task> searches_on(const Found& from) const {
-    const bool is_plan = from.is_plan();
-    return {go_on(priced(from, is_plan ? low_factor : high_factor), cool),
-            go_on(priced(from, is_plan ? high_factor : highest_factor), cool)};
+    if (!from.is_plan()) {
+      return {go_on(priced(from, high_factor), cool), go_on(priced(from, highest_factor), cool)};
+    }
+    if (is_cheap(from)) {
+      return {go_on(priced(from, lowest_factor), warm), go_on(priced(from, low_factor), cool)};
+    }
+    return {go_on(priced(from, low_factor), cool), go_on(priced(from, high_factor), cool)};
   }
 
   // MinCut's plan, and what a search makes of the best cut at one instant, which may be over the
