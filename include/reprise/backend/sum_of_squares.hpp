@@ -41,11 +41,11 @@ inline constexpr double sum_of_squares_error = 5 * 0x1p-24;
 /// @param data at any address
 template <Element T, instruction_sets::InstructionSet I>
 double sum_of_squares(const void* data, std::size_t size) noexcept {
-  using Value = std::remove_cv_t<T>;
+  using Stored = std::remove_cv_t<T>;
   const auto* const bytes = static_cast<const std::byte*>(data);
-  const double sum = I::run(squares::SumOfRuns<Value, I, false>{bytes, size});
-  if constexpr (std::is_same_v<Value, float> || std::is_same_v<Value, bfloat16>) {
-    using Scaled = squares::SumOfRuns<Value, I, true>;
+  const double sum = I::run(squares::SumOfRuns<Stored, I, false>{bytes, size});
+  if constexpr (std::is_same_v<Stored, float> || std::is_same_v<Stored, bfloat16>) {
+    using Scaled = squares::SumOfRuns<Stored, I, true>;
     // What a square lost below the smallest normal float, 2^-126, is then less than 2^-26 of a sum
     // that is not taken again.
     if (sum < static_cast<double>(size) * 0x1p-100) {
