@@ -21,9 +21,10 @@ namespace reprise::inline v0 {
 /// the program and the plan. By tries it meets just those budgets that are not below the one that
 /// its refusals name, and may take a few times as many where `MinCut` has no plan.
 ///
-/// Where no cut fits, searches also begin from schedules that recompute on demand (`OnDemandPlayer`,
-/// within the limit on runs of an operation): of the budget itself, or of the next larger one that
-/// has any. Such a plan may run an operation several times for one operation of the program.
+/// Where no cut fits, searches also begin from schedules that recompute on demand
+/// (`OnDemandPlayer`, within the limit on runs of an operation): of the budget itself, or of the
+/// next larger one that has any. Such a plan may run an operation several times for one operation
+/// of the program.
 struct LocalSearch {
   static constexpr bool ignores_statistics = true;  ///< a StaticPlanner
 
