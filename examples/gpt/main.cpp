@@ -125,6 +125,9 @@ class Comparison {
     } catch (const reprise::BudgetInfeasible&) {
       if (!contender.may_fail) throw;
       return false;
+    } catch (const reprise::BudgetExceeded&) {  // under an online policy
+      if (!contender.may_fail) throw;
+      return false;
     }
     return true;
   }

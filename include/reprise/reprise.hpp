@@ -12,6 +12,7 @@
 #include <reprise/backend/chunk_table.hpp>
 #include <reprise/backend/device_backend.hpp>
 #include <reprise/backend/device_buffer.hpp>
+#include <reprise/backend/device_clock.hpp>
 #include <reprise/backend/device_error.hpp>
 #include <reprise/backend/device_event.hpp>
 #include <reprise/backend/device_kernels.hpp>
@@ -116,6 +117,17 @@
 #include <reprise/program/arena_player.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/check_program.hpp>
+#include <reprise/program/cost/any_operation_clock.hpp>
+#include <reprise/program/cost/call_costs.hpp>
+#include <reprise/program/cost/cost_model.hpp>
+#include <reprise/program/cost/declared_time.hpp>
+#include <reprise/program/cost/flops.hpp>
+#include <reprise/program/cost/host_clock.hpp>
+#include <reprise/program/cost/measured_time.hpp>
+#include <reprise/program/cost/node_call.hpp>
+#include <reprise/program/cost/node_times.hpp>
+#include <reprise/program/cost/operation_clock.hpp>
+#include <reprise/program/cost/roofline.hpp>
 #include <reprise/program/engine_state.hpp>
 #include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/explain.hpp>
@@ -127,6 +139,7 @@
 #include <reprise/program/maker_bounds.hpp>
 #include <reprise/program/operation.hpp>
 #include <reprise/program/output_lifetimes.hpp>
+#include <reprise/program/price_nodes.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/profile_state.hpp>
 #include <reprise/program/program.hpp>
@@ -162,6 +175,7 @@
 #include <reprise/run/micro_batches.hpp>
 #include <reprise/run/node_calls.hpp>
 #include <reprise/run/node_states.hpp>
+#include <reprise/run/node_timer.hpp>
 #include <reprise/run/originals.hpp>
 #include <reprise/run/output_check.hpp>
 #include <reprise/run/pass.hpp>

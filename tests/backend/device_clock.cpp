@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <reprise/backend/device_stream.hpp>
@@ -60,4 +61,21 @@ TEST_CASE("marks that were used up are used again, so that events do not grow in
     CHECK(clock.seconds_between(begin, end));
   }
   CHECK(most < 2);
+}
+
+TEST_CASE("a capture is left alone, and what was before it is known after it") {
+  const Stream stream;
+  Clock clock(stream);
+  const std::uint64_t begin = clock.mark();
+  work(stream, 2);
+  const std::uint64_t end = clock.mark();
+  stream.synchronize();
+  PlayedRuntime::machine().is_capturing = true;
+  CHECK_FALSE(clock.seconds_between(begin, end));
+  const std::uint64_t first = clock.mark();
+  const std::uint64_t second = clock.mark();
+  CHECK(std::isnan(*clock.seconds_between(first, second)));
+  clock.finish();
+  PlayedRuntime::machine().is_capturing = false;
+  CHECK(*clock.seconds_between(begin, end) == doctest::Approx(2e-3));
 }

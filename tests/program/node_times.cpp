@@ -40,15 +40,15 @@ TEST_CASE("the median of so many samples counts, and the passes before do not") 
   CHECK(times.seconds(7, NodeCall::forward) == 3);
   times.add(7, NodeCall::forward, 5, 50);
   times.add(7, NodeCall::backward, 5, 6);
-  CHECK_FALSE(times.is_settled(7));
+  CHECK_FALSE(times.is_settled(7, NodeCall::forward));
   times.add(7, NodeCall::forward, 6, 4);
-  CHECK(times.is_settled(7));
+  CHECK(times.is_settled(7, NodeCall::forward));
   CHECK(times.seconds(7, NodeCall::forward) == 4);
   times.add(7, NodeCall::forward, 7, 1000);
   CHECK(times.seconds(7, NodeCall::forward) == 4);
   CHECK(times.seconds(7, NodeCall::backward) == 6);
   CHECK_FALSE(times.seconds(7, NodeCall::recompute));
-  CHECK_FALSE(times.is_settled(8));
+  CHECK_FALSE(times.is_settled(8, NodeCall::forward));
 }
 
 TEST_CASE("a time that is none is left out") {
@@ -57,21 +57,21 @@ TEST_CASE("a time that is none is left out") {
        {-1.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
     times.add(1, NodeCall::forward, 1, wrong);
   }
-  CHECK_FALSE(times.is_settled(1));
+  CHECK_FALSE(times.is_settled(1, NodeCall::forward));
   times.add(1, NodeCall::forward, 1, 0);
-  CHECK(times.is_settled(1));
+  CHECK(times.is_settled(1, NodeCall::forward));
 }
 
 TEST_CASE("of many kinds those used last stay, and never more than so many") {
   NodeTimes times(0, 1, 10);
   for (std::uint64_t kind = 0; kind < 1000; ++kind) {
     times.add(kind, NodeCall::forward, 1, 1);
-    CHECK(times.is_settled(0));  // which is a use
+    CHECK(times.is_settled(0, NodeCall::forward));  // which is a use
     CHECK(times.size() <= 10);
   }
-  CHECK(times.is_settled(999));
-  CHECK(times.is_settled(997));
-  CHECK_FALSE(times.is_settled(500));
+  CHECK(times.is_settled(999, NodeCall::forward));
+  CHECK(times.is_settled(997, NodeCall::forward));
+  CHECK_FALSE(times.is_settled(500, NodeCall::forward));
 }
 
 TEST_CASE("what is saved is taken up, and what is no time is refused") {
@@ -86,7 +86,7 @@ TEST_CASE("what is saved is taken up, and what is no time is refused") {
   std::istringstream in(bytes);
   reprise::StateReader reader(in, format);
   NodeTimes again(1, 4, 8);
-  again.load(reader);
+  again.load(reader, 3);
   CHECK_NOTHROW(reader.expect_end());
   CHECK(saved(again) == bytes);
   CHECK(again.seconds(19, NodeCall::forward) == times.seconds(19, NodeCall::forward));
@@ -102,6 +102,6 @@ TEST_CASE("what is saved is taken up, and what is no time is refused") {
   writer.write(out, format);
   std::istringstream wrong(out.str());
   reprise::StateReader refusing(wrong, format);
-  CHECK_THROWS_AS(again.load(refusing), reprise::CorruptState);
+  CHECK_THROWS_AS(again.load(refusing, 3), reprise::CorruptState);
   CHECK(saved(again) == bytes);
 }

@@ -12,6 +12,7 @@
 #include <reprise/core/philox.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/any_planner.hpp>
+#include <reprise/program/cost/flops.hpp>
 #include <reprise/run/checkpointed.hpp>
 #include <reprise/scheduler/checkpoint_scheduler.hpp>
 #include <reprise/scheduler/replan_every.hpp>
@@ -141,7 +142,11 @@ template <class Device>
       {.budget = budget,
        .observer = [&check](const reprise::ActionEvent& event) { check(event); }}};
   reprise::Checkpointed net{
-      model.graph(), tracker, scheduler, store, {.seed = SmallGpt::seed, .verify_replay = true}};
+      model.graph(),
+      tracker,
+      scheduler,
+      store,
+      {.seed = SmallGpt::seed, .verify_replay = true, .cost_model = reprise::Flops{}}};
   GptTrace trace;
   for (std::uint64_t step = 0; step < SmallGpt::steps; ++step) {
     net.begin_step();

@@ -55,7 +55,8 @@ enum class PlayedCode { success, no_memory, not_a_stream, broken };
 
 /// All that the runtime has, for one thread of a test.
 struct PlayedMachine {
-  int device = 0;  ///< the current one
+  bool is_capturing = false;  ///< all streams
+  int device = 0;             ///< the current one
   PlayedPool default_pool{};
   std::set<PlayedStream*> streams{};
   std::set<PlayedEvent*> events{};
@@ -137,7 +138,7 @@ struct PlayedRuntime {
   }
   [[nodiscard]] static bool is_capturing(stream_type) {
     call("is_capturing");
-    return false;
+    return machine().is_capturing;
   }
   static void synchronize(stream_type stream) {
     call("synchronize_stream");
@@ -155,6 +156,8 @@ struct PlayedRuntime {
   /// Each operation of a stream takes a millisecond.
   [[nodiscard]] static std::optional<double> seconds_between(event_type begin, event_type end) {
     call("seconds_between");
+    if (machine().is_capturing)
+      reprise::check_device<PlayedRuntime>(PlayedCode::broken, "seconds_between");
     const auto has_passed = [](const PlayedEvent& event) {
       return event.stream->enqueued - event.stream->rest.size() >= event.position;
     };

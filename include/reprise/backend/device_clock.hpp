@@ -20,7 +20,8 @@ namespace reprise::inline v0 {
 /// Measures what a stream does between two points, by events of the device. The host never waits
 /// for it, but in `finish`. An OperationClock, for `MeasuredTime`.
 ///
-/// A stream that is being captured measures nothing: a time between its marks is not a number.
+/// A stream that is being captured measures nothing: a time between its marks is not a number, and
+/// of earlier marks nothing is said until the capture has ended.
 /// Not for use by several threads at a time.
 /// @tparam R the device runtime, whose events measure time
 template <RuntimeTimers R>
@@ -51,6 +52,7 @@ class DeviceClock {
       release(end);
       return std::numeric_limits<double>::quiet_NaN();
     }
+    if (stream_.is_capturing()) return std::nullopt;  // to ask an event would end the capture
     const std::optional<double> seconds =
         R::seconds_between(events_[begin].get(), events_[end].get());
     if (seconds) {
@@ -62,7 +64,7 @@ class DeviceClock {
 
   /// Lets the host wait until all marks have passed. @throws DeviceError
   void finish() const {
-    if (last_) events_[*last_].synchronize();
+    if (last_ && !stream_.is_capturing()) events_[*last_].synchronize();
   }
 
  private:

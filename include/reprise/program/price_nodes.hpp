@@ -6,6 +6,7 @@
 /// From a profile and a cost model to what the calls of nodes cost.
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
@@ -40,7 +41,7 @@ namespace pricing {
   if (node.costs.forward_seconds) {
     const double forward = *node.costs.forward_seconds;
     return {.forward = forward,
-            .recompute = forward,
+            .recompute = node.recompute_seconds > 0 ? node.recompute_seconds : forward,
             .backward = node.costs.backward_seconds.value_or(2 * forward)};
   }
   const double forward = node.forward_seconds;
@@ -58,6 +59,19 @@ namespace pricing {
 }
 [[nodiscard]] inline bool has_seconds(const NodeProfile& node) {
   return node.forward_seconds > 0 || declares_seconds(node);
+}
+
+/// Of the nodes of which both are known; 0 of none.
+[[nodiscard]] inline double seconds_per_flop(const Profile& profile) {
+  double seconds = 0;
+  double flops = 0;
+  for (const NodeProfile& node : profile.nodes) {
+    if (!has_seconds(node) || !has_flops(node)) continue;
+    seconds += of_seconds(node).forward;
+    flops += of_flops(node).forward;
+  }
+  const double rate = seconds / flops;
+  return std::isfinite(rate) ? rate : 0;
 }
 
 /// Bytes that a node's forward reads and writes; parameters are not known.
@@ -97,8 +111,9 @@ void check_all(const Profile& profile, Has&& has, const char* what) {
 
 /// What each node's calls cost. Linear in nodes and what they read.
 ///
-/// By `MeasuredTime`, seconds that are declared, or else those of the profile; a node of which
-/// neither is known costs nothing, unless that is so of all of them and all declare FLOPs.
+/// By `MeasuredTime`, seconds that are declared, or else those of the profile. A node of which
+/// neither is known costs its FLOPs at the rate of those that are known, or nothing; where no
+/// node's seconds are known and all declare FLOPs, costs are FLOPs.
 /// @throws InvalidArgument if a node declares no FLOPs under `Flops`, no seconds under
 ///   `DeclaredTime`, or a `Roofline` lacks a rate.
 template <LayerGraph G>
@@ -137,9 +152,20 @@ template <LayerGraph G>
           .backward = roofline->seconds(declared.backward_flops.value_or(2 * flops), 2 * bytes)};
     });
   }
+  const auto by_known_seconds = [&] {
+    const double rate = pricing::seconds_per_flop(profile);
+    return pricing::price_all(profile, false, [&](std::size_t n) {
+      const NodeProfile& node = profile.nodes[n];
+      if (pricing::has_seconds(node) || !pricing::has_flops(node)) return pricing::of_seconds(node);
+      const CallCosts flops = pricing::of_flops(node);
+      return CallCosts{.forward = flops.forward * rate,
+                       .recompute = flops.recompute * rate,
+                       .backward = flops.backward * rate};
+    });
+  };
   const bool knows_no_time = std::ranges::none_of(profile.nodes, pricing::has_seconds);
   const bool declares_flops = std::ranges::all_of(profile.nodes, pricing::has_flops);
-  return knows_no_time && declares_flops ? by_flops() : by_seconds();
+  return knows_no_time && declares_flops ? by_flops() : by_known_seconds();
 }
 
 /// The roofline that is nearest to the seconds of a profile, see `calibrate`.

@@ -256,7 +256,8 @@ class Measurement {
     clock_.finish();
     for (std::size_t node = 0; node < profile_.nodes.size(); ++node) {
       const std::optional<double> seconds = clock_.seconds_between(begins_[node], ends_[node]);
-      profile_.nodes[node].forward_seconds = std::max(seconds.value_or(0), 0.0);
+      const bool is_time = seconds && std::isfinite(*seconds) && *seconds > 0;
+      profile_.nodes[node].forward_seconds = is_time ? *seconds : 0;
     }
     return std::move(profile_);
   }

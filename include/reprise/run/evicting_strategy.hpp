@@ -60,6 +60,9 @@ class EvictingStrategy {
 
   /// Room is made for what an operation makes, however much it was to be.
   void outgrow(const LoweredShape& /*shape*/) const noexcept {}
+
+  /// There are none.
+  [[nodiscard]] bool holds_plans() const noexcept { return false; }
 };
 
 }  // namespace reprise::inline v0::running

@@ -77,15 +77,20 @@ class KnownShapes {
   /// it. One of which enough calls were measured since is priced anew.
   /// @param identity of the pass that asks: a measuring forward draws its random numbers
   /// @param timer    what was measured; null where no time is
+  /// @param may_change whether costs may change now
   /// @throws what the engine throws
   [[nodiscard]] Found find_or_make(std::span<tensor_type* const> inputs,
-                                   PassContext::Identity identity, NodeTimer* timer) {
+                                   PassContext::Identity identity, NodeTimer* timer,
+                                   bool may_change) {
     const std::uint64_t signature = signature_of(inputs);
     const Known* const known = shapes_.find(signature);
-    if (known == nullptr || known->is_refused)
+    if (known == nullptr || known->is_refused) {
       return measure(signature, known, inputs, identity, timer);
-    if (known->seen) return {.shape = remember(signature, known->profile(), timer)};
-    if (known->shape->is_settled || !timer->is_settled(known->shape->profile)) {
+    }
+    if (known->seen) return {.shape = grown(signature, *known)};
+    const LoweredShape& shape = *known->shape;
+    if (shape.is_settled || !may_change ||
+        !timer->is_settled(shape.profile, shape.lowered.program)) {
       return {.shape = known->shape};
     }
     std::shared_ptr<const LoweredShape> before = known->shape;
@@ -132,7 +137,8 @@ class KnownShapes {
       const Known& known = *shapes_.peek(signature);
       writer.word(signature);
       writer.flag(known.is_refused);
-      writer.flag(known.shape->is_settled);
+      // Where nothing is measured nothing is left to measure, which says little to who does.
+      writer.flag(known.shape->is_settled && std::holds_alternative<MeasuredTime>(costs_));
       write_profile(writer, known.profile());
     }
   }
@@ -140,7 +146,7 @@ class KnownShapes {
   /// Takes up what `save` wrote; of more shapes than it remembers those used last.
   /// @throws CorruptState; nothing has changed then
   void load(StateReader& reader) {
-    const CostModel costs = read_costs(reader);
+    CostModel costs = read_costs(reader);
     RecentMap<Known> shapes(shapes_.capacity());
     for (std::size_t left = reader.count(); left > 0; --left) {
       const std::uint64_t signature = reader.word();
@@ -149,7 +155,7 @@ class KnownShapes {
       shapes.insert(signature, {.shape = read(reader, signature, is_settled, costs),
                                 .is_refused = is_refused});
     }
-    costs_ = costs;
+    costs_ = std::move(costs);
     shapes_ = std::move(shapes);
   }
 
@@ -169,32 +175,43 @@ class KnownShapes {
                                    timer == nullptr ? AnyOperationClock{} : timer->clock());
     const byte_count measured_bytes = profile.held_bytes;
     if (known != nullptr) grow(profile, known->profile());
-    calibrate_once(profile);
+    check_profile(*graph_, profile);
+    calibrate_once(costs_, profile);
     return {.shape = remember(signature, std::move(profile), timer),
             .measured_bytes = measured_bytes};
   }
 
-  void calibrate_once(const Profile& profile) {
-    const auto* const roofline = std::get_if<Roofline>(&costs_);
-    if (roofline != nullptr && !roofline->is_calibrated()) costs_ = calibrate(*graph_, profile);
+  // Rates that were given stay.
+  void calibrate_once(CostModel& costs, const Profile& profile) const {
+    auto* const rates = std::get_if<Roofline>(&costs);
+    if (rates == nullptr || rates->is_calibrated()) return;
+    const Roofline found = calibrate(*graph_, profile);
+    if (!(rates->flops_per_second > 0)) rates->flops_per_second = found.flops_per_second;
+    if (!(rates->bytes_per_second > 0)) rates->bytes_per_second = found.bytes_per_second;
   }
 
   [[nodiscard]] std::shared_ptr<const LoweredShape> remember(std::uint64_t signature,
                                                              Profile profile, NodeTimer* timer) {
-    const bool is_settled = timer == nullptr || timer->is_settled(profile);
     if (timer != nullptr) timer->apply(profile);
-    auto made = lower(signature, std::move(profile), is_settled, costs_);
+    auto made = lower(signature, std::move(profile), costs_);
+    made->is_settled = timer == nullptr || timer->is_settled(made->profile, made->lowered.program);
     shapes_.insert(signature, {.shape = made});
     return made;
   }
 
-  [[nodiscard]] std::shared_ptr<const LoweredShape> lower(std::uint64_t signature, Profile profile,
-                                                          bool is_settled,
-                                                          const CostModel& costs) const {
-    LoweredShape shape =
-        lower_shape(*graph_, signature, std::move(profile), has_input_gradients_, costs);
-    shape.is_settled = is_settled;
-    return std::make_shared<const LoweredShape>(std::move(shape));
+  // Bytes that were seen change no cost.
+  [[nodiscard]] std::shared_ptr<const LoweredShape> grown(std::uint64_t signature,
+                                                          const Known& known) {
+    auto made = lower(signature, known.profile(), costs_);
+    made->is_settled = known.shape->is_settled;
+    shapes_.insert(signature, {.shape = made});
+    return made;
+  }
+
+  [[nodiscard]] std::shared_ptr<LoweredShape> lower(std::uint64_t signature, Profile profile,
+                                                    const CostModel& costs) const {
+    return std::make_shared<LoweredShape>(
+        lower_shape(*graph_, signature, std::move(profile), has_input_gradients_, costs));
   }
 
   // Rates that were calibrated; those that a user gave stay.
@@ -203,20 +220,27 @@ class KnownShapes {
     for (const double rate : {saved.flops_per_second, saved.bytes_per_second}) {
       if (!std::isfinite(rate) || rate < 0) reader.refuse("a rate is " + std::to_string(rate));
     }
-    const auto* const roofline = std::get_if<Roofline>(&costs_);
-    if (roofline == nullptr || roofline->is_calibrated()) return costs_;
-    return saved;
+    CostModel costs = costs_;
+    auto* const rates = std::get_if<Roofline>(&costs);
+    if (rates == nullptr || !saved.is_calibrated()) return costs;
+    if (!(rates->flops_per_second > 0)) rates->flops_per_second = saved.flops_per_second;
+    if (!(rates->bytes_per_second > 0)) rates->bytes_per_second = saved.bytes_per_second;
+    return costs;
   }
 
   [[nodiscard]] std::shared_ptr<const LoweredShape> read(StateReader& reader,
                                                          std::uint64_t signature, bool is_settled,
-                                                         const CostModel& costs) const {
+                                                         CostModel& costs) const {
     Profile profile = read_profile(reader);
     try {
       check_profile(*graph_, profile);
-      const bool measures = std::holds_alternative<MeasuredTime>(costs);
-      return lower(signature, std::move(profile), is_settled || !measures, costs);
+      calibrate_once(costs, profile);
+      auto made = lower(signature, std::move(profile), costs);
+      made->is_settled = is_settled || !std::holds_alternative<MeasuredTime>(costs);
+      return made;
     } catch (const InvalidArgument& unfit) {
+      reader.refuse(unfit.what());
+    } catch (const InvalidGraph& unfit) {
       reader.refuse(unfit.what());
     }
   }

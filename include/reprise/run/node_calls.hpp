@@ -27,6 +27,7 @@
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/made_tensors.hpp>
 #include <reprise/run/node_states.hpp>
+#include <reprise/run/node_timer.hpp>
 #include <reprise/run/originals.hpp>
 #include <reprise/run/output_check.hpp>
 #include <reprise/run/profile_check.hpp>
@@ -77,7 +78,9 @@ class NodeCalls {
         profile_(graph, shape, inputs_),
         made_(lowered(), inputs_),
         places_(lowered()),
-        is_put_off_(graph.size(), 0) {}
+        is_put_off_(graph.size(), 0) {
+    if (!shape.is_settled) turn_ = state_->timer->begin_pass(shape.profile);
+  }
 
   /// The number of the pass within its step.
   [[nodiscard]] std::uint64_t micro_batch() const noexcept { return pass_.micro_batch(); }
@@ -164,7 +167,7 @@ class NodeCalls {
   template <class F>
   void timed(std::size_t node, NodeCall call, F&& f) {
     if (shape_.is_settled) return f();
-    state_->timer->time(node, shape_.profile.nodes[node], call, f);
+    state_->timer->time(turn_, node, shape_.profile.nodes[node], call, f);
   }
 
   template <class Values>
@@ -382,6 +385,7 @@ class NodeCalls {
   G& graph_;
   std::shared_ptr<RunState> state_;
   const LoweredShape& shape_;
+  NodeTimer::Turn turn_{};
   std::vector<T*> inputs_;
   PassContext pass_;
   std::vector<Payload<T, S>> uncounted_saved_;  ///< by node: saved state of no bytes

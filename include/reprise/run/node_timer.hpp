@@ -12,11 +12,14 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <reprise/core/hash.hpp>
 #include <reprise/core/state_words.hpp>
 #include <reprise/program/cost/measured_time.hpp>
 #include <reprise/program/cost/node_call.hpp>
 #include <reprise/program/cost/node_times.hpp>
+#include <reprise/program/operation.hpp>
 #include <reprise/program/profile.hpp>
+#include <reprise/program/program.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,38 +36,55 @@ class NodeTimer {
       : options_(std::move(options)),
         times_(options_.warm_up, options_.samples, options_.max_kinds) {}
 
+  /// What a pass measures: some of its nodes, the same for all of their calls.
+  struct Turn {
+    std::uint64_t pass = 0;    ///< its number
+    std::uint64_t stride = 1;  ///< one of so many nodes is measured
+
+    /// By chance, so that no order of shapes and passes leaves a node out for ever.
+    [[nodiscard]] bool measures(std::size_t node) const noexcept {
+      return stride == 1 || hash_combine(pass, node) % stride == 0;
+    }
+  };
+
   /// Begins a pass, of which so much is measured as the share allows; takes in what is over of
   /// earlier ones.
-  void begin_pass(const Profile& profile) {
+  [[nodiscard]] Turn begin_pass(const Profile& profile) {
     collect();
-    ++pass_;
-    stride_ = stride_for(profile);
     room_ = std::max(least_room, marks_of_a_node * profile.nodes.size());
     times_.make_room_for(profile.nodes.size());
+    return {.pass = ++pass_, .stride = stride_for(profile)};
   }
 
   /// Makes a call, and measures it if it is its turn and its node does not declare its seconds.
   template <class F>
-  void time(std::size_t node, const NodeProfile& profile, NodeCall call, F&& f) {
-    if (profile.costs.forward_seconds || (node + pass_) % stride_ != 0 || is_full()) return f();
-    Marks& marks = marks_.emplace_back(
-        Marks{.kind = profile.kind, .call = call, .pass = pass_, .begin = options_.clock.mark()});
-    // Nothing else is measured until the call returns: nodes do not call each other.
+  void time(const Turn& turn, std::size_t node, const NodeProfile& profile, NodeCall call, F&& f) {
+    if (profile.costs.forward_seconds || !turn.measures(node) || is_full()) return f();
+    Marks marks{.kind = profile.kind,
+                .call = call,
+                .pass = turn.pass,
+                .begin = options_.clock.mark(),
+                .end = 0};
     try {
       f();
     } catch (...) {
-      marks.is_over = false;
-      marks.end = options_.clock.mark();
+      give_back(marks);
       throw;
     }
     marks.end = options_.clock.mark();
+    marks_.push_back(marks);
   }
 
-  /// Whether there are enough samples of all that is to be measured.
-  [[nodiscard]] bool is_settled(const Profile& profile) {
+  /// Whether there are enough samples of all calls of a program that are to be measured.
+  [[nodiscard]] bool is_settled(const Profile& profile, const Program& program) {
     collect();
-    return std::ranges::all_of(profile.nodes, [this](const NodeProfile& node) {
-      return node.costs.forward_seconds || times_.is_settled(node.kind);
+    return std::ranges::all_of(program.operations(), [&](const Operation& operation) {
+      if (operation.kind == OperationKind::loss) return true;
+      const NodeProfile& node = profile.nodes[operation.node];
+      if (node.costs.forward_seconds) return true;
+      return times_.is_settled(node.kind, operation.kind == OperationKind::forward
+                                              ? NodeCall::forward
+                                              : NodeCall::backward);
     });
   }
 
@@ -87,17 +107,19 @@ class NodeTimer {
         never_again.push_back(i);
       }
     }
-    if (!(forward > 0 && recompute > 0)) return;
+    const double ratio = recompute / forward;
+    if (!(std::isfinite(ratio) && ratio > 0)) return;
     for (const std::size_t i : never_again) {
-      profile.nodes[i].recompute_seconds = profile.nodes[i].forward_seconds * (recompute / forward);
+      profile.nodes[i].recompute_seconds = profile.nodes[i].forward_seconds * ratio;
     }
   }
 
   /// Measures a profile.
   [[nodiscard]] const AnyOperationClock& clock() const noexcept { return options_.clock; }
 
-  /// Writes all samples, those that are over now included.
+  /// Writes all samples; waits for those that are not over.
   void save(StateWriter& writer) {
+    options_.clock.finish();
     collect();
     writer.word(pass_);
     times_.save(writer);
@@ -106,7 +128,8 @@ class NodeTimer {
   /// @throws CorruptState; nothing has changed then
   void load(StateReader& reader) {
     const std::uint64_t pass = reader.word();
-    times_.load(reader);
+    if (pass > most_passes) reader.refuse(std::to_string(pass) + " passes were measured");
+    times_.load(reader, pass);
     pass_ = pass;
   }
 
@@ -116,18 +139,29 @@ class NodeTimer {
     NodeCall call;
     std::uint64_t pass;
     std::uint64_t begin;
-    std::uint64_t end = 0;
+    std::uint64_t end;
     bool is_over = true;  ///< false for a call that threw
   };
 
   // What a device has not come to is bounded: a host that runs far ahead measures less.
   static constexpr std::size_t least_room = std::size_t{1} << 14U;
+  static constexpr std::uint64_t most_passes = std::uint64_t{1} << 62U;
   static constexpr std::size_t marks_of_a_node = 4;  // two reruns beside forward and backward
 
   [[nodiscard]] bool is_full() {
     if (marks_.size() < room_) return false;
     collect();
     return marks_.size() >= room_;
+  }
+
+  // The clock may use the marks of a call that threw again; what it throws itself matters less.
+  void give_back(Marks& marks) noexcept {
+    try {
+      marks.end = options_.clock.mark();
+      marks.is_over = false;
+      marks_.push_back(marks);
+    } catch (...) {
+    }
   }
 
   void collect() {
@@ -144,16 +178,16 @@ class NodeTimer {
     return seconds.has_value();
   }
 
-  /// Every how manieth node is measured in a pass: each has a forward and a backward, and a
+  /// One of so many nodes is measured in a pass: each has a forward and a backward, and a
   /// backward takes about as long as two forwards.
-  [[nodiscard]] std::size_t stride_for(const Profile& profile) {
+  [[nodiscard]] std::uint64_t stride_for(const Profile& profile) {
     double forward_seconds = 0;
     for (const NodeProfile& node : profile.nodes) forward_seconds += node.forward_seconds;
     if (!(forward_seconds > 0)) return 1;
     const double marks = 4 * static_cast<double>(profile.nodes.size());
     const double stride = marks * mark_seconds() / (options_.most_share * 3 * forward_seconds);
     const auto most = static_cast<double>(std::max<std::size_t>(profile.nodes.size(), 1));
-    return static_cast<std::size_t>(std::ceil(std::clamp(stride, 1.0, most)));
+    return static_cast<std::uint64_t>(std::ceil(std::clamp(stride, 1.0, most)));
   }
 
   // What one reading takes of the host, measured once.
@@ -178,7 +212,6 @@ class NodeTimer {
   NodeTimes times_;
   std::vector<Marks> marks_;  ///< of what is not known to be over
   std::uint64_t pass_ = 0;
-  std::size_t stride_ = 1;
   std::size_t room_ = least_room;  ///< for marks
   std::optional<double> mark_seconds_;
 };

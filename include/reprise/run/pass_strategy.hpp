@@ -33,6 +33,7 @@ concept PassStrategy = requires(S& strategy, const S& constant, NoTracker& track
   constant.note(choice, report);
   strategy.forget(shape);
   strategy.outgrow(shape);
+  { constant.holds_plans() } -> std::same_as<bool>;
 };
 
 }  // namespace reprise::inline v0::running

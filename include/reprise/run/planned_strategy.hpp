@@ -81,10 +81,13 @@ class PlannedStrategy {
   /// Passes over these shapes make more than their plan was made for: it is made anew, unless the
   /// scheduler's plans are frozen.
   void outgrow(const LoweredShape& shape) {
-    if constexpr (requires { scheduler_->is_frozen(); }) {
-      if (scheduler_->is_frozen()) return;
-    }
-    forget(shape);
+    if (!holds_plans()) forget(shape);
+  }
+
+  /// Whether no plan may change now.
+  [[nodiscard]] bool holds_plans() const noexcept {
+    if constexpr (requires { scheduler_->is_frozen(); }) return scheduler_->is_frozen();
+    return false;
   }
 
  private:

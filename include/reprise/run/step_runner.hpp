@@ -110,7 +110,6 @@ class StepRunner {
     state_->report.cost_is_flops = shape->lowered.program.cost_is_flops();
     state_->report.store_all_cost += shape->lowered.store_all_cost;
     strategy_.note(choice, state_->report);
-    if (!shape->is_settled) state_->timer->begin_pass(shape->profile);
     auto player = std::make_unique<player_type>(*graph_, *store_, state_, shape, std::move(choice),
                                                 std::move(inputs), identity);
     noting(*player, [&] { player->play_forward(); });
@@ -288,7 +287,10 @@ class StepRunner {
   // for the new ones, the old ones stay.
   [[nodiscard]] Chosen choose(std::span<tensor_type* const> inputs,
                               PassContext::Identity identity) {
-    auto found = shapes_.find_or_make(inputs, identity, state_->timer.get());
+    // Passes in flight share a plan, and those of a step a currency.
+    const bool may_change =
+        state_->passes_alive == 0 && identity.micro_batch == 0 && !strategy_.holds_plans();
+    auto found = shapes_.find_or_make(inputs, identity, state_->timer.get(), may_change);
     RunReport& report = state_->report;
     report.profile_bytes = std::max(report.profile_bytes, found.measured_bytes);
     if (!found.before) return choose_for(found.shape);

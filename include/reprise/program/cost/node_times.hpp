@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -39,24 +38,25 @@ class NodeTimes {
   /// Remembers at least so many kinds from now on, those of one pass.
   void make_room_for(std::size_t kinds) noexcept { half_ = std::max(half_, kinds); }
 
-  /// Takes a sample, unless there are enough. One that is negative or not finite is none.
+  /// Takes a sample, unless there are enough. One that is negative, not finite or above 1e9 is
+  /// none.
   /// @param pass its number: numbers never fall
   void add(std::uint64_t kind, NodeCall call, std::uint64_t pass, double seconds) {
-    if (!std::isfinite(seconds) || seconds < 0) return;
+    if (!is_time(seconds)) return;
     Times* times = find(kind);
     if (times == nullptr) {
       make_room();
       times = &recent_.insert({kind, Times{.first_pass = pass}}).first->second;
     }
     Samples& known = times->samples_of(call);
-    if (known.size() >= samples_ || pass < times->first_pass + warm_up_) return;
+    if (known.size() >= samples_ || pass - times->first_pass < warm_up_) return;
     known.push_back(seconds);
   }
 
-  /// Whether there are enough samples of the kind's forward.
-  [[nodiscard]] bool is_settled(std::uint64_t kind) {
+  /// Whether there are enough samples of a call.
+  [[nodiscard]] bool is_settled(std::uint64_t kind, NodeCall call) {
     Times* const times = find(kind);
-    return times != nullptr && times->samples_of(NodeCall::forward).size() >= samples_;
+    return times != nullptr && times->samples_of(call).size() >= samples_;
   }
 
   /// What a call takes, the median so far; empty without a sample.
@@ -79,10 +79,11 @@ class NodeTimes {
   }
 
   /// Takes up what `save` wrote; samples beyond those that it takes are left out.
+  /// @param pass the last one's number
   /// @throws CorruptState; nothing has changed then
-  void load(StateReader& reader) {
-    Generation older = read(reader);
-    Generation recent = read(reader);
+  void load(StateReader& reader, std::uint64_t pass) {
+    Generation older = read(reader, pass);
+    Generation recent = read(reader, pass);
     older_ = std::move(older);
     recent_ = std::move(recent);
   }
@@ -99,6 +100,11 @@ class NodeTimes {
     }
   };
   using Generation = std::unordered_map<std::uint64_t, Times>;
+
+  // A call that takes longer than thirty years is a fault of the clock.
+  [[nodiscard]] static bool is_time(double seconds) noexcept {
+    return seconds >= 0 && seconds <= 1e9;
+  }
 
   // What is used moves to the recent ones.
   [[nodiscard]] Times* find(std::uint64_t kind) {
@@ -127,16 +133,20 @@ class NodeTimes {
     }
   }
 
-  [[nodiscard]] Generation read(StateReader& reader) const {
+  [[nodiscard]] Generation read(StateReader& reader, std::uint64_t pass) const {
     Generation generation;
     for (const std::uint64_t kind : reader.words()) {
       Times& times = generation[kind];
       times.first_pass = reader.word();
+      if (times.first_pass > pass) {
+        reader.refuse("a node was first measured in pass " + std::to_string(times.first_pass) +
+                      " of " + std::to_string(pass));
+      }
       for (Samples& samples : times.samples) {
         samples = reader.reals();
         if (samples.size() > samples_) samples.resize(samples_);
         for (const double sample : samples) {
-          if (!std::isfinite(sample) || sample < 0) {
+          if (!is_time(sample)) {
             reader.refuse("a call took " + std::to_string(sample) + " seconds");
           }
         }
