@@ -6,6 +6,7 @@
 /// Training on any device.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <reprise/core/error.hpp>
+#include <reprise/core/hash.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/eviction/eviction_policy.hpp>
 #include <reprise/planner/any_planner.hpp>
@@ -22,6 +24,7 @@
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/cost/flops.hpp>
 #include <reprise/program/lowering.hpp>
+#include <reprise/program/operation.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/run/run_report.hpp>
@@ -141,7 +144,11 @@ class TrainingOn final : public Training {
     // Each program that a step ran: its costs change once they are measured.
     void foretell() {
       const reprise::Program& program = trainer_.program();
-      if (std::exchange(foretold_, program.fingerprint()) == program.fingerprint()) return;
+      std::uint64_t key = program.fingerprint();
+      for (const reprise::Operation& operation : program.operations()) {
+        key = reprise::hash_combine(key, std::bit_cast<std::uint64_t>(operation.cost));
+      }
+      if (std::exchange(foretold_, key) == key) return;
       result_.predicted_peak_bytes = std::max(result_.predicted_peak_bytes, oracle_(program));
     }
 
@@ -170,7 +177,7 @@ class TrainingOn final : public Training {
     Progress progress_;
     Result result_;
     std::function<reprise::byte_count(const reprise::Program&)> oracle_{};
-    std::uint64_t foretold_ = 0;  ///< the fingerprint of the program
+    std::uint64_t foretold_ = 0;  ///< a hash of the program and its costs
     double plan_seconds_ = 0;
   };
 

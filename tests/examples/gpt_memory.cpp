@@ -100,7 +100,7 @@ Trace train_online(const reprise::Online<P>& dry_run, float dropout, double shar
   const auto budget = static_cast<reprise::byte_count>(share * static_cast<double>(all));
   const reprise::Plan foretold = dry_run({.program = program, .budget = budget});
   reprise::RematStore store{dry_run.policy(), {.budget = budget}};
-  reprise::Checkpointed net{model.graph(), store, {.seed = seed}};
+  reprise::Checkpointed net{model.graph(), store, {.seed = seed, .cost_model = reprise::Flops{}}};
   Trace trace;
   for (std::uint64_t step = 0; step < steps; ++step) {
     net.begin_step();
