@@ -124,8 +124,15 @@ template <LayerGraph G>
                               [&](std::size_t n) { return pricing::of_flops(profile.nodes[n]); });
   };
   const auto by_seconds = [&] {
-    return pricing::price_all(profile, false,
-                              [&](std::size_t n) { return pricing::of_seconds(profile.nodes[n]); });
+    const double rate = pricing::seconds_per_flop(profile);
+    return pricing::price_all(profile, false, [&](std::size_t n) {
+      const NodeProfile& node = profile.nodes[n];
+      if (pricing::has_seconds(node) || !pricing::has_flops(node)) return pricing::of_seconds(node);
+      const CallCosts flops = pricing::of_flops(node);
+      return CallCosts{.forward = flops.forward * rate,
+                       .recompute = flops.recompute * rate,
+                       .backward = flops.backward * rate};
+    });
   };
   if (std::holds_alternative<Flops>(costs)) {
     pricing::check_all(profile, pricing::has_flops, "FLOPs");
@@ -152,20 +159,9 @@ template <LayerGraph G>
           .backward = roofline->seconds(declared.backward_flops.value_or(2 * flops), 2 * bytes)};
     });
   }
-  const auto by_known_seconds = [&] {
-    const double rate = pricing::seconds_per_flop(profile);
-    return pricing::price_all(profile, false, [&](std::size_t n) {
-      const NodeProfile& node = profile.nodes[n];
-      if (pricing::has_seconds(node) || !pricing::has_flops(node)) return pricing::of_seconds(node);
-      const CallCosts flops = pricing::of_flops(node);
-      return CallCosts{.forward = flops.forward * rate,
-                       .recompute = flops.recompute * rate,
-                       .backward = flops.backward * rate};
-    });
-  };
   const bool knows_no_time = std::ranges::none_of(profile.nodes, pricing::has_seconds);
   const bool declares_flops = std::ranges::all_of(profile.nodes, pricing::has_flops);
-  return knows_no_time && declares_flops ? by_flops() : by_known_seconds();
+  return knows_no_time && declares_flops ? by_flops() : by_seconds();
 }
 
 /// The roofline that is nearest to the seconds of a profile, see `calibrate`.
