@@ -31,59 +31,63 @@
 
 namespace {
 
+/// Collects the operations of a recorded program, each of which makes one value.
+class Recording {
+ public:
+  reprise::value_id add(std::vector<reprise::value_id> reads, reprise::byte_count bytes,
+                        double cost) {
+    const auto node = static_cast<std::uint32_t>(operations_.size());
+    const auto value = static_cast<reprise::value_id>(values_.size());
+    values_.push_back({.node = node, .bytes = bytes});
+    operations_.push_back({.node = node,
+                           .reads = std::move(reads),
+                           .writes = {value},
+                           .cost = cost,
+                           .repeatable = true});
+    return value;
+  }
+
+  [[nodiscard]] reprise::Program program(reprise::value_id result) && {
+    return {std::move(values_),
+            std::move(operations_),
+            reprise::Program::no_operation,
+            1,
+            true,
+            {result}};
+  }
+
+ private:
+  std::vector<reprise::Value> values_{{.kind = reprise::ValueKind::input}};
+  std::vector<reprise::Operation> operations_;
+};
+
 /// A recorded net: each layer reads the one before it, every fifth one of the ten before it too,
 /// and makes a mask for backward; sizes and costs are random.
 reprise::Program random_net(std::size_t layers) {
   std::mt19937_64 random(1);
-  std::vector<reprise::Value> values{{.kind = reprise::ValueKind::input}};
-  std::vector<reprise::Operation> operations;
+  Recording recording;
   std::vector<reprise::value_id> outputs{0};
   std::vector<reprise::value_id> masks{0};
-  const auto add = [&](std::vector<reprise::value_id> reads, reprise::byte_count bytes,
-                       double cost) {
-    const auto node = static_cast<std::uint32_t>(operations.size());
-    const auto value = static_cast<reprise::value_id>(values.size());
-    values.push_back({.node = node, .bytes = bytes});
-    operations.push_back({.node = node,
-                          .reads = std::move(reads),
-                          .writes = {value},
-                          .cost = cost,
-                          .repeatable = true});
-    return value;
-  };
   for (std::size_t layer = 1; layer <= layers; ++layer) {
     std::vector<reprise::value_id> reads{outputs.back()};
     if (layer > 10 && random() % 5 == 0) reads.push_back(outputs[layer - 2 - random() % 8]);
-    masks.push_back(add({outputs.back()}, 500 + random() % 500, 1));
-    outputs.push_back(
-        add(std::move(reads), 1000 + random() % 4000, 1.0 + static_cast<double>(random() % 100)));
+    masks.push_back(recording.add({outputs.back()}, 500 + random() % 500, 1));
+    outputs.push_back(recording.add(std::move(reads), 1000 + random() % 4000,
+                                    1.0 + static_cast<double>(random() % 100)));
   }
-  reprise::value_id gradient = add({outputs.back()}, 100, 1);
+  reprise::value_id gradient = recording.add({outputs.back()}, 100, 1);
   for (std::size_t layer = layers; layer > 0; --layer) {
-    gradient = add({gradient, outputs[layer - 1], outputs[layer], masks[layer]}, 2000, 150);
+    gradient =
+        recording.add({gradient, outputs[layer - 1], outputs[layer], masks[layer]}, 2000, 150);
   }
-  return {std::move(values), std::move(operations), reprise::Program::no_operation, 1, true,
-          {gradient}};
+  return std::move(recording).program(gradient);
 }
 
 /// A recorded graph: each node reads the one before it and others of all before it, or all of them
 /// where it has no more; backward reads each node once. Sizes and costs are random.
 reprise::Program random_graph(std::size_t nodes, std::size_t reads_of_each) {
   std::mt19937_64 random(1);
-  std::vector<reprise::Value> values{{.kind = reprise::ValueKind::input}};
-  std::vector<reprise::Operation> operations;
-  const auto add = [&](std::vector<reprise::value_id> reads, reprise::byte_count bytes,
-                       double cost) {
-    const auto node = static_cast<std::uint32_t>(operations.size());
-    const auto value = static_cast<reprise::value_id>(values.size());
-    values.push_back({.node = node, .bytes = bytes});
-    operations.push_back({.node = node,
-                          .reads = std::move(reads),
-                          .writes = {value},
-                          .cost = cost,
-                          .repeatable = true});
-    return value;
-  };
+  Recording recording;
   for (std::size_t node = 1; node <= nodes; ++node) {
     std::vector<reprise::value_id> reads{static_cast<reprise::value_id>(node - 1)};
     const bool reads_all = node <= reads_of_each;
@@ -94,14 +98,13 @@ reprise::Program random_graph(std::size_t nodes, std::size_t reads_of_each) {
     std::ranges::sort(reads);
     reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
     const reprise::byte_count bytes = 1000 + random() % 4000;
-    add(std::move(reads), bytes, 1.0 + static_cast<double>(random() % 100));
+    recording.add(std::move(reads), bytes, 1.0 + static_cast<double>(random() % 100));
   }
-  reprise::value_id gradient = add({static_cast<reprise::value_id>(nodes)}, 100, 1);
+  reprise::value_id gradient = recording.add({static_cast<reprise::value_id>(nodes)}, 100, 1);
   for (std::size_t node = nodes; node > 0; --node) {
-    gradient = add({gradient, static_cast<reprise::value_id>(node)}, 2000, 150);
+    gradient = recording.add({gradient, static_cast<reprise::value_id>(node)}, 2000, 150);
   }
-  return {std::move(values), std::move(operations), reprise::Program::no_operation, 1, true,
-          {gradient}};
+  return std::move(recording).program(gradient);
 }
 
 reprise::byte_count most_of_all(const reprise::Program& program) {

@@ -26,6 +26,7 @@
 #include "support/cases.hpp"
 #include "support/chain_program.hpp"
 #include "support/place_random.hpp"
+#include "support/plans_at_budgets.hpp"
 #include "support/random_program.hpp"
 #include "support/seed.hpp"
 #include "support/wild_program.hpp"
@@ -125,20 +126,9 @@ void check_play(const Program& program, const Schedule& schedule, std::mt19937_6
 // Without a budget, at the smallest one and half way between.
 template <class P>
 void check_plans(const Program& program, const P& planner, std::mt19937_64& random, Seen& seen) {
-  const auto plan_with = [&](byte_count budget) {
-    P fresh = planner;
-    const reprise::Plan plan = fresh({.program = program, .budget = budget});
-    CAPTURE(budget);
-    check_play(program, plan.schedule, random, seen);
-    return plan.peak_bytes;
-  };
-  const byte_count most = plan_with(reprise::unlimited_bytes);
-  try {
-    static_cast<void>(plan_with(0));
-  } catch (const reprise::BudgetInfeasible& refused) {
-    static_cast<void>(plan_with(refused.smallest_budget()));
-    static_cast<void>(plan_with((refused.smallest_budget() + most) / 2));
-  }
+  reprise_test::with_plans_at_budgets(
+      planner, {.program = program},
+      [&](const reprise::Plan& plan) { check_play(program, plan.schedule, random, seen); });
 }
 
 struct Fixture {

@@ -30,6 +30,7 @@
 
 #include "support/chain_program.hpp"
 #include "support/place_random.hpp"
+#include "support/plans_at_budgets.hpp"
 #include "support/random_chain.hpp"
 #include "support/random_program.hpp"
 #include "support/recorded_programs.hpp"
@@ -233,21 +234,9 @@ void check_arena(const Program& program, const Schedule& schedule, std::mt19937_
 // At its smallest budget, without any, and half way between; nothing if it has no plan at all.
 template <class P>
 void check_arenas(const P& planner, reprise::PlanRequest request, std::mt19937_64& random) {
-  const auto plan_with = [&](byte_count budget) {
-    P fresh = planner;
-    request.budget = budget;
-    const reprise::Plan plan = fresh(request);
-    CAPTURE(budget);
+  reprise_test::with_plans_at_budgets(planner, request, [&](const reprise::Plan& plan) {
     check_arena(request.program, plan.schedule, random);
-    return plan.peak_bytes;
-  };
-  const byte_count most = plan_with(reprise::unlimited_bytes);
-  try {
-    static_cast<void>(plan_with(0));
-  } catch (const reprise::BudgetInfeasible& refused) {
-    static_cast<void>(plan_with(refused.smallest_budget()));
-    static_cast<void>(plan_with((refused.smallest_budget() + most) / 2));
-  }
+  });
 }
 
 void check_arenas_of_all(const reprise::PlanRequest& request, std::mt19937_64& random) {

@@ -117,18 +117,21 @@ constexpr double all_calls = std::numeric_limits<double>::infinity();
 
 template <class P>
 struct Training {
-  std::shared_ptr<Machine> machine = std::make_shared<Machine>();
+  std::shared_ptr<Machine> machine;
   reprise::Graph<Tensor> graph;
   reprise::CheckpointScheduler<P> scheduler;
   reprise::RematStore<> store;
   reprise::Checkpointed<reprise::Graph<Tensor>, reprise::NoTracker, reprise::CheckpointScheduler<P>>
       net;
 
-  Training(P planner, const std::vector<double>& seconds, MeasuredTime options, double rerun = 1,
-           reprise::byte_count budget = reprise::unlimited_bytes)
-      : graph(graph_of(machine, seconds, rerun)),
+  Training(P planner, const std::vector<double>& seconds, MeasuredTime options, double rerun = 1)
+      : Training(std::move(planner), std::make_shared<Machine>(), seconds, std::move(options),
+                 rerun) {}
+  Training(P planner, std::shared_ptr<Machine> played, reprise::Graph<Tensor> built,
+           MeasuredTime options)
+      : machine(std::move(played)),
+        graph(std::move(built)),
         scheduler(std::move(planner)),
-        store({.budget = budget}),
         net(graph, scheduler, store, {.cost_model = on(machine, std::move(options))}) {}
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
@@ -147,6 +150,11 @@ struct Training {
     }
     graph.output(at);
     return graph;
+  }
+
+  Training(P planner, const std::shared_ptr<Machine>& played, const std::vector<double>& seconds,
+           MeasuredTime options, double rerun)
+      : Training(std::move(planner), played, graph_of(played, seconds, rerun), std::move(options)) {
   }
 
   Tensor step(std::size_t elements = 8) {
@@ -232,26 +240,10 @@ TEST_CASE("equal nodes share their samples, nodes of another type, shape or cost
   at = graph.add(OtherSquare{{.machine = machine, .seconds = 32}}, at);
   at = graph.add(Square{.machine = machine, .seconds = 64, .declared = 5.0}, at);
   graph.output(at);
-  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::RematStore store;
-  reprise::Checkpointed net{
-      graph,
-      scheduler,
-      store,
-      {.cost_model = MeasuredTime{.warm_up = 0,
-                                  .samples = 3,
-                                  .most_share = all_calls,
-                                  .clock = reprise::AnyOperationClock(PlayedClock{machine})}}};
-  for (int step = 0; step < 5; ++step) {
-    net.begin_step();
-    const Tensor x(8, 0.9F);
-    auto pass = net.forward(x);
-    net.backward(std::move(pass), Tensor(8, 1.0F));
-    net.end_step();
-  }
-  std::vector<double> costs;
-  for (std::size_t op = 0; op < 5; ++op) costs.push_back(net.program().operations()[op].cost);
-  CHECK(costs == std::vector<double>{4, 4, 4, 32, 5});
+  Training net(reprise::StoreAll{}, machine, std::move(graph),
+               {.warm_up = 0, .samples = 3, .most_share = all_calls});
+  for (int step = 0; step < 5; ++step) net.step();
+  CHECK(net.costs() == std::vector<double>{4, 4, 4, 32, 5});
 }
 
 TEST_CASE("recomputation has a price of its own") {
@@ -278,31 +270,13 @@ TEST_CASE("what was never recomputed is as much dearer as what was") {
   at = graph.add(Square{.machine = machine, .seconds = 8, .rerun = 2}, at);
   at = graph.add(OtherSquare{{.machine = machine, .seconds = 3}}, at);
   graph.output(at);
-  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  scheduler.override_layer(0, reprise::LayerOverride::must_recompute);
-  scheduler.override_layer(1, reprise::LayerOverride::must_save);
-  reprise::RematStore store;
-  reprise::Checkpointed net{
-      graph,
-      scheduler,
-      store,
-      {.cost_model = MeasuredTime{.warm_up = 0,
-                                  .samples = 1,
-                                  .most_share = all_calls,
-                                  .clock = reprise::AnyOperationClock(PlayedClock{machine})}}};
-  for (int step = 0; step < 2; ++step) {
-    net.begin_step();
-    const Tensor x(8, 0.9F);
-    auto pass = net.forward(x);
-    net.backward(std::move(pass), Tensor(8, 1.0F));
-    net.end_step();
-  }
-  if (net.report().recomputed_cost > 0) {
-    CHECK(net.program().operations()[0].cost == 16);
-    CHECK(net.program().operations()[1].cost == 6);
-  } else {
-    FAIL("nothing was recomputed");
-  }
+  Training net(reprise::StoreAll{}, machine, std::move(graph),
+               {.warm_up = 0, .samples = 1, .most_share = all_calls});
+  net.scheduler.override_layer(0, reprise::LayerOverride::must_recompute);
+  net.scheduler.override_layer(1, reprise::LayerOverride::must_save);
+  for (int step = 0; step < 2; ++step) net.step();
+  REQUIRE(net.net.report().recomputed_cost > 0);
+  CHECK(net.costs() == std::vector<double>{16, 6});
 }
 
 TEST_CASE("a device that finishes late is measured by its own clock, and nobody waits") {
@@ -378,26 +352,11 @@ TEST_CASE("a graph of more kinds than are to be remembered settles all the same"
     at = graph.add(Square{.machine = machine, .seconds = 1.0 + i, .flops = 1.0 + i}, at);
   }
   graph.output(at);
-  reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
-  reprise::RematStore store;
-  reprise::Checkpointed net{
-      graph,
-      scheduler,
-      store,
-      {.cost_model = MeasuredTime{.warm_up = 0,
-                                  .samples = 2,
-                                  .max_kinds = 4,
-                                  .most_share = all_calls,
-                                  .clock = reprise::AnyOperationClock(PlayedClock{machine})}}};
-  for (int step = 0; step < 3; ++step) {
-    net.begin_step();
-    const Tensor x(8, 0.9F);
-    auto pass = net.forward(x);
-    net.backward(std::move(pass), Tensor(8, 1.0F));
-    net.end_step();
-  }
-  CHECK(scheduler.plans_made() == 2);
-  CHECK(net.program().operations()[25].cost == 3 * 16);
+  Training net(reprise::StoreAll{}, machine, std::move(graph),
+               {.warm_up = 0, .samples = 2, .max_kinds = 4, .most_share = all_calls});
+  for (int step = 0; step < 3; ++step) net.step();
+  CHECK(net.scheduler.plans_made() == 2);
+  CHECK(net.net.program().operations()[25].cost == 3 * 16);
 }
 
 TEST_CASE("a call that throws is no sample") {
