@@ -17,9 +17,10 @@ template <class Device>
 [[nodiscard]] reprise::CostModel cost_model(const Options& options, Device& device) {
   if (options.counts_flops) return reprise::Flops{};
   if constexpr (requires { device.operation_clock(); }) {
-    return reprise::MeasuredTime{.clock = reprise::AnyOperationClock(device.operation_clock())};
+    return reprise::MeasuredTime{.samples = options.cost_samples,
+                                 .clock = reprise::AnyOperationClock(device.operation_clock())};
   } else {
-    return reprise::MeasuredTime{};
+    return reprise::MeasuredTime{.samples = options.cost_samples};
   }
 }
 

@@ -92,6 +92,10 @@ void add_policy_options(CLI::App& app, Options& options, Written& written) {
                  "What policies minimise: seconds, as measured in the first steps; or the FLOPs "
                  "that layers declare, which are the same in each run")
       ->check(CLI::IsMember({"seconds", "flops"}));
+  app.add_option("--cost-samples", options.cost_samples,
+                 "Micro-batches that measure seconds, after the first; plans are final then, and "
+                 "predict the better the more there are")
+      ->check(size_range);
   app.add_flag("--verify-replay", options.verify_replay,
                "Compare each recomputed value with its original, and the first step's gradients "
                "with those of keeping everything");

@@ -36,6 +36,7 @@ struct Options {
   int threads = 1;
   std::string_view policy = "balanced";  ///< of `policy_names`
   bool counts_flops = false;             ///< policies minimise FLOPs, not seconds
+  std::size_t cost_samples = 5;          ///< passes that measure what calls take, after a warm-up
   bool one_by_one = false;               ///< compares policies one after another
   bool compare = false;
   double alpha = 1;

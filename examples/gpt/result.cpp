@@ -18,7 +18,7 @@ Spread spread_of(std::vector<double> numbers) {
 void compare_seconds(Result& result, const Result& store_all) {
   std::vector<double> ratios;
   const std::size_t steps = std::min(result.seconds.size(), store_all.seconds.size());
-  for (std::size_t i = settling_steps(steps); i < steps; ++i) {
+  for (std::size_t i = result.settling; i < steps; ++i) {
     ratios.push_back(result.seconds[i] / store_all.seconds[i]);
   }
   result.overhead = spread_of(std::move(ratios));

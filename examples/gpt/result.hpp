@@ -43,6 +43,7 @@ struct Result {
   std::optional<double> plan_seconds{};  ///< of all steps, where plans are made
   double seconds_per_step = 0;           ///< the median, without the first steps, which measure
   std::vector<double> seconds{};         ///< of each step
+  std::size_t settling = 0;              ///< steps at the beginning that measure and plan
   std::optional<Spread> overhead{};      ///< of a step over store-all's beside it
   std::optional<double> predicted_overhead{};  ///< of the same, by what nodes were measured to take
   std::vector<float> losses{};                 ///< of each step
@@ -54,8 +55,9 @@ struct Result {
 
 /// The steps at the beginning that are no measurement of a plan: in them what calls cost is
 /// measured, and plans are made.
-[[nodiscard]] inline std::size_t settling_steps(std::size_t steps) {
-  return std::min<std::size_t>(steps / 2, 10);
+[[nodiscard]] inline std::size_t settling_steps(std::size_t steps, std::size_t cost_samples) {
+  constexpr std::size_t warm_up_and_plans = 5;
+  return std::min(steps / 2, cost_samples + warm_up_and_plans);
 }
 
 /// What a policy adds to a step of store-all, step by step: the two ran in turn.

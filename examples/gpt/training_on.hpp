@@ -132,7 +132,8 @@ class TrainingOn final : public Training {
 
     [[nodiscard]] Result finish() override {
       if (plan_seconds_ > 0) result_.plan_seconds = plan_seconds_;
-      const auto skipped = static_cast<std::ptrdiff_t>(settling_steps(result_.seconds.size()));
+      result_.settling = settling_steps(result_.seconds.size(), options_.cost_samples);
+      const auto skipped = static_cast<std::ptrdiff_t>(result_.settling);
       result_.seconds_per_step =
           spread_of({result_.seconds.begin() + skipped, result_.seconds.end()}).median;
       result_.val_loss = trainer_.validate();
