@@ -25,7 +25,7 @@ void compare_seconds(Result& result, const Result& store_all) {
   if (result.cost_is_flops) return;
   // Nodes take less time where less memory is in use, so those of each plan have times of their
   // own; the loss and the optimiser are the same for all.
-  const double predicted = result.store_all_cost + result.recomputed_cost;
+  const double predicted = result.store_all_cost + result.recomputed_cost + result.decision_seconds;
   result.predicted_overhead =
       1 + (predicted - store_all.store_all_cost) / store_all.seconds_per_step;
 }

@@ -37,8 +37,9 @@ struct Result {
   double forward_flops_per_step = 0;
   /// Of the last step, whose costs have settled, in the unit of `cost_is_flops`.
   double recomputed_cost = 0;
-  double bound_cost = 0;      ///< that no exact plan recomputes for less than; 0: none is proven
-  double store_all_cost = 0;  ///< forwards and backwards, had nothing been recomputed
+  double bound_cost = 0;        ///< that no exact plan recomputes for less than; 0: none is proven
+  double store_all_cost = 0;    ///< forwards and backwards, had nothing been recomputed
+  double decision_seconds = 0;  ///< that an online policy takes of a step, as its simulation did
   bool cost_is_flops = false;
   std::optional<double> plan_seconds{};  ///< of all steps, where plans are made
   double seconds_per_step = 0;           ///< the median, without the first steps, which measure

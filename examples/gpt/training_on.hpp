@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -150,7 +151,11 @@ class TrainingOn final : public Training {
         key = reprise::hash_combine(key, std::bit_cast<std::uint64_t>(operation.cost));
       }
       if (std::exchange(foretold_, key) == key) return;
+      const auto start = std::chrono::steady_clock::now();
       result_.predicted_peak_bytes = std::max(result_.predicted_peak_bytes, oracle_(program));
+      result_.decision_seconds =
+          static_cast<double>(options_.accumulate) *
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
 
     void note(const StepResult& step) {
