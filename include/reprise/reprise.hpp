@@ -131,7 +131,14 @@
 #include <reprise/program/engine_state.hpp>
 #include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/explain.hpp>
+#include <reprise/program/form_rules.hpp>
+#include <reprise/program/forms/form_choice.hpp>
+#include <reprise/program/forms/form_option.hpp>
+#include <reprise/program/forms/overlap_transfers.hpp>
+#include <reprise/program/forms/with_forms.hpp>
 #include <reprise/program/grown_bytes.hpp>
+#include <reprise/program/lane.hpp>
+#include <reprise/program/lane_clocks.hpp>
 #include <reprise/program/last_uses.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/ledger.hpp>

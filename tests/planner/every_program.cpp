@@ -41,6 +41,7 @@
 #include "support/cases.hpp"
 #include "support/planner_conformance.hpp"
 #include "support/seed.hpp"
+#include "support/wild_forms.hpp"
 #include "support/wild_program.hpp"
 
 namespace {
@@ -114,8 +115,9 @@ std::size_t check_programs(bool has_loss, std::size_t count, F&& check) {
   std::size_t plans = 0;
   for (std::size_t i = 0; i < reprise_test::cases(count); ++i) {
     CAPTURE(i);
-    const Program program = reprise_test::wild_program(
-        random, random_options(random, has_loss, has_loss && i % 2 == 0));
+    const WildOptions options = random_options(random, has_loss, has_loss && i % 2 == 0);
+    const Program program = i % 3 == 0 ? reprise_test::wild_forms(random, options)
+                                       : reprise_test::wild_program(random, options);
     plans += check(program, random);
   }
   return plans;

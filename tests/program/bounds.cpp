@@ -14,6 +14,7 @@
 #include "support/random_program.hpp"
 #include "support/recorded_programs.hpp"
 #include "support/seed.hpp"
+#include "support/wild_forms.hpp"
 
 namespace {
 
@@ -106,7 +107,8 @@ TEST_CASE("exhaustive search finds nothing below the bound, and often a plan at 
   constexpr int trials = 150;
   for (int trial = 0; trial < trials; ++trial) {
     CAPTURE(trial);
-    const Program program = reprise_test::random_recorded_program(random, 8);
+    const Program program = trial % 3 == 0 ? reprise_test::random_formed_program(random)
+                                           : reprise_test::random_recorded_program(random, 8);
     const reprise::byte_count bound = sharper_lower_bound_bytes(program);
     const auto has_plan = [&](reprise::byte_count budget) {
       return std::isfinite(

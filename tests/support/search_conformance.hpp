@@ -15,6 +15,7 @@
 #include "support/exhaustive_plan.hpp"
 #include "support/planner_conformance.hpp"
 #include "support/recorded_programs.hpp"
+#include "support/wild_forms.hpp"
 
 namespace reprise_test {
 
@@ -86,7 +87,8 @@ double median_over_optimum(const P& planner, std::mt19937_64& random, int progra
   std::vector<double> ratios;
   for (int i = 0; i < programs; ++i) {
     CAPTURE(i);
-    const reprise::Program program = random_recorded_program(random, 12);
+    const reprise::Program program =
+        i % 3 == 0 ? random_formed_program(random) : random_recorded_program(random, 12);
     const reprise::staged::StagedProgram staged(program);
     const reprise::staged::StagedPlan all(staged, {});
     const auto anchor = static_cast<reprise::operation_id>(all.profile().highest());

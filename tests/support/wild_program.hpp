@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <random>
 #include <reprise/program/program.hpp>
 #include <span>
@@ -23,6 +24,7 @@ struct WildOptions {
   bool has_views = true;         ///< of results, constants and other views
   bool consumes = true;          ///< what nothing reads afterwards
   bool views_outlive = false;    ///< what is consumed: they hold on to its bytes
+  bool tolerates = false;        ///< backwards do some of what they read; see `wild_forms`
 };
 
 /// Makes programs with all that a valid one may have: views of results, of constants and of views;
@@ -207,6 +209,11 @@ class WildProgram {
         op.consumes.push_back(gradient);
         is_gone_[gradient] = 1;
       }
+    }
+    if (options_.tolerates) {
+      std::ranges::copy_if(op.reads, std::back_inserter(op.tolerates), [&](value_id read) {
+        return values_[read].kind != reprise::ValueKind::gradient && chance(0.5);
+      });
     }
     op.adds_in_place = chance(0.2);
     for (std::size_t n = pick(3); n > 0; --n) {

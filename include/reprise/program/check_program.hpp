@@ -90,7 +90,7 @@ class Walk {
   }
 
   void check_value(const Value& value) const {
-    if (value.kind > ValueKind::gradient) {
+    if (value.kind > ValueKind::restored) {
       throw InvalidGraph("value " + number_of(value) + " is of kind " +
                          std::to_string(static_cast<unsigned>(value.kind)) +
                          ", which does not exist");
@@ -134,7 +134,7 @@ class Walk {
 
   void check_kind(operation_id op) {
     const OperationKind kind = parts_.operations[op].kind;
-    if (kind > OperationKind::backward) {
+    if (kind > OperationKind::fetch) {
       throw InvalidGraph("operation " + std::to_string(op) + " is of kind " +
                          std::to_string(static_cast<unsigned>(kind)) + ", which does not exist");
     }
@@ -270,10 +270,13 @@ class Walk {
   // have the bytes of its source to itself.
   void check_sums() const {
     std::optional<byte_count> bytes = most_during_;
+    std::optional<byte_count> host_bytes = 0;
     for (value_id v = 0; v < parts_.values.size(); ++v) {
       bytes = sum(bytes, std::max(parts_.values[v].bytes, stored_bytes(v)));
+      host_bytes = sum(host_bytes, parts_.values[v].host_bytes);
     }
     if (!bytes) refuse_bytes("all values, and what one operation takes while it runs, are");
+    if (!host_bytes) refuse_bytes("all values in the host's memory are");
   }
 
   [[nodiscard]] static std::optional<byte_count> sum(std::optional<byte_count> so_far,

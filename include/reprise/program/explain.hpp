@@ -53,6 +53,7 @@ namespace reprise::inline v0 {
       add("dropped after " + program.describe_operation(last_run));
       continue;
     }
+    if (!action.runs()) continue;
     last_run = action.index;
     past_loss = past_loss || action.index == program.loss();
     const Operation& op = program.operations()[action.index];
@@ -105,7 +106,8 @@ class Account {
     }
   }
 
-  std::vector<value_id> kept{};  ///< made once, before the instant, and there until after it
+  std::vector<value_id> kept{};       ///< made once, before the instant, and there until after it
+  std::vector<value_id> offloaded{};  ///< forms that lie in the host's memory
   std::vector<value_id>
       late{};  ///< made once, after the instant, although the program has it before
   std::vector<value_id> recomputed{};  ///< made more than once, wherever it is needed
@@ -168,15 +170,18 @@ class Account {
         is_present[action.index] = 0;
         continue;
       }
+      if (!action.runs()) continue;
       const Operation& op = program_.operations()[action.index];
-      cost += has_run[action.index] == 0 ? op.cost : 0;
-      if (std::exchange(has_run[action.index], 1) != 0) {
+      const std::uint8_t has_run_before = std::exchange(has_run[action.index], 1);
+      cost += has_run_before == 0 ? op.cost : 0;
+      if (has_run_before != 0) {
         recomputed_cost += op.cost;
         ++reruns;
       }
       for (const value_id written : op.writes) {
         const Value& value = program_.values()[written];
         if (action.skips_output && value.kind == ValueKind::output) continue;
+        if (value.host_bytes > 0 && has_run_before == 0) offloaded.push_back(written);
         if (std::exchange(is_present[written], 1) != 0 || value.view_of || value.bytes == 0) {
           continue;
         }
@@ -215,7 +220,9 @@ class Lines {
   /// "12 values (1.50 MiB)"
   [[nodiscard]] std::string total(std::span<const value_id> values) const {
     byte_count bytes = 0;
-    for (const value_id v : values) bytes += program_.values()[v].bytes;
+    for (const value_id v : values) {
+      bytes += program_.values()[v].bytes + program_.values()[v].host_bytes;
+    }
     return counted(values.size(), "value") + " (" + format_bytes(bytes) + ")";
   }
 
@@ -273,6 +280,10 @@ class Lines {
         return "saved state";
       case ValueKind::gradient:
         return "gradient";
+      case ValueKind::form:
+        return "form";
+      case ValueKind::restored:
+        return "restored value";
       case ValueKind::input:
       case ValueKind::constant:
       case ValueKind::output:
@@ -345,6 +356,9 @@ class Lines {
     }
     text += lines.total(account.recomputed) + ": " + lines.counted(account.reruns, "rerun") +
             share + ".\n";
+  }
+  if (!account.offloaded.empty()) {
+    text += "Offloads " + lines.total(account.offloaded) + " to the host's memory.\n";
   }
   if (options.lines == 0) return text;
   const auto add = [&](const char* title, std::span<const value_id> values) {

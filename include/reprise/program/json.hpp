@@ -30,6 +30,20 @@ inline constexpr std::uint64_t version = 1;
   return {digits.data(), end};
 }
 
+[[nodiscard]] constexpr const char* name_of(ActionKind kind) noexcept {
+  switch (kind) {
+    case ActionKind::drop:
+      return "drop";
+    case ActionKind::start:
+      return "start";
+    case ActionKind::await:
+      return "await";
+    case ActionKind::run:
+      break;
+  }
+  return "run";
+}
+
 [[noreturn]] inline void refuse(const std::string& why) {
   throw CorruptState("not a schedule of this program: " + why);
 }
@@ -37,7 +51,8 @@ inline constexpr std::uint64_t version = 1;
 [[nodiscard]] inline Action read_action(const nlohmann::json& entry, std::size_t position) {
   const auto refuse_action = [&] {
     refuse("action " + std::to_string(position) +
-           R"( is none of ["run", n], ["run", n, "skips_output"], ["drop", n])");
+           R"( is none of ["run", n], ["run", n, "skips_output"], ["drop", n], ["start", n], )"
+           R"(["await", n])");
   };
   if (!entry.is_array() || entry.size() < 2 || entry.size() > 3 || !entry[1].is_number_unsigned() ||
       entry[1].get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max()) {
@@ -45,6 +60,8 @@ inline constexpr std::uint64_t version = 1;
   }
   const auto index = entry[1].get<std::uint32_t>();
   if (entry[0] == "drop" && entry.size() == 2) return Action::drop(index);
+  if (entry[0] == "start" && entry.size() == 2) return Action::start(index);
+  if (entry[0] == "await" && entry.size() == 2) return Action::await(index);
   const bool skips_output = entry.size() == 3;
   if (entry[0] != "run" || (skips_output && entry[2] != "skips_output")) refuse_action();
   return Action::run(index, skips_output);
@@ -57,8 +74,7 @@ inline constexpr std::uint64_t version = 1;
                                                   const Schedule& schedule) {
   nlohmann::json actions = nlohmann::json::array();
   for (const Action& action : schedule.actions) {
-    auto entry =
-        nlohmann::json::array({action.kind == ActionKind::run ? "run" : "drop", action.index});
+    auto entry = nlohmann::json::array({schedule_json::name_of(action.kind), action.index});
     if (action.skips_output) entry.push_back("skips_output");
     actions.push_back(std::move(entry));
   }

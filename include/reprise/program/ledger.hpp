@@ -25,6 +25,9 @@ namespace reprise::inline v0 {
 /// binds to its source's storage as it is when the view is made: a source that is recomputed later
 /// is another storage, and both count. An action costs time linear in what its operation touches.
 /// Sums of bytes need no check here: a program that was made holds none that could pass 64 bits.
+///
+/// What a lane was told to `start` has its memory from then on. Until it is awaited, what it reads
+/// may not be dropped or taken over, and what it makes may not be read or dropped.
 class Ledger {
  public:
   /// @param program must outlive the ledger
@@ -32,7 +35,9 @@ class Ledger {
       : program_(&program),
         bytes_(program),
         storage_of_(program.values().size(), absent),
-        has_run_(program.operations().size(), 0) {
+        has_run_(program.operations().size(), 0),
+        is_under_way_(program.has_forms() ? program.operations().size() : 0, 0),
+        is_copied_(program.has_forms() ? program.values().size() : 0, 0) {
     for (value_id v = 0; v < program.values().size(); ++v) {
       if (!program.is_given(v)) continue;
       storage_of_[v] = make_storage(program.values()[v].bytes);
@@ -45,6 +50,17 @@ class Ledger {
   [[nodiscard]] byte_count live_bytes() const noexcept { return live_bytes_; }
   /// The most that was live, inside actions too.
   [[nodiscard]] byte_count peak_bytes() const noexcept { return peak_bytes_; }
+  /// Bytes of all that is present in the host's memory, between actions.
+  [[nodiscard]] byte_count live_host_bytes() const noexcept { return live_host_bytes_; }
+  /// The most that was live in the host's memory.
+  [[nodiscard]] byte_count peak_host_bytes() const noexcept { return peak_host_bytes_; }
+  /// True if the operation was started and not awaited yet.
+  /// @param op one of the program's
+  [[nodiscard]] bool is_under_way(operation_id op) const noexcept {
+    return under_way_count_ > 0 && is_under_way_[op] != 0;
+  }
+  /// True if something was started and not awaited yet.
+  [[nodiscard]] bool has_under_way() const noexcept { return under_way_count_ > 0; }
   /// True if the value has bytes now, or is given from the start.
   /// @param value one of the program's
   [[nodiscard]] bool is_present(value_id value) const noexcept {
@@ -59,7 +75,7 @@ class Ledger {
   [[nodiscard]] const GrownBytes& bytes() const noexcept { return bytes_; }
   [[nodiscard]] GrownBytes& bytes() noexcept { return bytes_; }
 
-  /// The bytes that would be live while the action runs; nothing changes.
+  /// The bytes of the device that would be live while the action runs; nothing changes.
   /// @throws InvalidSchedule if the action has no meaning now; the message names it.
   [[nodiscard]] byte_count bytes_during(const Action& action) const {
     switch (action.kind) {
@@ -67,6 +83,12 @@ class Ledger {
         return bytes_during_run(action);
       case ActionKind::drop:
         return bytes_during_drop(action);
+      case ActionKind::start:
+        check_start(action);
+        return bytes_during_run(action);
+      case ActionKind::await:
+        check_await(action);
+        return live_bytes_;
     }
     throw InvalidSchedule("an action of kind " +
                           std::to_string(static_cast<unsigned>(action.kind)) +
@@ -98,10 +120,7 @@ class Ledger {
   }
 
   [[nodiscard]] byte_count bytes_during_run(const Action& action) const {
-    if (action.index >= program_->operations().size()) {
-      throw InvalidSchedule("run of operation " + std::to_string(action.index) +
-                            ", which is not in the program");
-    }
+    check_exists(action, "run");
     const Operation& op = program_->operations()[action.index];
     check_run(action, op);
     byte_count bytes = live_bytes_ + bytes_.transient(action.index);
@@ -121,11 +140,46 @@ class Ledger {
     return bytes;
   }
 
+  void check_exists(const Action& action, const char* what) const {
+    if (action.index < program_->operations().size()) return;
+    throw InvalidSchedule(std::string(what) + " of operation " + std::to_string(action.index) +
+                          ", which is not in the program");
+  }
+
+  void check_start(const Action& action) const {
+    check_exists(action, "start");
+    if (lane_of(program_->operations()[action.index].kind) == Lane::compute) {
+      refuse_run(action, "is started, and has no lane but computing's");
+    }
+  }
+
+  void check_await(const Action& action) const {
+    check_exists(action, "await");
+    if (!is_under_way(action.index)) refuse_run(action, "is awaited, and not under way");
+  }
+
+  // Of values that lanes are at work on.
+  void check_lanes(const Action& action, const Operation& op) const {
+    if (is_under_way(action.index)) refuse_run(action, "is under way already");
+    for (const value_id read : op.reads) {
+      const operation_id maker = program_->maker(read);
+      if (maker != Program::no_operation && is_under_way(maker)) {
+        refuse_run(action, "reads what is under way: " + program_->describe(read));
+      }
+    }
+    for (const value_id consumed : op.consumes) {
+      if (is_copied_[consumed] != 0) {
+        refuse_run(action, "takes over what is being copied: " + program_->describe(consumed));
+      }
+    }
+  }
+
   void check_run(const Action& action, const Operation& op) const {
     for (const value_id read : op.reads) {
       if (!is_present(read))
         refuse_run(action, "reads what is absent: " + program_->describe(read));
     }
+    if (under_way_count_ > 0) check_lanes(action, op);
     for (const value_id part : op.accumulates) {
       if (!is_present(part) && program_->maker(part) != action.index) {
         refuse_run(action, "adds to what is absent: " + program_->describe(part));
@@ -162,6 +216,7 @@ class Ledger {
                             ", which is not in the program");
     }
     const Value& value = program_->values()[action.index];
+    if (under_way_count_ > 0) check_drop_beside_lanes(action.index);
     if (!is_present(action.index)) {
       throw InvalidSchedule("drop of what is absent: " + program_->describe(action.index));
     }
@@ -172,8 +227,33 @@ class Ledger {
     return live_bytes_;
   }
 
+  void check_drop_beside_lanes(value_id value) const {
+    const operation_id maker = program_->maker(value);
+    const bool arrives = maker != Program::no_operation && is_under_way(maker);
+    if (!arrives && is_copied_[value] == 0) return;
+    throw InvalidSchedule("drop of what is under way: " + program_->describe(value));
+  }
+
   void commit(const Action& action) {
-    if (action.kind == ActionKind::drop) return release(action.index);
+    switch (action.kind) {
+      case ActionKind::run:
+        return commit_run(action);
+      case ActionKind::drop:
+        return release(action.index);
+      case ActionKind::start:
+        commit_run(action);
+        is_under_way_[action.index] = 1;
+        ++is_copied_[program_->operations()[action.index].reads.front()];
+        ++under_way_count_;
+        return;
+      case ActionKind::await:
+        is_under_way_[action.index] = 0;
+        --is_copied_[program_->operations()[action.index].reads.front()];
+        --under_way_count_;
+    }
+  }
+
+  void commit_run(const Action& action) {
     const Operation& op = program_->operations()[action.index];
     // A view binds to its source before the source may be consumed by the same operation.
     for (const value_id written : op.writes) {
@@ -185,9 +265,11 @@ class Ledger {
       } else {
         storage_of_[written] = make_storage(bytes_.of(written));
         live_bytes_ += bytes_.of(written);
+        live_host_bytes_ += value.host_bytes;
       }
     }
     for (const value_id consumed : op.consumes) release(consumed);
+    peak_host_bytes_ = std::max(peak_host_bytes_, live_host_bytes_);
     has_run_[action.index] = 1;
   }
 
@@ -209,6 +291,7 @@ class Ledger {
         is_broken(Mutant::view_source_forgotten) && !program_->values()[value].view_of;
     if (--storages_[storage].references > 0 && !takes_storage) return;
     live_bytes_ -= storages_[storage].bytes;
+    live_host_bytes_ -= program_->values()[value].host_bytes;
     free_.push_back(storage);
   }
 
@@ -222,8 +305,13 @@ class Ledger {
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> storage_of_;
   std::vector<std::uint8_t> has_run_;
+  std::vector<std::uint8_t> is_under_way_;  ///< of each operation; empty without forms
+  std::vector<std::uint32_t> is_copied_;    ///< of each value: by so many that are under way
+  std::size_t under_way_count_ = 0;
   byte_count live_bytes_ = 0;
   byte_count peak_bytes_ = 0;
+  byte_count live_host_bytes_ = 0;
+  byte_count peak_host_bytes_ = 0;
 };
 
 }  // namespace reprise::inline v0

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <reprise/core/units.hpp>
+#include <reprise/program/lane.hpp>
 #include <reprise/program/value.hpp>
 #include <string>
 #include <vector>
@@ -21,6 +22,10 @@ enum class OperationKind : std::uint8_t {
   forward,   ///< of a node
   loss,      ///< between forward and backward: what makes the gradients of the graph's outputs
   backward,  ///< of a node
+  encode,    ///< makes a form of a value, in the device's memory
+  decode,    ///< restores what a form in the device's memory stands for
+  offload,   ///< copies a value to the host's memory
+  fetch,     ///< copies a form in the host's memory back
 };
 
 /// Something that runs.
@@ -32,13 +37,40 @@ struct Operation {
   std::vector<value_id> writes{};               ///< made anew
   std::vector<value_id> consumes{};             ///< of what it reads: gone once it starts
   std::vector<value_id> accumulates{};          ///< gradients it adds a part to, once for each part
-  std::vector<value_id> releases{};  ///< the engine itself is done with these once it ran
-  byte_count transient_bytes = 0;    ///< beyond all that it makes
-  double cost = 0;                   ///< FLOPs or seconds, see `Program::cost_is_flops`
-  bool repeatable = false;           ///< may run again, for what it wrote that is gone
-  bool adds_in_place = false;        ///< its parts need no memory of their own
-  bool can_skip_output = false;      ///< a rerun whose outputs nobody reads may make none
+  std::vector<value_id> releases{};   ///< the engine itself is done with these once it ran
+  byte_count transient_bytes = 0;     ///< beyond all that it makes
+  double cost = 0;                    ///< FLOPs or seconds, see `Program::cost_is_flops`
+  bool repeatable = false;            ///< may run again, for what it wrote that is gone
+  bool adds_in_place = false;         ///< its parts need no memory of their own
+  bool can_skip_output = false;       ///< a rerun whose outputs nobody reads may make none
+  std::vector<value_id> tolerates{};  ///< of what it reads: may be read in an approximate form
 };
+
+/// The lane of an operation of a kind.
+[[nodiscard]] constexpr Lane lane_of(OperationKind kind) noexcept {
+  if (kind == OperationKind::offload) return Lane::to_host;
+  return kind == OperationKind::fetch ? Lane::to_device : Lane::compute;
+}
+
+/// "forward of node ", "encoding for node ": what an operation of a kind does, for messages.
+[[nodiscard]] inline std::string describe(OperationKind kind) {
+  switch (kind) {
+    case OperationKind::forward:
+      return "forward of node ";
+    case OperationKind::encode:
+      return "encoding for node ";
+    case OperationKind::decode:
+      return "decoding for node ";
+    case OperationKind::offload:
+      return "offload for node ";
+    case OperationKind::fetch:
+      return "fetch for node ";
+    case OperationKind::loss:
+    case OperationKind::backward:
+      break;
+  }
+  return "backward of node ";
+}
 
 /// "forward of node 3", for messages.
 /// @param number    its own in the program
@@ -48,8 +80,7 @@ struct Operation {
                                           bool has_nodes) {
   if (operation.kind == OperationKind::loss) return "the loss";
   if (!has_nodes) return "operation " + std::to_string(number);
-  return (operation.kind == OperationKind::forward ? "forward of node " : "backward of node ") +
-         std::to_string(operation.node);
+  return describe(operation.kind) + std::to_string(operation.node);
 }
 
 }  // namespace reprise::inline v0

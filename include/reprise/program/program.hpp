@@ -5,12 +5,15 @@
 /// @file
 /// What runs in one forward and backward pass, what it reads and what it makes.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <reprise/core/error.hpp>
 #include <reprise/core/hash.hpp>
 #include <reprise/core/units.hpp>
 #include <reprise/program/check_program.hpp>
+#include <reprise/program/form_rules.hpp>
 #include <reprise/program/operation.hpp>
 #include <reprise/program/value.hpp>
 #include <span>
@@ -38,6 +41,8 @@ namespace reprise::inline v0 {
 ///   chose.
 /// - Each operation is of one of the layers; 65,536 layers at most are without operations.
 /// - Costs are numbers from 0, 1e150 together at most: products and squares of them are finite.
+/// - Forms keep the rules of `FormRules`: what makes and restores them is of the kinds that do,
+///   and what is approximate is read by nobody who does not tolerate it.
 /// - All values, each view as if it had its source's bytes to itself, and what the largest
 ///   operation takes while it runs, are 2^63 - 1 bytes together at most: no schedule of the
 ///   program then holds more than can be counted.
@@ -101,6 +106,9 @@ class Program {
   /// A hash of everything that a schedule depends on; equal programs have equal ones.
   [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
 
+  /// True if a value is a form of another one: some memory is the host's, or some content coded.
+  [[nodiscard]] bool has_forms() const noexcept { return has_forms_; }
+
   /// True if another operation than its maker adds to the value: the maker alone does not make it
   /// again.
   [[nodiscard]] bool is_sum(value_id value) const noexcept { return is_sum_[value] != 0; }
@@ -109,7 +117,12 @@ class Program {
   /// @throws InvalidArgument if there is no such value
   [[nodiscard]] std::string describe(value_id value) const {
     if (value >= values_.size()) refuse_number("value", value, values_.size());
-    return reprise::describe(values_[value], has_loss());
+    const Value& described = values_[value];
+    if (described.kind != ValueKind::form && described.kind != ValueKind::restored) {
+      return reprise::describe(described, has_loss());
+    }
+    return (described.kind == ValueKind::form ? "form of " : "restored ") +
+           describe(*described.form_of);
   }
   /// "forward of node 3", for messages.
   /// @throws InvalidArgument if there is no such operation
@@ -120,13 +133,21 @@ class Program {
 
  private:
   void check() {
-    const program_check::Walk walk({.values = values_,
-                                    .operations = operations_,
-                                    .loss = loss_,
-                                    .layer_count = layer_count_,
-                                    .results = results_});
+    const program_check::Walk walk(parts());
     makers_ = walk.makers();
     is_sum_ = walk.sums();
+    if (!program_check::names_forms(values_, operations_)) return;
+    has_forms_ =
+        std::ranges::any_of(values_, [](const Value& value) { return value.form_of.has_value(); });
+    program_check::FormRules(parts(), makers_, cost_is_flops_).check();
+  }
+
+  [[nodiscard]] program_check::Parts parts() const noexcept {
+    return {.values = values_,
+            .operations = operations_,
+            .loss = loss_,
+            .layer_count = layer_count_,
+            .results = results_};
   }
 
   [[nodiscard]] std::uint64_t hash() const noexcept {
@@ -153,6 +174,20 @@ class Program {
                                     (o.can_skip_output ? 4U : 0U));
     }
     for (const value_id value : results_) hash = hash_combine(hash, value);
+    return has_forms_ ? hash_of_forms(hash) : hash;
+  }
+
+  [[nodiscard]] std::uint64_t hash_of_forms(std::uint64_t hash) const noexcept {
+    for (const Value& value : values_) {
+      hash = hash_combine(hash, value.host_bytes);
+      hash = hash_combine(hash, value.form_of ? std::uint64_t{*value.form_of} + 1 : 0);
+      hash = hash_combine(hash, value.is_approximate ? 1 : 0);
+    }
+    for (const Operation& op : operations_) {
+      hash = hash_combine(hash, static_cast<std::uint64_t>(op.kind));
+      for (const value_id value : op.tolerates) hash = hash_combine(hash, value);
+      hash = hash_combine(hash, op.tolerates.size());
+    }
     return hash;
   }
 
@@ -170,6 +205,7 @@ class Program {
   operation_id loss_;
   std::size_t layer_count_;
   bool cost_is_flops_;
+  bool has_forms_ = false;
   std::uint64_t fingerprint_ = 0;
 };
 

@@ -13,14 +13,16 @@ namespace reprise::inline v0 {
 
 /// What an action does.
 enum class ActionKind : std::uint8_t {
-  run,   ///< runs an operation, for the first time or again; it makes all its outputs anew
-  drop,  ///< gives a value's bytes back
+  run,    ///< runs an operation, for the first time or again; it makes all its outputs anew
+  drop,   ///< gives a value's bytes back
+  start,  ///< begins to run an operation of another lane than computing, which goes on beside
+  await,  ///< waits until an operation that was begun has ended
 };
 
 /// One step of a schedule.
 struct Action {
   ActionKind kind = ActionKind::run;  ///< what `index` counts
-  std::uint32_t index = 0;            ///< an operation for `run`, a value for `drop`
+  std::uint32_t index = 0;            ///< a value for `drop`, else an operation
   bool skips_output = false;  ///< a rerun that makes saved state only, see `can_skip_output`
 
   /// Runs an operation, for the first time or again.
@@ -31,6 +33,19 @@ struct Action {
   /// Gives a value's bytes back.
   [[nodiscard]] static constexpr Action drop(value_id value) noexcept {
     return {.kind = ActionKind::drop, .index = value, .skips_output = false};
+  }
+  /// Begins to run an operation on its own lane. What it reads must stay, and what it makes must
+  /// not be read or dropped, until it was awaited.
+  [[nodiscard]] static constexpr Action start(operation_id op) noexcept {
+    return {.kind = ActionKind::start, .index = op, .skips_output = false};
+  }
+  /// Computing goes on once an operation that was begun has ended.
+  [[nodiscard]] static constexpr Action await(operation_id op) noexcept {
+    return {.kind = ActionKind::await, .index = op, .skips_output = false};
+  }
+  /// True for `run` and `start`: from here on an operation's memory is taken.
+  [[nodiscard]] constexpr bool runs() const noexcept {
+    return kind == ActionKind::run || kind == ActionKind::start;
   }
   [[nodiscard]] friend constexpr bool operator==(const Action&, const Action&) noexcept = default;
 };

@@ -22,6 +22,8 @@ enum class ValueKind : std::uint8_t {
   output,    ///< a port of a node
   saved,     ///< what a node's backward needs besides its inputs and outputs
   gradient,  ///< the gradient of an output or of a graph input
+  form,      ///< what is kept in place of another value: its code, or its copy elsewhere
+  restored,  ///< what was made from a form, in place of what the form stands for
 };
 
 /// Something that takes bytes.
@@ -31,9 +33,13 @@ struct Value {
   ValueKind kind = ValueKind::output;  ///< what it is of its node
   std::uint32_t node = no_node;  ///< its node; of a gradient: the node of what it is a gradient of
   std::uint32_t port = 0;        ///< of its node; of graph inputs and their gradients: which input
-  byte_count bytes = 0;          ///< as requested, while it is there
+  byte_count bytes = 0;          ///< as requested, while it is there; of the device
   std::optional<value_id> view_of{};  ///< shares the storage of this value
   bool stays = false;                 ///< never dropped: the gradient of a graph input
+  byte_count host_bytes = 0;          ///< of the host, for a form that lies there
+  std::optional<value_id> form_of{};  ///< what a form or what is restored from one stands for
+  bool is_approximate = false;        ///< other content than that for which it stands
+  double variance = 0;                ///< that reading this form's content adds to the gradient's
 };
 
 /// "output 0 of node 3", for messages.
@@ -54,6 +60,10 @@ struct Value {
     case ValueKind::gradient:
       return value.node == Value::no_node ? "gradient of graph input " + port
                                           : "gradient of output " + port + " of " + node;
+    case ValueKind::form:
+    case ValueKind::restored:
+      return std::string(value.kind == ValueKind::form ? "form" : "restored content") +
+             " of value " + std::to_string(value.form_of.value_or(0)) + " of " + node;
     case ValueKind::output:
       break;
   }

@@ -121,14 +121,14 @@ requires(std::movable<Payload>) class ProgramStore {
   }
 
   void check_runs() const {
-    if (begun_ && begun_->kind == ActionKind::run) return;
+    if (begun_ && begun_->runs()) return;
     throw InvalidState("nothing runs that could make more than was said");
   }
 
   [[noreturn]] static void refuse_commit(const Action& action) {
     throw InvalidState(
         std::string("commit of ") +
-        (action.kind == ActionKind::run ? "the run of operation " : "the drop of value ") +
+        (action.kind == ActionKind::drop ? "the drop of value " : "the run of operation ") +
         std::to_string(action.index) + ", which was not the last to begin");
   }
 

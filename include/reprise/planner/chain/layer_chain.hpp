@@ -318,7 +318,7 @@ class LinkProgram {
 
   value_id take(value_id value) {
     if (local_of_[value] != none) return local_of_[value];
-    Value copy = program_.values()[value];
+    Value copy = without_form(program_.values()[value]);
     if (copy.kind == ValueKind::constant) copy.bytes = 0;
     if (copy.kind != ValueKind::gradient) copy.stays = false;  // it counts as a constant
     if (copy.view_of) copy.view_of = take(*copy.view_of);
@@ -327,6 +327,17 @@ class LinkProgram {
     taken_.push_back(value);
     if (!program_.is_given(value) && !is_made(value)) add_maker(value);
     return local_of_[value];
+  }
+
+  // Bytes count here, not what is in them: a form is a value like others.
+  [[nodiscard]] static Value without_form(Value value) {
+    if (!value.form_of) return value;
+    value.kind = ValueKind::saved;
+    value.host_bytes = 0;
+    value.form_of.reset();
+    value.is_approximate = false;
+    value.variance = 0;
+    return value;
   }
 
   void add_maker(value_id value) {
@@ -360,6 +371,8 @@ class LinkProgram {
       for (value_id& value : *list) value = take(value);
     }
     copy.releases.clear();
+    copy.tolerates.clear();
+    copy.kind = op < program_.loss() ? OperationKind::forward : OperationKind::backward;
     copy.layer = 0;
     copy.repeatable = true;  // what a rerun would take is measured even where none may be
     operations_.push_back(std::move(copy));

@@ -93,7 +93,7 @@ class CallRecorder {
     for (const Action& action : schedule.actions) {
       if (action.kind == ActionKind::drop) {
         place_of_[action.index].reset();
-      } else {
+      } else if (action.runs()) {
         add(action, std::exchange(has_run[action.index], char{1}) != 0);
       }
     }

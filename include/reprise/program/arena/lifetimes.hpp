@@ -39,7 +39,7 @@ class Lifetimes {
       const Action& action = schedule.actions[i];
       if (action.kind == ActionKind::drop) {
         release(action.index, i == 0 ? 0 : i - 1);
-      } else {
+      } else if (action.runs()) {
         run(action, i);
       }
     }
