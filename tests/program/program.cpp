@@ -144,8 +144,8 @@ TEST_CASE("whatever a program names exists") {
       recorded(), [](Parts& p) { p.values[2].kind = static_cast<ValueKind>(77); },
       "value 2 is of kind 77");
   check_refused(
-      recorded(), [](Parts& p) { p.operations[2].kind = static_cast<OperationKind>(3); },
-      "operation 2 is of kind 3");
+      recorded(), [](Parts& p) { p.operations[2].kind = static_cast<OperationKind>(7); },
+      "operation 2 is of kind 7");
 }
 
 TEST_CASE("a value is made once, by an operation, or is given") {

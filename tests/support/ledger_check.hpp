@@ -45,11 +45,10 @@ struct LedgerCheck {
             std::uint64_t predicted) {
     if (!fault.empty() || counted - outside == predicted) return;
     if (counts_missing_gradients && counted - outside < predicted) return;
-    fault =
-        std::string(moment) +
-        (event.action.kind == reprise::ActionKind::run ? " run of operation " : " drop of value ") +
-        std::to_string(event.action.index) + ": the ledger says " + std::to_string(predicted) +
-        " bytes, the allocator " + std::to_string(counted - outside);
+    fault = std::string(moment) +
+            (event.action.kind == reprise::ActionKind::drop ? " drop of value " : " operation ") +
+            std::to_string(event.action.index) + ": the ledger says " + std::to_string(predicted) +
+            " bytes, the allocator " + std::to_string(counted - outside);
   }
 };
 

@@ -50,6 +50,7 @@ struct Dense {
     Tensor tanh;
   };
   static constexpr auto backward_reads = reprise::Reads::input;
+  static constexpr auto tolerates = reprise::Reads::input;  // for the weight's gradient only
 
   World* world;
   std::shared_ptr<Parameter> weight;

@@ -74,6 +74,7 @@ struct NodeTraits {
   std::uint32_t layer = 0;                 ///< the node's layer; layers are numbered 0, 1, 2, …
   std::uint32_t output_count = 1;          ///< ports
   Reads backward_reads{};                  ///< what backward needs again
+  Reads tolerates{};                       ///< of these: what backward may read approximately
   Reads differentiates = Reads::input;     ///< the inputs that get a gradient
   Consumes consumes{};                     ///< what it takes over
   std::optional<std::uint32_t> view_of{};  ///< every output is a view of this input's storage
@@ -91,6 +92,10 @@ struct NodeTraits {
   std::uint64_t hash = hash_combine(traits.layer, traits.output_count);
   for (const Reads& reads : {traits.backward_reads, traits.differentiates}) {
     hash = hash_combine(hash_combine(hash, reads.inputs), reads.of_output ? 1 : 0);
+  }
+  if (traits.tolerates != Reads{}) {
+    hash = hash_combine(hash, traits.tolerates.inputs);
+    hash = hash_combine(hash, traits.tolerates.of_output ? 1 : 0);
   }
   hash = hash_combine(hash, static_cast<std::uint64_t>(traits.consumes.input_index) + 1);
   hash = hash_combine(hash, traits.view_of ? *traits.view_of + std::uint64_t{1} : 0);

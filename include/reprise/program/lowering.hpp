@@ -337,6 +337,24 @@ class Lowering {
     if (traits.backward_reads.of_output) {
       op.reads.insert(op.reads.end(), outputs_[node].begin(), outputs_[node].end());
     }
+    add_tolerated(node, traits, op);
+  }
+
+  // A value that is read in several roles is tolerated only where each of them does.
+  void add_tolerated(std::size_t node, const NodeTraits& traits, Operation& op) {
+    if (traits.tolerates == Reads{}) return;
+    const std::span<const Source> sources = graph_.inputs(node);
+    const auto is_exact = [&](value_id value) {
+      for (std::size_t i = 0; i < sources.size(); ++i) {
+        const bool is_read = traits.backward_reads.has_input(i) && output_of(sources[i]) == value;
+        if (is_read && !traits.tolerates.has_input(i)) return true;
+      }
+      return traits.backward_reads.of_output && !traits.tolerates.of_output &&
+             std::ranges::find(outputs_[node], value) != outputs_[node].end();
+    };
+    for (const value_id read : op.reads) {
+      if (values_[read].kind == ValueKind::output && !is_exact(read)) op.tolerates.push_back(read);
+    }
   }
 
   const G& graph_;

@@ -15,6 +15,7 @@
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/run/form_calls.hpp>
 #include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
@@ -33,15 +34,16 @@ namespace reprise::inline v0::running {
 ///
 /// The loss runs at the end of forward, which makes room for the gradients that backward will be
 /// given; the graph's outputs stay until then.
-template <LayerGraph G, EvictionPolicy P>
+template <LayerGraph G, ValueStore Store>
 class EvictingPlayer {
  public:
-  using T = typename G::tensor_type;  ///< what nodes exchange
-  using S = typename G::saved_type;   ///< what a node saves
-  using strategy = P;                 ///< chooses what goes
+  using P = typename Store::policy_type;  ///< chooses what goes
+  using T = typename G::tensor_type;      ///< what nodes exchange
+  using S = typename G::saved_type;       ///< what a node saves
+  using strategy = P;                     ///< chooses what goes
 
   /// Counts among the passes alive from here on; nothing runs yet. Borrows the graph and the store.
-  EvictingPlayer(G& graph, const RematStore<P>& store, std::shared_ptr<RunState> state,
+  EvictingPlayer(G& graph, const Store& store, std::shared_ptr<RunState> state,
                  std::shared_ptr<const LoweredShape> shape, P policy, std::vector<T*> inputs,
                  PassContext::Identity identity, PassMode mode = PassMode::training)
       : graph_(graph),
@@ -49,6 +51,7 @@ class EvictingPlayer {
         state_(std::move(state)),
         shape_(std::move(shape)),
         calls_(graph, state_, *shape_, std::move(inputs), PassContext(identity, mode)),
+        forms_(store, *shape_, calls_.originals(), identity, *state_),
         is_resident_(NodeCalls<G>::has_resident ? graph.size() : 0, 0),
         feed_(program(), store.account(), std::move(policy),
               [this](operation_id op, bool is_rerun) { call(op, is_rerun); }) {
@@ -118,9 +121,7 @@ class EvictingPlayer {
  private:
   // Backward takes what forward made more than its profile says.
   void grow_to(const Profile& seen) {
-    feed_.grow_to(lower_shape(graph_, shape_->signature, seen, shape_->has_input_gradients,
-                              shape_->cost_model)
-                      .lowered.program);
+    feed_.grow_to(lower_again(graph_, *shape_, seen).lowered.program);
   }
 
   [[nodiscard]] const LoweredGraph& lowered() const { return shape_->lowered; }
@@ -136,8 +137,11 @@ class EvictingPlayer {
       for (const Source& output : graph_.outputs()) {
         outputs_.push_back(&feed_.at(lowered().outputs[output.node][output.port]).tensor);
       }
-    } else {
+    } else if (operation.kind == OperationKind::backward) {
       calls_.backward(operation, feed_);
+    } else {
+      forms_.begin(op, is_rerun, feed_);
+      forms_.end(op);
     }
   }
 
@@ -154,6 +158,7 @@ class EvictingPlayer {
   void hear(const OnlineEvent& event) {
     if (event.kind == OnlineEvent::Kind::drop) {
       const Value& value = program().values()[event.index];
+      forms_.note_drop(event.index);
       if (value.kind == ValueKind::saved && !is_resident_.empty()) release_resident(value.node);
     }
     if (store_.observer()) store_.observer()(event);
@@ -171,10 +176,11 @@ class EvictingPlayer {
   }
 
   G& graph_;
-  const RematStore<P>& store_;
+  const Store& store_;
   std::shared_ptr<RunState> state_;
   std::shared_ptr<const LoweredShape> shape_;
   NodeCalls<G> calls_;
+  FormCalls<G, Store> forms_;
   std::vector<std::uint8_t> is_resident_;  ///< by node: saved state that it keeps in itself
   std::vector<const T*> outputs_;          ///< of the graph, between forward and backward
   OperationFeed<Payload<T, S>, P> feed_;

@@ -21,12 +21,12 @@ namespace reprise::inline v0::running {
 
 /// Leaves what is kept to the eviction policy of the store: nothing is planned, remembered or read
 /// from statistics. A PassStrategy.
-template <LayerGraph G, EvictionPolicy P>
+template <LayerGraph G, ValueStore Store>
 class EvictingStrategy {
  public:
-  using store_type = RematStore<P>;          ///< holds the values of passes
-  using player_type = EvictingPlayer<G, P>;  ///< plays a pass
-  using choice_type = P;                     ///< chooses what goes
+  using store_type = Store;                         ///< holds the values of passes
+  using player_type = EvictingPlayer<G, Store>;     ///< plays a pass
+  using choice_type = typename Store::policy_type;  ///< chooses what goes
 
   /// There is nobody to ask for plans.
   explicit EvictingStrategy(NoScheduler /*scheduler*/) noexcept {}
@@ -49,7 +49,7 @@ class EvictingStrategy {
 
   /// A store like another one, without an end to its budget.
   [[nodiscard]] static store_type without_budget(const store_type& store) {
-    return store_type(store.policy());
+    return store_type(store.policy(), store.forms());
   }
 
   /// Nothing was predicted.

@@ -54,10 +54,13 @@ class KnownShapes {
   /// @param capacity            sets that are remembered at most
   /// @param has_input_gradients whether programs hand out gradients of the graph's inputs
   /// @param costs               what calls are priced by
-  KnownShapes(G& graph, std::size_t capacity, bool has_input_gradients, CostModel costs)
+  /// @param forms               chooses which values are kept in other forms; empty for none
+  KnownShapes(G& graph, std::size_t capacity, bool has_input_gradients, CostModel costs,
+              FormChooser forms)
       : graph_(&graph),
         has_input_gradients_(has_input_gradients),
         costs_(std::move(costs)),
+        forms_(std::move(forms)),
         shapes_(capacity) {}
 
   /// Sets that are remembered now.
@@ -211,7 +214,7 @@ class KnownShapes {
   [[nodiscard]] std::shared_ptr<LoweredShape> lower(std::uint64_t signature, Profile profile,
                                                     const CostModel& costs) const {
     return std::make_shared<LoweredShape>(
-        lower_shape(*graph_, signature, std::move(profile), has_input_gradients_, costs));
+        lower_shape(*graph_, signature, std::move(profile), has_input_gradients_, costs, forms_));
   }
 
   // Rates that were calibrated; those that a user gave stay.
@@ -248,6 +251,7 @@ class KnownShapes {
   G* graph_;
   bool has_input_gradients_;
   CostModel costs_;
+  FormChooser forms_;
   RecentMap<Known> shapes_;
 };
 

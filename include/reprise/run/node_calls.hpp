@@ -85,6 +85,9 @@ class NodeCalls {
   /// The number of the pass within its step.
   [[nodiscard]] std::uint64_t micro_batch() const noexcept { return pass_.micro_batch(); }
 
+  /// What values were when they were made.
+  [[nodiscard]] Originals<G>& originals() noexcept { return originals_; }
+
   /// Makes this pass one of a verified step.
   /// @param notes   takes what happens in it; must outlive the pass
   /// @param follows the notes of the pass before: each call starts with the engine's own state as
@@ -107,7 +110,7 @@ class NodeCalls {
     arguments_.clear();
     for (const Source& source : graph_.inputs(node)) {
       check_unchanged(source, op, run.is_rerun, values);
-      arguments_.push_back(tensor_of(source, values));
+      arguments_.push_back(tensor_of(source, op, values));
     }
     outputs_.clear();
     outputs_.resize(traits.output_count);
@@ -171,9 +174,20 @@ class NodeCalls {
   }
 
   template <class Values>
-  [[nodiscard]] T* tensor_of(Source source, Values& values) {
+  [[nodiscard]] T* tensor_of(Source source, const Operation& reader, Values& values) {
     return source.is_graph_input() ? inputs_[source.port]
-                                   : &values.at(lowered().outputs[source.node][source.port]).tensor;
+                                   : &values.at(read_as(source, reader)).tensor;
+  }
+
+  // What an operation reads where it asks for an output: the output, or what was restored of it.
+  [[nodiscard]] value_id read_as(Source source, const Operation& reader) const {
+    const value_id output = lowered().outputs[source.node][source.port];
+    if (!program().has_forms() || reader.kind != OperationKind::backward) return output;
+    const auto restored = std::ranges::find_if(reader.reads, [&](value_id read) {
+      const Value& value = program().values()[read];
+      return value.kind == ValueKind::restored && value.form_of == output;
+    });
+    return restored == reader.reads.end() ? output : *restored;
   }
 
   template <class Values>
@@ -189,7 +203,7 @@ class NodeCalls {
     if (source.is_graph_input()) {
       return originals_.check_input(source.port, *inputs_[source.port], reader, looks_inside);
     }
-    const value_id value = lowered().outputs[source.node][source.port];
+    const value_id value = read_as(source, reader);
     originals_.check_tensor(value, values.at(value), reader, looks_inside);
   }
 
@@ -303,7 +317,7 @@ class NodeCalls {
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const bool is_read = traits.backward_reads.has_input(i);
       if (is_read) check_unchanged(sources[i], op, true, values);
-      arguments_.push_back(is_read ? tensor_of(sources[i], values) : nullptr);
+      arguments_.push_back(is_read ? tensor_of(sources[i], op, values) : nullptr);
     }
     reads_.clear();
     gradients_.clear();
@@ -311,7 +325,7 @@ class NodeCalls {
       const bool is_read = traits.backward_reads.of_output;
       const Source output{.node = op.node, .port = port};
       if (is_read) check_unchanged(output, op, true, values);
-      reads_.push_back(is_read ? tensor_of(output, values) : nullptr);
+      reads_.push_back(is_read ? tensor_of(output, op, values) : nullptr);
       const value_id gradient = lowered().gradients[node][port];
       gradients_.push_back(gradient_to_hand(gradient, lowered().outputs[node][port], values));
       if (gradients_.back() != nullptr) originals_.check_content(gradient, *gradients_.back(), op);

@@ -79,7 +79,9 @@ class NodeTimer {
   [[nodiscard]] bool is_settled(const Profile& profile, const Program& program) {
     collect();
     return std::ranges::all_of(program.operations(), [&](const Operation& operation) {
-      if (operation.kind == OperationKind::loss) return true;
+      const bool is_of_node =
+          operation.kind == OperationKind::forward || operation.kind == OperationKind::backward;
+      if (!is_of_node) return true;
       const NodeProfile& node = profile.nodes[operation.node];
       if (node.costs.forward_seconds) return true;
       return times_.is_settled(node.kind, operation.kind == OperationKind::forward

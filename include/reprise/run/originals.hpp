@@ -14,6 +14,7 @@
 #include <reprise/core/tensor.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/store/held_form.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -21,11 +22,12 @@
 
 namespace reprise::inline v0::running {
 
-/// What a value of a layer graph's program is: a tensor, or a node's saved state.
+/// What a value of a layer graph's program is: a tensor, a node's saved state, or a form.
 template <class T, class S>
 struct Payload {
   T tensor{};                 ///< of an output or a gradient; empty otherwise
   S saved{};                  ///< of a node; empty otherwise
+  HeldForm<T> form{};         ///< of a form; empty otherwise
   std::uint64_t version = 0;  ///< of the tensor, or of all in the saved state, when it came here
 };
 
@@ -181,9 +183,8 @@ class Originals {
   }
   [[noreturn]] static void refuse(const std::string& what, const Operation& reader,
                                   const std::string& how) {
-    throw ReplayMismatch(what + ": " + how + ", and the " +
-                         (reader.kind == OperationKind::backward ? "backward" : "forward") +
-                         " of node " + std::to_string(reader.node) + " reads it");
+    throw ReplayMismatch(what + ": " + how + ", and the " + describe(reader.kind) +
+                         std::to_string(reader.node) + " reads it");
   }
 
   const G& graph_;

@@ -15,24 +15,25 @@
 #include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/pass_strategy.hpp>
+#include <reprise/run/plans_with_lanes.hpp>
 #include <reprise/run/run_report.hpp>
 #include <reprise/run/run_state.hpp>
 #include <reprise/run/scheduled_player.hpp>
 #include <reprise/scheduler/plan_scheduler.hpp>
 #include <reprise/stats/statistics_tracker.hpp>
 #include <reprise/store/remat_store.hpp>
-#include <reprise/store/scheduled.hpp>
 #include <span>
+#include <utility>
 
 namespace reprise::inline v0::running {
 
 /// Lets a scheduler make the plans, one for each set of input shapes, that all passes with these
 /// shapes share until the scheduler makes another. A PassStrategy.
-template <LayerGraph G, PlanScheduler Scheduler>
+template <LayerGraph G, PlanScheduler Scheduler, ValueStore Store>
 class PlannedStrategy {
  public:
-  using store_type = RematStore<Scheduled>;         ///< holds the values of passes
-  using player_type = ScheduledPlayer<G>;           ///< plays a pass
+  using store_type = Store;                         ///< holds the values of passes
+  using player_type = ScheduledPlayer<G, Store>;    ///< plays a pass
   using choice_type = std::shared_ptr<const Plan>;  ///< says what a pass keeps
 
   /// Borrows the scheduler.
@@ -51,6 +52,7 @@ class PlannedStrategy {
     const auto start = std::chrono::steady_clock::now();
     choice_type plan = scheduler_->plan(shape.plan_number, shape.lowered.program,
                                         store.budget_bytes(), state.options.passes_in_flight);
+    if (!shape.made.empty()) plan = beside_.plan(shape, std::move(plan), store, state.options);
     state.report.plan_seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return plan;
@@ -65,8 +67,8 @@ class PlannedStrategy {
   }
 
   /// A store like another one, without an end to its budget.
-  [[nodiscard]] static store_type without_budget(const store_type& /*store*/) {
-    return store_type();
+  [[nodiscard]] static store_type without_budget(const store_type& store) {
+    return store_type(store.forms());
   }
 
   /// Reports the plan of a pass that runs.
@@ -76,7 +78,10 @@ class PlannedStrategy {
   }
 
   /// The next pass over these shapes has a plan of its own.
-  void forget(const LoweredShape& shape) { scheduler_->forget(shape.plan_number); }
+  void forget(const LoweredShape& shape) {
+    scheduler_->forget(shape.plan_number);
+    beside_.forget(shape.plan_number);
+  }
 
   /// Passes over these shapes make more than their plan was made for: it is made anew, unless the
   /// scheduler's plans are frozen.
@@ -101,6 +106,7 @@ class PlannedStrategy {
   }
 
   Scheduler* scheduler_;
+  PlansWithLanes beside_;
 };
 
 }  // namespace reprise::inline v0::running

@@ -13,7 +13,9 @@ namespace reprise::inline v0 {
 
 /// Counts of a `Checkpointed` since its last `begin_step`.
 struct RunReport {
-  byte_count peak_bytes = 0;  ///< the most that was live on the store, inside operations too
+  byte_count peak_bytes = 0;       ///< the most that was live on the store, inside operations too
+  byte_count peak_host_bytes = 0;  ///< the most that the store's forms took of the host's memory
+  byte_count moved_bytes = 0;      ///< offloaded and fetched
   byte_count predicted_peak_bytes = 0;  ///< the largest of the plans that ran; 0 without a plan
   byte_count profile_bytes = 0;         ///< the most that a measuring forward held
   /// The most that the engine's allocator held from the system, its rounding and pool included, at

@@ -17,6 +17,7 @@
 #include <reprise/program/cost/measured_time.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/simulate.hpp>
+#include <reprise/run/form_calls.hpp>
 #include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/node_calls.hpp>
@@ -25,7 +26,6 @@
 #include <reprise/store/action_event.hpp>
 #include <reprise/store/program_store.hpp>
 #include <reprise/store/remat_store.hpp>
-#include <reprise/store/scheduled.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -34,7 +34,7 @@
 namespace reprise::inline v0::running {
 
 /// Plays the actions of a plan over the nodes of a layer graph: one forward and backward pass.
-template <LayerGraph G>
+template <LayerGraph G, ValueStore Store>
 class ScheduledPlayer {
  public:
   using T = typename G::tensor_type;             ///< what nodes exchange
@@ -42,7 +42,7 @@ class ScheduledPlayer {
   using strategy = std::shared_ptr<const Plan>;  ///< says what is kept
 
   /// Counts among the passes alive from here on; nothing runs yet. Borrows the graph and the store.
-  ScheduledPlayer(G& graph, const RematStore<Scheduled>& store, std::shared_ptr<RunState> state,
+  ScheduledPlayer(G& graph, const Store& store, std::shared_ptr<RunState> state,
                   std::shared_ptr<const LoweredShape> shape, strategy plan, std::vector<T*> inputs,
                   PassContext::Identity identity, PassMode mode = PassMode::training)
       : graph_(graph),
@@ -52,6 +52,7 @@ class ScheduledPlayer {
         plan_(std::move(plan)),
         calls_(graph, state_, *shape_, std::move(inputs), PassContext(identity, mode)),
         values_(shape_->lowered.program, store.account()),
+        forms_(store, *shape_, calls_.originals(), identity, *state_),
         drops_left_(graph.size(), 0) {
     for (const Action& action : plan_->schedule.actions) {
       if (action.kind == ActionKind::drop && is_saved(action.index)) ++drops_left_[node_of(action)];
@@ -142,12 +143,17 @@ class ScheduledPlayer {
   void play(const Action& action) {
     observe(ActionEvent::Moment::before, action);
     begin(action);
-    if (action.kind == ActionKind::drop) {
-      drop(action);
-    } else if (action.index < program().loss()) {
-      run_forward(action);
-    } else {
-      run_backward(action);
+    switch (action.kind) {
+      case ActionKind::drop:
+        drop(action);
+        break;
+      case ActionKind::await:
+        forms_.end(action.index);
+        values_.commit(action);
+        break;
+      case ActionKind::run:
+      case ActionKind::start:
+        run(action);
     }
     observe(ActionEvent::Moment::after, action);
   }
@@ -157,6 +163,16 @@ class ScheduledPlayer {
       --drops_left_[node_of(action)];
       if constexpr (has_resident) graph_.release_resident(node_of(action));
     }
+    forms_.note_drop(action.index);
+    values_.commit(action);
+  }
+
+  void run(const Action& action) {
+    const Operation& op = program().operations()[action.index];
+    if (op.kind == OperationKind::forward) return run_forward(action);
+    if (op.kind == OperationKind::backward) return run_backward(action);
+    forms_.begin(action.index, values_.has_run(action.index), values_);
+    if (action.kind == ActionKind::run) forms_.end(action.index);
     values_.commit(action);
   }
 
@@ -173,8 +189,7 @@ class ScheduledPlayer {
 
   // Forward made more than its profile says: the plan must have room for it to its end.
   void check_plan(const Profile& seen) {
-    const LoweredShape shape = lower_shape(graph_, shape_->signature, seen,
-                                           shape_->has_input_gradients, shape_->cost_model);
+    const LoweredShape shape = lower_again(graph_, *shape_, seen);
     const Program& larger = shape.lowered.program;
     const Simulation played = simulate(larger, plan_->schedule);
     const byte_count peak =
@@ -231,12 +246,13 @@ class ScheduledPlayer {
   }
 
   G& graph_;
-  const RematStore<Scheduled>& store_;
+  const Store& store_;
   std::shared_ptr<RunState> state_;
   std::shared_ptr<const LoweredShape> shape_;
   std::shared_ptr<const Plan> plan_;
   NodeCalls<G> calls_;
   ProgramStore<Payload<T, S>> values_;
+  FormCalls<G, Store> forms_;  // after the values, in whose places copies may be under way
   std::vector<std::uint32_t> drops_left_;  ///< of each node's saved state
   std::size_t at_ = 0;
 };

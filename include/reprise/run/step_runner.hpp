@@ -71,7 +71,7 @@ class StepRunner {
         rules_(graph, state_),
         layers_(layer_count(graph)),
         shapes_(graph, state_->options.max_shapes, state_->options.input_gradients,
-                state_->options.cost_model) {
+                state_->options.cost_model, form_chooser()) {
     check_graph(graph);
     rules_.check_options();
     state_->timer = make_timer();
@@ -147,15 +147,17 @@ class StepRunner {
     const std::shared_ptr<const LoweredShape>& shape = chosen.shape;
     const choice_type& choice = chosen.choice;
     const store_type unlimited = Strategy::without_budget(*store_);
-    const auto player = [&](const store_type& store, const choice_type& which, PassMode mode) {
-      return std::make_unique<player_type>(*graph_, store, std::make_shared<RunState>(*state_),
-                                           shape, which, inputs, identity, mode);
+    const std::shared_ptr<const LoweredShape> plain = compared_with(shape);
+    const auto player = [&](const store_type& store, const std::shared_ptr<const LoweredShape>& of,
+                            const choice_type& which, PassMode mode) {
+      return std::make_unique<player_type>(*graph_, store, std::make_shared<RunState>(*state_), of,
+                                           which, inputs, identity, mode);
     };
     return growing_on_mismatch(*shape, [&] {
       return PassComparison<G>(*graph_, options().input_gradients)
-          .run([&] { return player(*store_, choice, PassMode::training); },
+          .run([&] { return player(*store_, shape, choice, PassMode::training); },
                [&] {
-                 return player(unlimited, strategy_.choose_keeping_all(*shape, *store_),
+                 return player(unlimited, plain, strategy_.choose_keeping_all(*plain, *store_),
                                PassMode::profiling);
                },
                loss, zero_gradients);
@@ -181,6 +183,7 @@ class StepRunner {
     rules_.check_not_moved_from("report");
     RunReport report = state_->report;
     report.peak_bytes = store_->peak_bytes();
+    report.peak_host_bytes = store_->host_account()->peak_bytes();
     return report;
   }
 
@@ -225,7 +228,7 @@ class StepRunner {
     }
     const std::uint64_t step = reader.word();
     KnownShapes<G> shapes(*graph_, options().max_shapes, options().input_gradients,
-                          options().cost_model);
+                          options().cost_model, form_chooser());
     shapes.load(reader);
     std::shared_ptr<NodeTimer> timer = make_timer();
     if (reader.flag()) (timer ? timer : std::make_shared<NodeTimer>(MeasuredTime{}))->load(reader);
@@ -270,6 +273,23 @@ class StepRunner {
 
   [[nodiscard]] PassContext::Identity identity_of(std::uint64_t micro_batch) const {
     return {.seed = options().seed, .step = step_, .micro_batch = micro_batch};
+  }
+
+  // Empty where the store keeps values as they are.
+  [[nodiscard]] FormChooser form_chooser() const {
+    if constexpr (std::same_as<typename store_type::forms_type, NoForms>) return {};
+    return [forms = store_->forms()](const Program& program) { return forms.choose(program); };
+  }
+
+  // Exact forms change no bit, so they are compared with keeping everything as it is; with
+  // approximate ones, what recomputation changes is compared, beside the same forms.
+  [[nodiscard]] std::shared_ptr<const LoweredShape> compared_with(
+      const std::shared_ptr<const LoweredShape>& shape) const {
+    const bool is_exact = std::ranges::all_of(
+        shape->chosen, [](const ChosenForm& form) { return form.choice.option.is_exact; });
+    if (shape->chosen.empty() || !is_exact) return shape;
+    return std::make_shared<const LoweredShape>(lower_shape(
+        *graph_, shape->signature, shape->profile, shape->has_input_gradients, shape->cost_model));
   }
 
   // Null where no time is measured.
@@ -345,6 +365,7 @@ class StepRunner {
     state_->report.recomputes_per_layer.resize(layers_);
     state_->report.recomputed_cost_per_layer.resize(layers_);
     store_->account()->reset_peak();
+    store_->host_account()->reset_peak();
   }
 
   G* graph_;

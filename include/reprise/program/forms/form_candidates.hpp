@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// What of a program can be kept in another form.
+
+#include <algorithm>
+#include <cstdint>
+#include <reprise/program/program.hpp>
+#include <vector>
+
+namespace reprise::inline v0 {
+
+/// The values that some backward would read in another form, in their order: outputs and saved
+/// states that a backward reads and does not take over, and for approximate forms tolerates. Linear
+/// in the program.
+[[nodiscard]] inline std::vector<value_id> form_candidates(const Program& program, bool is_exact) {
+  std::vector<std::uint8_t> is_candidate(program.values().size(), 0);
+  for (const Operation& op : program.operations()) {
+    if (op.kind != OperationKind::backward) continue;
+    for (const value_id read : is_exact ? op.reads : op.tolerates) {
+      const ValueKind kind = program.values()[read].kind;
+      if (kind == ValueKind::output || kind == ValueKind::saved) is_candidate[read] = 1;
+    }
+  }
+  for (const Operation& op : program.operations()) {
+    if (op.kind != OperationKind::backward) continue;
+    for (const value_id consumed : op.consumes) is_candidate[consumed] = 0;
+    for (const value_id written : op.writes) {
+      const Value& value = program.values()[written];
+      if (value.view_of) is_candidate[*value.view_of] = 0;
+    }
+  }
+  std::vector<value_id> candidates;
+  for (value_id v = 0; v < is_candidate.size(); ++v) {
+    if (is_candidate[v] != 0 && !program.is_given(v)) candidates.push_back(v);
+  }
+  return candidates;
+}
+
+}  // namespace reprise::inline v0
