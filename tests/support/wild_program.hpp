@@ -211,8 +211,8 @@ class WildProgram {
       }
     }
     if (options_.tolerates) {
-      std::ranges::copy_if(op.reads, std::back_inserter(op.tolerates), [&](value_id read) {
-        return values_[read].kind != reprise::ValueKind::gradient && chance(0.5);
+      std::ranges::copy_if(op.reads, std::back_inserter(op.tolerates), [&](value_id id) {
+        return values_[id].kind != reprise::ValueKind::gradient && chance(0.5);
       });
     }
     op.adds_in_place = chance(0.2);

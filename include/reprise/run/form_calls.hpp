@@ -6,6 +6,7 @@
 /// Makes and restores the forms of one pass.
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,6 +25,7 @@
 #include <reprise/store/form_call.hpp>
 #include <reprise/store/held_form.hpp>
 #include <reprise/store/memory_account.hpp>
+#include <reprise/store/no_forms.hpp>
 #include <reprise/store/remat_store.hpp>
 #include <string>
 #include <utility>

@@ -26,6 +26,7 @@
 #include <reprise/run/checkpointed_options.hpp>
 #include <reprise/run/graph_fingerprint.hpp>
 #include <reprise/run/known_shapes.hpp>
+#include <reprise/run/lower_shape.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/run/micro_batches.hpp>
 #include <reprise/run/node_timer.hpp>
@@ -37,6 +38,8 @@
 #include <reprise/run/step_verification.hpp>
 #include <reprise/stats/no_tracker.hpp>
 #include <reprise/stats/statistics_tracker.hpp>
+#include <reprise/store/chosen_form.hpp>
+#include <reprise/store/no_forms.hpp>
 #include <span>
 #include <string>
 #include <type_traits>

@@ -5,6 +5,7 @@
 /// @file
 /// The forms in which a store can keep tensors.
 
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -49,8 +50,11 @@ class Forms {
     return shared_->makers.size() - 1;
   }
 
-  /// Replaces who chooses.
-  void choose_by(chooser_type chooser) { shared_->chooser = std::move(chooser); }
+  /// Replaces who chooses, see `chooser_type`.
+  template <std::invocable<const Program&> F>
+  void choose_by(F&& chooser) {
+    shared_->chooser = chooser_type(std::forward<F>(chooser));
+  }
 
   /// Makers that were added.
   [[nodiscard]] std::size_t size() const noexcept { return shared_->makers.size(); }

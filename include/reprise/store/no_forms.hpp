@@ -13,6 +13,9 @@ namespace reprise::inline v0 {
 
 /// Nothing is kept in another form.
 struct NoForms {
+  /// No aggregate: braces around a store's options are not its forms.
+  constexpr NoForms() noexcept = default;
+
   /// None.
   [[nodiscard]] std::vector<ChosenForm> choose(const Program& /*program*/) const { return {}; }
 };
