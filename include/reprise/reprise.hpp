@@ -183,6 +183,7 @@
 #include <reprise/program/program_structure.hpp>
 #include <reprise/program/release_points.hpp>
 #include <reprise/program/repeatability.hpp>
+#include <reprise/program/saved_values.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/schedule_from_saved.hpp>
 #include <reprise/program/simulate.hpp>

@@ -320,6 +320,7 @@ requires Node<N, arity>
   traits.backward_reads = node::reads<N>();
   traits.consumes = node::consumes<N>();
   if constexpr (requires { N::tolerates; }) traits.tolerates = N::tolerates;
+  if constexpr (requires { N::tolerates_saved; }) traits.tolerates_saved = N::tolerates_saved;
   if constexpr (requires { N::differentiates; }) traits.differentiates = N::differentiates;
   if constexpr (requires { N::view_of; }) traits.view_of = N::view_of;
   if constexpr (requires { N::can_recompute; }) traits.can_recompute = N::can_recompute;

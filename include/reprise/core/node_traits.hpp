@@ -71,10 +71,11 @@ struct NodeCosts {
 
 /// All that a layer graph says of a node before anything runs.
 struct NodeTraits {
-  std::uint32_t layer = 0;                 ///< the node's layer; layers are numbered 0, 1, 2, …
-  std::uint32_t output_count = 1;          ///< ports
-  Reads backward_reads{};                  ///< what backward needs again
-  Reads tolerates{};                       ///< of these: what backward may read approximately
+  std::uint32_t layer = 0;         ///< the node's layer; layers are numbered 0, 1, 2, …
+  std::uint32_t output_count = 1;  ///< ports
+  Reads backward_reads{};          ///< what backward needs again
+  Reads tolerates{};               ///< of these: what backward may read approximately
+  bool tolerates_saved = false;    ///< backward may read each tensor that it saved approximately
   Reads differentiates = Reads::input;     ///< the inputs that get a gradient
   Consumes consumes{};                     ///< what it takes over
   std::optional<std::uint32_t> view_of{};  ///< every output is a view of this input's storage
@@ -93,6 +94,7 @@ struct NodeTraits {
   for (const Reads& reads : {traits.backward_reads, traits.differentiates}) {
     hash = hash_combine(hash_combine(hash, reads.inputs), reads.of_output ? 1 : 0);
   }
+  if (traits.tolerates_saved) hash = hash_combine(hash, 3);
   if (traits.tolerates != Reads{}) {
     hash = hash_combine(hash, traits.tolerates.inputs);
     hash = hash_combine(hash, traits.tolerates.of_output ? 1 : 0);

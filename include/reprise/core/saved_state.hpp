@@ -171,6 +171,19 @@ constexpr void walk_saved(S& saved, OnTensor&& tensor, OnOpaque&& opaque, OnScal
   }
 }
 
+/// Calls `f(t)` for each tensor of type T in a saved state, in an order that depends on nothing but
+/// what the state holds.
+template <TensorLike T, class S, class F>
+requires SavedState<std::remove_const_t<S>>
+constexpr void for_each_saved_tensor(S& saved, F&& f) {
+  walk_saved(
+      saved,
+      [&]<class U>(U& tensor) {
+        if constexpr (std::same_as<std::remove_const_t<U>, T>) f(tensor);
+      },
+      [](auto&) {});
+}
+
 /// A handful of storages seen so far; linear search, since a node saves few tensors.
 class StorageSet {
  public:

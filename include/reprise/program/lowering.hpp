@@ -18,6 +18,7 @@
 #include <reprise/program/price_nodes.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/saved_values.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -38,6 +39,8 @@ struct LoweredGraph {
   /// What a pass that recomputes nothing costs, in the program's unit: each forward and each
   /// backward once, as a first run; the loss is not known.
   double store_all_cost = 0;
+  /// By node: tensors that are values of their own, see `SavedValues`; empty for none at all.
+  std::vector<std::vector<SavedTensor>> saved_tensors{};
 };
 
 namespace lowering {
@@ -143,8 +146,11 @@ template <LayerGraph G>
 class Lowering {
  public:
   Lowering(const G& graph, const Profile& profile, bool wants_input_gradients,
-           const CostModel& costs)
-      : graph_(graph), profile_(profile), wants_input_gradients_(wants_input_gradients) {
+           const CostModel& costs, SavedValues saved_values)
+      : graph_(graph),
+        profile_(profile),
+        wants_input_gradients_(wants_input_gradients),
+        saved_values_(saved_values) {
     check_profile(graph, profile);
     prices_ = price_nodes(graph, profile, costs);
   }
@@ -162,7 +168,8 @@ class Lowering {
             .saved = std::move(saved_),
             .gradients = std::move(gradients_),
             .input_gradients = std::move(input_gradients_),
-            .store_all_cost = store_all_cost_};
+            .store_all_cost = store_all_cost_,
+            .saved_tensors = std::move(saved_tensors_)};
   }
 
  private:
@@ -231,14 +238,34 @@ class Lowering {
       ports.push_back(add_value(value));
       op.writes.push_back(ports.back());
     }
-    saved_.push_back(no_value);
-    if (profile.saved_bytes > 0) {
-      saved_.back() =
-          add_value({.kind = ValueKind::saved, .node = id, .bytes = profile.saved_bytes});
-      op.writes.push_back(saved_.back());
-    }
+    add_saved(node, traits, op);
     gradients_.emplace_back(traits.output_count, no_value);
     operations_.push_back(std::move(op));
+  }
+
+  // What a node keeps in itself is looked into by nobody.
+  void add_saved(std::size_t node, const NodeTraits& traits, Operation& op) {
+    const NodeProfile& profile = profile_.nodes[node];
+    byte_count rest = profile.saved_bytes;
+    std::vector<SavedTensor> tensors;
+    if (saved_values_ == SavedValues::by_tensor && !traits.has_resident_state) {
+      for (std::uint32_t i = 0; i < profile.saved_tensor_bytes.size(); ++i) {
+        const byte_count bytes = profile.saved_tensor_bytes[i];
+        if (bytes == 0) continue;
+        tensors.push_back(
+            {.number = i,
+             .value = add_value(
+                 {.kind = ValueKind::saved, .node = op.node, .port = i + 1, .bytes = bytes})});
+        rest -= std::min(rest, bytes);
+        op.writes.push_back(tensors.back().value);
+      }
+    }
+    saved_.push_back(no_value);
+    if (profile.saved_bytes > 0) {
+      saved_.back() = add_value({.kind = ValueKind::saved, .node = op.node, .bytes = rest});
+      op.writes.push_back(saved_.back());
+    }
+    if (saved_values_ == SavedValues::by_tensor) saved_tensors_.push_back(std::move(tensors));
   }
 
   // A gradient is wanted where a parameter, or a wanted graph input, lies before it.
@@ -330,6 +357,12 @@ class Lowering {
       if (traits.consumes.of_gradient) op.consumes.push_back(gradient);
     }
     if (saved_[node] != no_value) op.reads.push_back(saved_[node]);
+    if (!saved_tensors_.empty()) {
+      for (const SavedTensor& tensor : saved_tensors_[node]) {
+        op.reads.push_back(tensor.value);
+        if (traits.tolerates_saved) op.tolerates.push_back(tensor.value);
+      }
+    }
     const std::span<const Source> sources = graph_.inputs(node);
     for (std::size_t i = 0; i < sources.size(); ++i) {
       if (traits.backward_reads.has_input(i)) op.reads.push_back(output_of(sources[i]));
@@ -360,6 +393,7 @@ class Lowering {
   const G& graph_;
   const Profile& profile_;
   bool wants_input_gradients_;
+  SavedValues saved_values_;
   NodePrices prices_;
   double store_all_cost_ = 0;
   operation_id loss_ = 0;
@@ -368,6 +402,8 @@ class Lowering {
   std::vector<value_id> inputs_;
   std::vector<std::vector<value_id>> outputs_;
   std::vector<value_id> saved_;
+  std::vector<std::vector<SavedTensor>>
+      saved_tensors_;  ///< by node; empty unless they are asked for
   std::vector<std::vector<value_id>> gradients_;
   std::vector<value_id> input_gradients_;
   std::vector<std::uint8_t> wants_gradient_;
@@ -390,13 +426,16 @@ void check_graph(const G& graph) {
 ///   count as transient where a node makes them all the same
 /// @param costs what calls are priced by, see `price_nodes`; a forward's cost is that of
 ///   recomputing it
+/// @param saved_values whether a saved state is one value, or each of its tensors is one; planners
+///   have less to look at where they live and go together
 /// @throws InvalidGraph as `check_graph` and `Program`; InvalidArgument as `check_profile` and
 ///   `price_nodes`.
 template <LayerGraph G>
 [[nodiscard]] LoweredGraph lower(const G& graph, const Profile& profile,
-                                 bool wants_input_gradients = true, const CostModel& costs = {}) {
+                                 bool wants_input_gradients = true, const CostModel& costs = {},
+                                 SavedValues saved_values = SavedValues::by_node) {
   lowering::check_graph(graph);
-  return lowering::Lowering<G>(graph, profile, wants_input_gradients, costs).run();
+  return lowering::Lowering<G>(graph, profile, wants_input_gradients, costs, saved_values).run();
 }
 
 }  // namespace reprise::inline v0

@@ -43,10 +43,13 @@ struct NodeProfile {
   std::vector<byte_count> output_bytes{};    ///< a port each; 0 for parameters
   std::vector<byte_count> gradient_bytes{};  ///< of each port's gradient
   byte_count saved_bytes = 0;                ///< resident state included
-  NodeCosts costs{};                         ///< that the node declares, if it does
-  double forward_seconds = 0;                ///< of its first run; 0: not known
-  double recompute_seconds = 0;              ///< of every further run; 0: as the first
-  double backward_seconds = 0;               ///< 0: twice as long as the forward
+  /// Of these, by tensor in the order of `for_each_saved_tensor`; 0 for one that has none of its
+  /// own: empty, a parameter, or sharing memory with another one. Empty where nobody looked.
+  std::vector<byte_count> saved_tensor_bytes{};
+  NodeCosts costs{};             ///< that the node declares, if it does
+  double forward_seconds = 0;    ///< of its first run; 0: not known
+  double recompute_seconds = 0;  ///< of every further run; 0: as the first
+  double backward_seconds = 0;   ///< 0: twice as long as the forward
   /// Names its type, input shapes and declared costs: nodes of one kind take the same time.
   std::uint64_t kind = 0;
 };
@@ -118,6 +121,7 @@ inline void grow(NodeProfile& profile, const NodeProfile& seen) {
   grow_all(profile.output_bytes, seen.output_bytes);
   grow_all(profile.gradient_bytes, seen.gradient_bytes);
   profile.saved_bytes = std::max(profile.saved_bytes, seen.saved_bytes);
+  grow_all(profile.saved_tensor_bytes, seen.saved_tensor_bytes);
   NodeCosts& costs = profile.costs;
   // An empty optional is less than any number.
   costs.forward_flops = std::max(costs.forward_flops, seen.costs.forward_flops);
@@ -242,6 +246,7 @@ class Measurement {
                          " bytes in itself, and its traits do not say has_resident_state");
     }
     profile.saved_bytes = sum(node, saved_bytes(saved), resident);
+    profile.saved_tensor_bytes = tensor_bytes_of(saved);
     profile.kind = hash_combine(profile.kind, profile.saved_bytes);
     held_ = sum(node, held_, held);
     profile_.held_bytes = std::max(profile_.held_bytes, sum(node, held_, profile.saved_bytes));
@@ -263,6 +268,20 @@ class Measurement {
   }
 
  private:
+  [[nodiscard]] static std::vector<byte_count> tensor_bytes_of(
+      const typename G::saved_type& saved) {
+    std::vector<const void*> storages;
+    std::vector<byte_count> bytes;
+    for_each_saved_tensor<T>(saved, [&](const T& tensor) {
+      storages.push_back(tensor_traits<T>::storage(tensor));
+      bytes.push_back(storages.back() == nullptr ? 0 : counted_bytes(tensor));
+    });
+    for (std::size_t i = 0; i < storages.size(); ++i) {
+      if (std::ranges::count(storages, storages[i]) > 1) bytes[i] = 0;
+    }
+    return bytes;
+  }
+
   [[nodiscard]] static bool is_empty(const T& tensor) {
     return tensor_traits<T>::bytes(tensor) == 0;
   }

@@ -29,6 +29,7 @@ inline void write(StateWriter& writer, const NodeProfile& node) {
   writer.words(node.output_bytes);
   writer.words(node.gradient_bytes);
   writer.word(node.saved_bytes);
+  writer.words(node.saved_tensor_bytes);
   write(writer, node.costs.forward_flops);
   write(writer, node.costs.backward_flops);
   write(writer, node.costs.forward_seconds);
@@ -48,6 +49,7 @@ inline void write(StateWriter& writer, const NodeProfile& node) {
   node.output_bytes = reader.words();
   node.gradient_bytes = reader.words();
   node.saved_bytes = reader.word();
+  node.saved_tensor_bytes = reader.words();
   node.costs.forward_flops = read_optional(reader);
   node.costs.backward_flops = read_optional(reader);
   node.costs.forward_seconds = read_optional(reader);

@@ -32,8 +32,10 @@ struct Value {
 
   ValueKind kind = ValueKind::output;  ///< what it is of its node
   std::uint32_t node = no_node;  ///< its node; of a gradient: the node of what it is a gradient of
-  std::uint32_t port = 0;        ///< of its node; of graph inputs and their gradients: which input
-  byte_count bytes = 0;          ///< as requested, while it is there; of the device
+  /// Of its node; of graph inputs and their gradients: which input; of saved state 0, and of its
+  /// tensor with number n, where that is a value of its own, n + 1.
+  std::uint32_t port = 0;
+  byte_count bytes = 0;               ///< as requested, while it is there; of the device
   std::optional<value_id> view_of{};  ///< shares the storage of this value
   bool stays = false;                 ///< never dropped: the gradient of a graph input
   byte_count host_bytes = 0;          ///< of the host, for a form that lies there
@@ -56,7 +58,8 @@ struct Value {
     case ValueKind::constant:
       return "constant " + port;
     case ValueKind::saved:
-      return "saved state of " + node;
+      if (value.port == 0) return "saved state of " + node;
+      return "saved tensor " + std::to_string(value.port - 1) + " of " + node;
     case ValueKind::gradient:
       return value.node == Value::no_node ? "gradient of graph input " + port
                                           : "gradient of output " + port + " of " + node;

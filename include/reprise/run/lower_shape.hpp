@@ -15,6 +15,7 @@
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program_structure.hpp>
+#include <reprise/program/saved_values.hpp>
 #include <reprise/run/lowered_shape.hpp>
 #include <reprise/store/chosen_form.hpp>
 #include <string>
@@ -31,7 +32,8 @@ namespace running {
 /// @throws InvalidArgument for what is no tensor
 inline void check_is_tensor(const Program& program, value_id value) {
   if (value >= program.values().size()) return;  // with_forms refuses it
-  if (program.values()[value].kind != ValueKind::saved) return;
+  const Value& chosen = program.values()[value];
+  if (chosen.kind != ValueKind::saved || chosen.port > 0) return;
   throw InvalidArgument("a form of value " + std::to_string(value) + ", " +
                         program.describe(value) + ", which is kept as it is: no single tensor");
 }
@@ -66,13 +68,16 @@ template <LayerGraph G>
 [[nodiscard]] LoweredShape lower_shape(const G& graph, std::uint64_t signature, Profile profile,
                                        bool has_input_gradients, const CostModel& costs,
                                        const FormChooser& choose = {}) {
-  LoweredGraph lowered = lowering::Lowering<G>(graph, profile, has_input_gradients, costs).run();
+  const SavedValues saved_values = choose ? SavedValues::by_tensor : SavedValues::by_node;
+  LoweredGraph lowered =
+      lowering::Lowering<G>(graph, profile, has_input_gradients, costs, saved_values).run();
   LoweredShape shape{.signature = signature,
                      .plan_number = 0,
                      .profile = std::move(profile),
                      .lowered = std::move(lowered),
                      .has_input_gradients = has_input_gradients,
-                     .cost_model = costs};
+                     .cost_model = costs,
+                     .saved_values = saved_values};
   if (choose) running::substitute(shape, choose(shape.lowered.program));
   shape.plan_number = hash_combine(signature, program_structure(shape.lowered.program));
   return shape;
@@ -82,8 +87,12 @@ template <LayerGraph G>
 /// @throws as `lower_shape`
 template <LayerGraph G>
 [[nodiscard]] LoweredShape lower_again(const G& graph, const LoweredShape& shape, Profile profile) {
+  FormChooser choose;
+  if (shape.saved_values == SavedValues::by_tensor) {
+    choose = [&](const Program&) { return shape.chosen; };
+  }
   return lower_shape(graph, shape.signature, std::move(profile), shape.has_input_gradients,
-                     shape.cost_model, [&](const Program&) { return shape.chosen; });
+                     shape.cost_model, choose);
 }
 
 }  // namespace reprise::inline v0

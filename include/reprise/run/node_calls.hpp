@@ -179,15 +179,67 @@ class NodeCalls {
                                    : &values.at(read_as(source, reader)).tensor;
   }
 
-  // What an operation reads where it asks for an output: the output, or what was restored of it.
   [[nodiscard]] value_id read_as(Source source, const Operation& reader) const {
-    const value_id output = lowered().outputs[source.node][source.port];
+    return read_as(lowered().outputs[source.node][source.port], reader);
+  }
+
+  // What an operation reads where it asks for a value: that, or what was restored of it.
+  [[nodiscard]] value_id read_as(value_id output, const Operation& reader) const {
     if (!program().has_forms() || reader.kind != OperationKind::backward) return output;
     const auto restored = std::ranges::find_if(reader.reads, [&](value_id read) {
       const Value& value = program().values()[read];
       return value.kind == ValueKind::restored && value.form_of == output;
     });
     return restored == reader.reads.end() ? output : *restored;
+  }
+
+  // Those of a node that are values of their own.
+  [[nodiscard]] std::span<const SavedTensor> saved_tensors_of(std::size_t node) const {
+    if (lowered().saved_tensors.empty()) return {};
+    return lowered().saved_tensors[node];
+  }
+
+  // Where the tensors of a saved state are in it.
+  [[nodiscard]] std::vector<T*> places_in(S& saved) const {
+    std::vector<T*> places;
+    for_each_saved_tensor<T>(saved, [&](T& tensor) { places.push_back(&tensor); });
+    return places;
+  }
+
+  // Tensors that are values of their own leave the saved state between its calls.
+  void take_tensors_of(std::size_t node, S& saved) {
+    saved_tensors_.clear();
+    const std::span<const SavedTensor> tensors = saved_tensors_of(node);
+    if (tensors.empty()) return;
+    const std::vector<T*> places = places_in(saved);
+    for (const SavedTensor& tensor : tensors) {
+      saved_tensors_.emplace_back();
+      if (tensor.number >= places.size()) continue;
+      check_is_apart(node, tensor.number, places);
+      saved_tensors_.back() = std::exchange(*places[tensor.number], T{});
+    }
+  }
+
+  void check_is_apart(std::size_t node, std::size_t number, const std::vector<T*>& places) const {
+    const void* const storage = tensor_traits<T>::storage(*places[number]);
+    for (std::size_t other = 0; storage != nullptr && other < places.size(); ++other) {
+      if (other == number || tensor_traits<T>::storage(*places[other]) != storage) continue;
+      throw SharedStorage("saved tensors " + std::to_string(number) + " and " +
+                          std::to_string(other) + " of node " + std::to_string(node) +
+                          " share memory, and did not when they were measured");
+    }
+  }
+
+  // Into the saved state, and out of it again.
+  template <class Values>
+  void exchange_saved_tensors(const Operation& backward, Values& values) {
+    const std::span<const SavedTensor> tensors = saved_tensors_of(backward.node);
+    if (tensors.empty()) return;
+    const std::vector<T*> places = places_in(saved_of(backward.node, values));
+    for (const SavedTensor& tensor : tensors) {
+      if (tensor.number >= places.size()) continue;
+      std::swap(*places[tensor.number], values.at(read_as(tensor.value, backward)).tensor);
+    }
   }
 
   template <class Values>
@@ -249,8 +301,8 @@ class NodeCalls {
   }
 
   template <class Values>
-  void check_outputs(const Operation& op, const NodeTraits& traits, const ForwardRun& run,
-                     const S& saved, Values& values) {
+  void check_outputs(const Operation& op, const NodeTraits& traits, const ForwardRun& run, S& saved,
+                     Values& values) {
     const std::size_t node = op.node;
     const OutputCheck<T, S> check(node, traits, arguments_, outputs_, saved);
     for (std::size_t port = 0; port < outputs_.size(); ++port) {
@@ -259,6 +311,11 @@ class NodeCalls {
       check.check_memory(port);
     }
     check.check_inputs_not_saved();
+    take_tensors_of(node, saved);
+    for (std::size_t i = 0; i < saved_tensors_.size(); ++i) {
+      profile_.check_tensor(saved_tensors_[i], saved_tensors_of(node)[i].value, !run.is_rerun,
+                            values);
+    }
     const byte_count bytes = saved_bytes(saved) + resident_bytes(graph_, node);
     if (!run.is_rerun && run.will_recompute && bytes == 0) is_put_off_[node] = 1;
     profile_.check_saved(node, bytes, !run.is_rerun || is_put_off_[node] != 0, values);
@@ -267,6 +324,9 @@ class NodeCalls {
   void verify(std::size_t node, const ForwardRun& run, const S& saved) {
     for (std::size_t port = 0; port < outputs_.size() && !run.skips_output; ++port) {
       originals_.compare_output(lowered().outputs[node][port], outputs_[port]);
+    }
+    for (std::size_t i = 0; i < saved_tensors_.size(); ++i) {
+      originals_.compare_output(saved_tensors_of(node)[i].value, saved_tensors_[i]);
     }
     // What will be recomputed may be empty until then.
     const bool is_put_off = run.will_recompute && saved_bytes(saved) == 0;
@@ -285,6 +345,14 @@ class NodeCalls {
       payload.tensor = std::move(outputs_[port]);
     }
     outputs_.clear();
+    for (std::size_t i = 0; i < saved_tensors_.size(); ++i) {
+      const value_id value = saved_tensors_of(op.node)[i].value;
+      if (!is_wanted(value)) continue;
+      Payload<T, S>& payload = values.at(value);
+      payload.version = version_of(saved_tensors_[i]);
+      payload.tensor = std::move(saved_tensors_[i]);
+    }
+    saved_tensors_.clear();
     const value_id saved_value = lowered().saved[op.node];
     const bool is_uncounted = saved_value == LoweredGraph::no_value;
     if (is_uncounted || is_wanted(saved_value)) {
@@ -331,6 +399,10 @@ class NodeCalls {
       if (gradients_.back() != nullptr) originals_.check_content(gradient, *gradients_.back(), op);
     }
     check_saved(op, values);
+    for (const SavedTensor& tensor : saved_tensors_of(node)) {
+      const value_id value = read_as(tensor.value, op);
+      originals_.check_tensor(value, values.at(value), op, true);
+    }
   }
 
   // Null for none. An empty output is different: its gradient is empty as well, and is one.
@@ -349,11 +421,13 @@ class NodeCalls {
     pass_.enter({.node = op.node,
                  .wants_parameter_gradients = !traits.is_frozen,
                  .unwanted_input_gradients = places_.unwanted()});
+    exchange_saved_tensors(op, values);
     if (StepNotes* const notes = states_.notes()) note_backward(*notes, node, traits, values);
     timed(node, NodeCall::backward, [&] {
       graph_.backward(node, Arguments<T>(arguments_), Arguments<T>(reads_), saved_of(node, values),
                       Arguments<T>(gradients_), pass_, std::span<T* const>(places_.places()));
     });
+    exchange_saved_tensors(op, values);
     state_->sample_reserved();
     check_gradients(node, traits, sources, values);
     places_.accumulate(node, sources, values);
@@ -414,6 +488,7 @@ class NodeCalls {
   std::vector<T*> reads_;
   std::vector<T*> gradients_;
   std::vector<T> outputs_;
+  std::vector<T> saved_tensors_;  ///< of the node that runs forward
   StorageOverlap<T> overlap_;
 };
 

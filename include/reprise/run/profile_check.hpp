@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <reprise/core/arguments.hpp>
+#include <reprise/core/byte_sum.hpp>
 #include <reprise/core/error.hpp>
 #include <reprise/core/layer_graph.hpp>
 #include <reprise/core/tensor.hpp>
@@ -109,9 +110,20 @@ class ProfileCheck {
     const Value& v = program().values()[value];
     const auto raise = [bytes](byte_count& known) { known = std::max(known, bytes); };
     NodeProfile& node = grown().nodes[v.node];
-    if (v.kind == ValueKind::saved) return raise(node.saved_bytes);
+    if (v.kind == ValueKind::saved) return note_saved(node, v, bytes);
     raise(node.output_bytes[v.port]);
     raise(node.gradient_bytes[v.port]);
+  }
+
+  // All of it, or one tensor or the rest of it.
+  void note_saved(NodeProfile& node, const Value& value, byte_count bytes) const {
+    if (bytes <= value.bytes) return;
+    if (value.port > 0) {
+      byte_count& known = node.saved_tensor_bytes[value.port - 1];
+      known = std::max(known, bytes);
+    }
+    node.saved_bytes =
+        std::max(node.saved_bytes, byte_sum(node.saved_bytes, bytes - value.bytes).value_or(bytes));
   }
 
   G& graph_;

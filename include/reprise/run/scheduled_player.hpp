@@ -212,8 +212,10 @@ class ScheduledPlayer {
 
   // The last drop comes after backward; one before it means that backward needs it recomputed.
   // Where it is present and stays, a rerun makes a copy only, but of the same content.
+  // A node whose saved tensors go one by one always makes them all.
   [[nodiscard]] bool will_be_recomputed(value_id saved) const {
     if (saved == LoweredGraph::no_value || values_.is_present(saved)) return false;
+    if (shape_->saved_values == SavedValues::by_tensor) return false;
     return drops_left_[program().values()[saved].node] > 1;
   }
 

@@ -361,7 +361,7 @@ class StepRunner {
   }
 
   static constexpr StateFormat state_format{
-      .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 3, .name = "run state"};
+      .magic = {'R', 'P', 'R', 'S', 'P', 'R', 'O', 'F'}, .version = 4, .name = "run state"};
 
   void clear_report() {
     state_->report = RunReport{};

@@ -12,16 +12,17 @@
 
 namespace reprise::inline v0 {
 
-/// The values that some backward would read in another form, in their order: outputs and saved
-/// states that a backward reads and does not take over, and for approximate forms tolerates. Linear
-/// in the program.
+/// The tensors that some backward would read in another form, in their order: outputs, and tensors
+/// of saved states that are values of their own (`SavedValues::by_tensor`), which a backward reads
+/// and does not take over, and for approximate forms tolerates. Linear in the program.
 [[nodiscard]] inline std::vector<value_id> form_candidates(const Program& program, bool is_exact) {
   std::vector<std::uint8_t> is_candidate(program.values().size(), 0);
   for (const Operation& op : program.operations()) {
     if (op.kind != OperationKind::backward) continue;
     for (const value_id read : is_exact ? op.reads : op.tolerates) {
-      const ValueKind kind = program.values()[read].kind;
-      if (kind == ValueKind::output || kind == ValueKind::saved) is_candidate[read] = 1;
+      const Value& value = program.values()[read];
+      const bool is_saved_tensor = value.kind == ValueKind::saved && value.port > 0;
+      if (value.kind == ValueKind::output || is_saved_tensor) is_candidate[read] = 1;
     }
   }
   for (const Operation& op : program.operations()) {
