@@ -35,15 +35,15 @@ class LayerValues {
       }
     }
     for (value_id v = 0; v < program.values().size(); ++v) {
-      const ValueKind kind = program.values()[v].kind;
-      if (kind != ValueKind::output && kind != ValueKind::saved) continue;
+      if (!can_be_saved(program.values()[v].kind)) continue;
       (crosses[v] != 0 ? between_ : inside_)[program.layer(v)].push_back(v);
     }
   }
 
   /// Layers, those without values included.
   [[nodiscard]] std::size_t layer_count() const noexcept { return inside_.size(); }
-  /// What the layer saved and the outputs that only it reads.
+  /// What the layer saved, the outputs that only it reads, and the forms in which its values are
+  /// kept.
   [[nodiscard]] const std::vector<value_id>& inside(std::size_t layer) const noexcept {
     return inside_[layer];
   }
@@ -53,6 +53,10 @@ class LayerValues {
   }
 
  private:
+  [[nodiscard]] static bool can_be_saved(ValueKind kind) noexcept {
+    return kind == ValueKind::output || kind == ValueKind::saved || kind == ValueKind::form;
+  }
+
   std::vector<std::vector<value_id>> inside_;
   std::vector<std::vector<value_id>> between_;
 };

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <reprise/program/maker_bounds.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/storages.hpp>
 #include <utility>
 #include <vector>
 
@@ -23,19 +23,13 @@ class Walk {
  public:
   explicit Walk(const Program& program)
       : program_(program),
-        storages_(program.values().size()),
+        storages_(storages_of(program, ViewsOfGiven::resolve)),
         last_read_(program.values().size(), none),
         counted_(program.values().size(), none),
         freed_(program.values().size(), none) {
-    std::iota(storages_.begin(), storages_.end(), value_id{0});
     for (operation_id op = 0; op < program.operations().size(); ++op) {
-      if (!program.operations()[op].repeatable) {
-        for (const value_id read : program.operations()[op].reads) last_read_[storages_[read]] = op;
-      }
-      for (const value_id written : program.operations()[op].writes) {
-        const Value& value = program.values()[written];
-        if (value.view_of) storages_[written] = storages_[*value.view_of];
-      }
+      if (program.operations()[op].repeatable) continue;
+      for (const value_id read : program.operations()[op].reads) last_read_[storages_[read]] = op;
     }
     for (const Value& value : program.values()) {
       if (value.kind == ValueKind::constant) constants_ += value.bytes;

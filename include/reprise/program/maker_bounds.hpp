@@ -9,9 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <numeric>
 #include <queue>
 #include <reprise/program/program.hpp>
+#include <reprise/program/storages.hpp>
 #include <set>
 #include <utility>
 #include <vector>
@@ -27,14 +27,7 @@ class MakerBounds {
  public:
   /// Linear in the program.
   explicit MakerBounds(const Program& program)
-      : program_(program), storages_(program.values().size()) {
-    std::iota(storages_.begin(), storages_.end(), value_id{0});
-    for (const Operation& op : program.operations()) {
-      for (const value_id written : op.writes) {
-        const Value& value = program.values()[written];
-        if (value.view_of) storages_[written] = storages_[*value.view_of];
-      }
-    }
+      : program_(program), storages_(storages_of(program, ViewsOfGiven::resolve)) {
     for (const Value& value : program.values()) {
       if (value.kind == ValueKind::constant) constants_ += value.bytes;
     }

@@ -13,6 +13,7 @@
 #include <reprise/program/forms/form_choice.hpp>
 #include <reprise/program/forms/form_option.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/storages.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -48,6 +49,7 @@ class Substitution {
       : program_(program),
         values_(program.values().begin(), program.values().end()),
         operations_(program.operations().begin(), program.operations().end()),
+        storages_(storages_of(program, ViewsOfGiven::resolve)),
         before_(program.operations().size()),
         after_(program.operations().size()) {
     for (const Operation& op : operations_) says_releases_ |= !op.releases.empty();
@@ -228,12 +230,8 @@ class Substitution {
   // What is restored has memory of its own, also where the value is a view.
   [[nodiscard]] byte_count restored_bytes(const FormChoice& choice) const {
     if (choice.option.restored_bytes) return *choice.option.restored_bytes;
-    value_id at = choice.value;
-    byte_count bytes = program_.values()[at].bytes;
-    while (bytes == 0 && program_.values()[at].view_of) {
-      at = *program_.values()[at].view_of;
-      bytes = program_.values()[at].bytes;
-    }
+    const byte_count bytes = program_.values()[choice.value].bytes;
+    if (bytes == 0) return program_.values()[storages_[choice.value]].bytes;
     return bytes;
   }
 
@@ -317,6 +315,7 @@ class Substitution {
   std::vector<Value> values_;
   std::vector<Operation> operations_;
   std::vector<Operation> added_;
+  std::vector<value_id> storages_;
   std::vector<std::vector<std::size_t>> before_;  ///< of each operation: what is added
   std::vector<std::vector<std::size_t>> after_;
   std::vector<MadeForm> made_;
