@@ -92,6 +92,7 @@
 #include <reprise/planner/every_nth.hpp>
 #include <reprise/planner/frontier.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
+#include <reprise/planner/layer_override.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/local_search.hpp>
 #include <reprise/planner/min_cut.hpp>

@@ -10,6 +10,7 @@
 #include <optional>
 #include <reprise/core/units.hpp>
 #include <reprise/planner/budget_infeasible.hpp>
+#include <reprise/planner/layer_override.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/bounds.hpp>
@@ -86,12 +87,9 @@ class CandidateSearch {
 
  private:
   void apply_overrides(SavedSet& set) const {
-    for (std::size_t layer = 0; layer < request_.overrides.size(); ++layer) {
-      const LayerOverride override = request_.overrides[layer];
-      if (override == LayerOverride::none) continue;
-      mark(set, layers_.inside(layer), override == LayerOverride::must_save);
-      if (override == LayerOverride::must_save) mark(set, layers_.between(layer), true);
-    }
+    for_each_overridden(layers_, request_.overrides, [&set](value_id v, LayerOverride word) {
+      set[v] = word == LayerOverride::must_save ? 1 : 0;
+    });
   }
 
   const PlanRequest& request_;

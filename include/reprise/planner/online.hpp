@@ -13,6 +13,7 @@
 #include <reprise/eviction/eviction_policy.hpp>
 #include <reprise/planner/budget_infeasible.hpp>
 #include <reprise/planner/byte_grain.hpp>
+#include <reprise/planner/layer_override.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/planner.hpp>
@@ -109,17 +110,12 @@ class Online {
   static void mark_overrides(const PlanRequest& request, SavedSet& must_save,
                              SavedSet& must_recompute) {
     if (request.overrides.empty()) return;
-    const LayerValues layers(request.program);
     must_save.assign(request.program.values().size(), 0);
     must_recompute = must_save;
-    for (std::size_t layer = 0; layer < request.overrides.size(); ++layer) {
-      if (request.overrides[layer] == LayerOverride::must_save) {
-        mark(must_save, layers.inside(layer), true);
-        mark(must_save, layers.between(layer), true);
-      } else if (request.overrides[layer] == LayerOverride::must_recompute) {
-        mark(must_recompute, layers.inside(layer), true);
-      }
-    }
+    for_each_overridden(LayerValues(request.program), request.overrides,
+                        [&](value_id v, LayerOverride word) {
+                          (word == LayerOverride::must_save ? must_save : must_recompute)[v] = 1;
+                        });
   }
 
   // By halving, and then from below, as a budget may work where a larger one does not.

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <reprise/core/error.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/planner/layer_override.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/schedule_from_saved.hpp>
@@ -18,13 +19,6 @@
 #include <vector>
 
 namespace reprise::inline v0 {
-
-/// A user's word on a layer, whatever the planner decides.
-enum class LayerOverride : std::uint8_t {
-  none,            ///< the planner decides
-  must_save,       ///< everything that the layer makes is kept
-  must_recompute,  ///< what the layer saved, and the outputs inside it, are recomputed
-};
 
 /// What a planner plans for.
 struct PlanRequest {
@@ -44,8 +38,7 @@ struct PlanRequest {
 /// @throws InvalidArgument if there is one.
 inline void check_forced(const PlanRequest& request) {
   const auto is_forced = [&](std::uint32_t layer) {
-    return layer < request.overrides.size() &&
-           request.overrides[layer] == LayerOverride::must_recompute;
+    return override_of(request.overrides, layer) == LayerOverride::must_recompute;
   };
   for (operation_id op = 0; op < request.program.loss() && !request.overrides.empty(); ++op) {
     const Operation& o = request.program.operations()[op];
@@ -64,10 +57,7 @@ inline void check_overrides(const PlanRequest& request) {
                           " layers for a program of " + std::to_string(layers) + " layers");
   }
   for (std::size_t layer = 0; layer < request.overrides.size(); ++layer) {
-    const LayerOverride word = request.overrides[layer];
-    if (word <= LayerOverride::must_recompute) continue;
-    throw InvalidArgument("an override of layer " + std::to_string(layer) + " of kind " +
-                          std::to_string(static_cast<unsigned>(word)) + ", which does not exist");
+    check_override_kind(layer, request.overrides[layer]);
   }
 }
 

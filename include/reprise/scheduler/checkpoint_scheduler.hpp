@@ -15,6 +15,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/recent_map.hpp>
 #include <reprise/core/state_words.hpp>
+#include <reprise/planner/layer_override.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/planner.hpp>
 #include <reprise/program/program.hpp>
@@ -249,10 +250,7 @@ class CheckpointScheduler {
   static constexpr std::size_t most_layers = std::size_t{1} << 24U;
 
   static void check_override(std::size_t layer, LayerOverride word) {
-    if (word > LayerOverride::must_recompute) {
-      throw InvalidArgument("an override of layer " + std::to_string(layer) + " of kind " +
-                            std::to_string(static_cast<unsigned>(word)) + ", which does not exist");
-    }
+    check_override_kind(layer, word);
     if (layer < most_layers) return;
     throw InvalidArgument("an override of layer " + std::to_string(layer) + " of " +
                           std::to_string(most_layers) + " at most");

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <reprise/planner/chain/layer_chain.hpp>
 #include <reprise/planner/chain/run_list.hpp>
+#include <reprise/planner/layer_override.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/repeatability.hpp>
 #include <reprise/program/simulate.hpp>
@@ -100,7 +101,7 @@ class ChainOverrides {
     for (std::uint32_t link = chain.loss(); link-- > 0;) {
       const auto is_any = [&](LayerOverride override) {
         return std::ranges::any_of(chain.link(link).layers, [&](std::uint32_t layer) {
-          return layer < overrides.size() && overrides[layer] == override;
+          return override_of(overrides, layer) == override;
         });
       };
       const bool may_run_again =

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/core/error.hpp>
+#include <reprise/planner/layer_override.hpp>
 #include <reprise/planner/layer_values.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/planner/staged/placement.hpp>
@@ -294,8 +295,9 @@ class StagedProgram {
     if (overrides.empty()) return;
     for (operation_id op = 0; op < operation_count(); ++op) {
       const std::uint32_t layer = program_->operations()[op].layer;
-      if (layer < overrides.size() && overrides[layer] == LayerOverride::must_save)
+      if (override_of(overrides, layer) == LayerOverride::must_save) {
         steps_[op].is_repeatable = false;
+      }
       // What it reads and somebody takes over would have to be recomputed for it.
       for (const value_id read : reads(op)) {
         if (is_taken_over(read) && !steps_[maker(read)].is_repeatable) {
@@ -304,11 +306,9 @@ class StagedProgram {
       }
     }
     if (std::ranges::find(overrides, LayerOverride::must_recompute) == overrides.end()) return;
-    const LayerValues layers(*program_);
-    for (std::size_t layer = 0; layer < overrides.size(); ++layer) {
-      if (overrides[layer] != LayerOverride::must_recompute) continue;
-      for (const value_id v : layers.inside(layer)) is_forced_[v] = 1;
-    }
+    for_each_overridden(LayerValues(*program_), overrides, [this](value_id v, LayerOverride word) {
+      if (word == LayerOverride::must_recompute) is_forced_[v] = 1;
+    });
   }
 
   const Program* program_;
