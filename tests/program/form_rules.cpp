@@ -23,10 +23,10 @@ using reprise::ValueKind;
 struct Parts {
   std::vector<Value> values{
       {.node = 0, .bytes = 100},
-      {.kind = ValueKind::form, .node = 0, .bytes = 50, .form_of = 0, .is_approximate = true},
-      {.kind = ValueKind::form, .node = 0, .host_bytes = 50, .form_of = 1, .is_approximate = true},
-      {.kind = ValueKind::restored, .node = 0, .bytes = 50, .form_of = 1, .is_approximate = true},
-      {.kind = ValueKind::restored, .node = 0, .bytes = 100, .form_of = 0, .is_approximate = true},
+      {.kind = ValueKind::form, .node = 0, .bytes = 50, .is_approximate = true, .form_of = 0},
+      {.kind = ValueKind::form, .node = 0, .is_approximate = true, .form_of = 1, .host_bytes = 50},
+      {.kind = ValueKind::restored, .node = 0, .bytes = 50, .is_approximate = true, .form_of = 1},
+      {.kind = ValueKind::restored, .node = 0, .bytes = 100, .is_approximate = true, .form_of = 0},
       {.kind = ValueKind::gradient, .node = 0, .bytes = 8}};
   std::vector<Operation> operations{
       {.node = 0, .writes = {0}, .repeatable = true},
@@ -35,7 +35,7 @@ struct Parts {
       {.kind = OperationKind::loss, .reads = {0}, .writes = {5}},
       {.kind = OperationKind::fetch, .node = 0, .reads = {2}, .writes = {3}, .repeatable = true},
       {.kind = OperationKind::decode, .node = 0, .reads = {3}, .writes = {4}, .repeatable = true},
-      {.kind = OperationKind::backward, .node = 0, .reads = {5, 4}, .tolerates = {4}}};
+      {.kind = OperationKind::backward, .node = 0, .reads = {5, 4}, .tolerates = 2}};
   std::vector<reprise::value_id> results{};
   bool cost_is_flops = false;
 };
@@ -87,9 +87,9 @@ TEST_CASE("each broken rule of forms is refused with its name") {
   refuses([](Parts& p) { p.operations[5].reads = {0}; }, "restores from what is no form");
   refuses([](Parts& p) { p.operations[4].kind = OperationKind::decode; },
           "restores from the other memory");
-  refuses([](Parts& p) { p.operations[6].tolerates = {}; }, "does not tolerate");
-  refuses([](Parts& p) { p.operations[6].tolerates = {4, 0}; }, "tolerates what it does not read");
-  refuses([](Parts& p) { p.operations[0].tolerates = {0}; }, "is no backward, and tolerates");
+  refuses([](Parts& p) { p.operations[6].tolerates = 0; }, "does not tolerate");
+  refuses([](Parts& p) { p.operations[6].tolerates = 6; }, "tolerates more than the 2 values");
+  refuses([](Parts& p) { p.operations[0].tolerates = 1; }, "is no backward, and tolerates");
   refuses([](Parts& p) { p.operations[6].reads.push_back(2); }, "reads a form");
   refuses([](Parts& p) { p.operations[6].reads.push_back(3); }, "reads a form");
   refuses([](Parts& p) { p.results = {4}; }, "is a result, and approximate");
@@ -113,6 +113,6 @@ TEST_CASE("a program's fingerprint depends on its forms") {
   CHECK(same != fingerprint([](Parts& p) { p.values[2].host_bytes = 51; }));
   CHECK(same != fingerprint([](Parts& p) {
           for (Value& value : p.values) value.is_approximate = false;
-          p.operations[6].tolerates = {};
+          p.operations[6].tolerates = 0;
         }));
 }

@@ -24,7 +24,7 @@ using reprise::ValueKind;
 Program offloading() {
   return {{{.node = 0, .bytes = 100},
            {.node = 1, .bytes = 10},
-           {.kind = ValueKind::form, .node = 0, .host_bytes = 100, .form_of = 0},
+           {.kind = ValueKind::form, .node = 0, .form_of = 0, .host_bytes = 100},
            {.kind = ValueKind::restored, .node = 0, .bytes = 100, .form_of = 0},
            {.kind = ValueKind::gradient, .node = 1, .bytes = 10},
            {.kind = ValueKind::gradient, .node = 0, .bytes = 100}},

@@ -102,8 +102,7 @@ class Training {
   static void note_second_restoration(const reprise::Program& program, bool is_second,
                                       reprise::ChosenForm& chosen) {
     for (reprise::operation_id op = 0; is_second && op < program.operations().size(); ++op) {
-      const auto& tolerates = program.operations()[op].tolerates;
-      if (std::ranges::count(tolerates, chosen.choice.value) == 0) continue;
+      if (!program.operations()[op].tolerates_read(chosen.choice.value)) continue;
       chosen.choice.reads.push_back({.reader = op, .restoration = 1});
     }
   }

@@ -49,7 +49,7 @@ inline std::vector<reprise::FormChoice> wild_choices(std::mt19937_64& random,
         return program.values()[written].view_of == v;
       });
       if (!holds(o.reads, v) || holds(o.consumes, v) || makes_view || chance(0.2)) continue;
-      if (!option.is_exact && !holds(o.tolerates, v)) continue;
+      if (!option.is_exact && !o.tolerates_read(v)) continue;
       choice.reads.push_back({.reader = op, .restoration = random() % option.restorations.size()});
     }
     if (!choice.reads.empty()) choices.push_back(std::move(choice));

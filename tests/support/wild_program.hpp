@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <random>
 #include <reprise/program/program.hpp>
 #include <span>
@@ -211,9 +210,10 @@ class WildProgram {
       }
     }
     if (options_.tolerates) {
-      std::ranges::copy_if(op.reads, std::back_inserter(op.tolerates), [&](value_id id) {
-        return values_[id].kind != reprise::ValueKind::gradient && chance(0.5);
-      });
+      for (std::size_t i = 0; i < op.reads.size(); ++i) {
+        const bool is_gradient = values_[op.reads[i]].kind == reprise::ValueKind::gradient;
+        if (!is_gradient && chance(0.5)) op.tolerate(i);
+      }
     }
     op.adds_in_place = chance(0.2);
     for (std::size_t n = pick(3); n > 0; --n) {

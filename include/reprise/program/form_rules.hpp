@@ -28,7 +28,7 @@ namespace reprise::inline v0::program_check {
                                       value.variance != 0;
                              }) ||
          std::ranges::any_of(operations, [](const Operation& op) {
-           return op.kind > OperationKind::backward || !op.tolerates.empty();
+           return op.kind > OperationKind::backward || op.tolerates != 0;
          });
 }
 
@@ -144,7 +144,7 @@ class FormRules {
   void check_plain(operation_id op) const {
     const Operation& o = parts_.operations[op];
     if (o.reads.size() != 1 || o.writes.size() != 1 || !o.accumulates.empty() ||
-        !o.consumes.empty() || !o.tolerates.empty()) {
+        !o.consumes.empty() || o.tolerates != 0) {
       throw InvalidGraph(name_of(op) + " reads " + std::to_string(o.reads.size()) +
                          " values and makes " + std::to_string(o.writes.size()) +
                          ": it must read one and make one, and nothing else");
@@ -158,13 +158,12 @@ class FormRules {
 
   void check_reading(operation_id op) const {
     const Operation& o = parts_.operations[op];
-    for (const value_id tolerated : o.tolerates) {
-      if (o.kind != OperationKind::backward) {
-        refuse(op, "is no backward, and tolerates", tolerated);
-      }
-      if (std::ranges::find(o.reads, tolerated) == o.reads.end()) {
-        refuse(op, "tolerates what it does not read", tolerated);
-      }
+    if (o.tolerates != 0 && o.kind != OperationKind::backward) {
+      throw InvalidGraph(name_of(op) + " is no backward, and tolerates something approximate");
+    }
+    if (o.reads.size() < 32 && (o.tolerates >> o.reads.size()) != 0) {
+      throw InvalidGraph(name_of(op) + " tolerates more than the " +
+                         std::to_string(o.reads.size()) + " values that it reads");
     }
     for (const value_id read : o.reads) check_read(op, read);
     for (const value_id written : o.writes) {
@@ -183,7 +182,7 @@ class FormRules {
     if (form_behind(read) != none) refuse(op, "reads a form", read);
     if (!parts_.values[read].is_approximate) return;
     if (o.kind != OperationKind::backward) refuse(op, "is exact, and reads approximately", read);
-    if (std::ranges::find(o.tolerates, read) == o.tolerates.end()) {
+    if (!o.tolerates_read(read)) {
       refuse(op, "does not tolerate", read);
     }
   }

@@ -33,6 +33,7 @@ class Ledger {
   /// @param program must outlive the ledger
   explicit Ledger(const Program& program)
       : program_(&program),
+        has_forms_(program.has_forms()),
         bytes_(program),
         storage_of_(program.values().size(), absent),
         has_run_(program.operations().size(), 0),
@@ -78,21 +79,9 @@ class Ledger {
   /// The bytes of the device that would be live while the action runs; nothing changes.
   /// @throws InvalidSchedule if the action has no meaning now; the message names it.
   [[nodiscard]] byte_count bytes_during(const Action& action) const {
-    switch (action.kind) {
-      case ActionKind::run:
-        return bytes_during_run(action);
-      case ActionKind::drop:
-        return bytes_during_drop(action);
-      case ActionKind::start:
-        check_start(action);
-        return bytes_during_run(action);
-      case ActionKind::await:
-        check_await(action);
-        return live_bytes_;
-    }
-    throw InvalidSchedule("an action of kind " +
-                          std::to_string(static_cast<unsigned>(action.kind)) +
-                          ", which does not exist");
+    if (action.kind == ActionKind::run) return bytes_during_run(action);
+    if (action.kind == ActionKind::drop) return bytes_during_drop(action);
+    return bytes_beside(action);
   }
 
   /// Applies one action.
@@ -120,7 +109,7 @@ class Ledger {
   }
 
   [[nodiscard]] byte_count bytes_during_run(const Action& action) const {
-    check_exists(action, "run");
+    if (action.index >= program_->operations().size()) refuse_unknown(action, "run");
     const Operation& op = program_->operations()[action.index];
     check_run(action, op);
     byte_count bytes = live_bytes_ + bytes_.transient(action.index);
@@ -140,21 +129,35 @@ class Ledger {
     return bytes;
   }
 
-  void check_exists(const Action& action, const char* what) const {
-    if (action.index < program_->operations().size()) return;
+  // What concerns lanes alone.
+  [[nodiscard]] byte_count bytes_beside(const Action& action) const {
+    if (action.kind == ActionKind::start) {
+      check_start(action);
+      return bytes_during_run(action);
+    }
+    if (action.kind == ActionKind::await) {
+      check_await(action);
+      return live_bytes_;
+    }
+    throw InvalidSchedule("an action of kind " +
+                          std::to_string(static_cast<unsigned>(action.kind)) +
+                          ", which does not exist");
+  }
+
+  [[noreturn]] void refuse_unknown(const Action& action, const char* what) const {
     throw InvalidSchedule(std::string(what) + " of operation " + std::to_string(action.index) +
                           ", which is not in the program");
   }
 
   void check_start(const Action& action) const {
-    check_exists(action, "start");
+    if (action.index >= program_->operations().size()) refuse_unknown(action, "start");
     if (lane_of(program_->operations()[action.index].kind) == Lane::compute) {
       refuse_run(action, "is started, and has no lane but computing's");
     }
   }
 
   void check_await(const Action& action) const {
-    check_exists(action, "await");
+    if (action.index >= program_->operations().size()) refuse_unknown(action, "await");
     if (!is_under_way(action.index)) refuse_run(action, "is awaited, and not under way");
   }
 
@@ -235,11 +238,16 @@ class Ledger {
   }
 
   void commit(const Action& action) {
+    if (action.kind == ActionKind::run) return commit_run(action);
+    if (action.kind == ActionKind::drop) return release(action.index);
+    commit_beside(action);
+  }
+
+  void commit_beside(const Action& action) {
     switch (action.kind) {
       case ActionKind::run:
-        return commit_run(action);
       case ActionKind::drop:
-        return release(action.index);
+        return;
       case ActionKind::start:
         commit_run(action);
         is_under_way_[action.index] = 1;
@@ -265,11 +273,11 @@ class Ledger {
       } else {
         storage_of_[written] = make_storage(bytes_.of(written));
         live_bytes_ += bytes_.of(written);
-        live_host_bytes_ += value.host_bytes;
+        if (has_forms_) live_host_bytes_ += value.host_bytes;
       }
     }
     for (const value_id consumed : op.consumes) release(consumed);
-    peak_host_bytes_ = std::max(peak_host_bytes_, live_host_bytes_);
+    if (has_forms_) peak_host_bytes_ = std::max(peak_host_bytes_, live_host_bytes_);
     has_run_[action.index] = 1;
   }
 
@@ -291,7 +299,7 @@ class Ledger {
         is_broken(Mutant::view_source_forgotten) && !program_->values()[value].view_of;
     if (--storages_[storage].references > 0 && !takes_storage) return;
     live_bytes_ -= storages_[storage].bytes;
-    live_host_bytes_ -= program_->values()[value].host_bytes;
+    if (has_forms_) live_host_bytes_ -= program_->values()[value].host_bytes;
     free_.push_back(storage);
   }
 
@@ -300,6 +308,7 @@ class Ledger {
   }
 
   const Program* program_;
+  bool has_forms_;
   GrownBytes bytes_;
   std::vector<Storage> storages_;
   std::vector<std::uint32_t> free_;

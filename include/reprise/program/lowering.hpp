@@ -359,8 +359,8 @@ class Lowering {
     if (saved_[node] != no_value) op.reads.push_back(saved_[node]);
     if (!saved_tensors_.empty()) {
       for (const SavedTensor& tensor : saved_tensors_[node]) {
+        if (traits.tolerates_saved) op.tolerate(op.reads.size());
         op.reads.push_back(tensor.value);
-        if (traits.tolerates_saved) op.tolerates.push_back(tensor.value);
       }
     }
     const std::span<const Source> sources = graph_.inputs(node);
@@ -385,8 +385,9 @@ class Lowering {
       return traits.backward_reads.of_output && !traits.tolerates.of_output &&
              std::ranges::find(outputs_[node], value) != outputs_[node].end();
     };
-    for (const value_id read : op.reads) {
-      if (values_[read].kind == ValueKind::output && !is_exact(read)) op.tolerates.push_back(read);
+    for (std::size_t i = 0; i < op.reads.size(); ++i) {
+      const value_id read = op.reads[i];
+      if (values_[read].kind == ValueKind::output && !is_exact(read)) op.tolerate(i);
     }
   }
 

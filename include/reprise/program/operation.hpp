@@ -5,6 +5,7 @@
 /// @file
 /// What runs in a program.
 
+#include <cstddef>
 #include <cstdint>
 #include <reprise/core/units.hpp>
 #include <reprise/program/lane.hpp>
@@ -37,13 +38,31 @@ struct Operation {
   std::vector<value_id> writes{};               ///< made anew
   std::vector<value_id> consumes{};             ///< of what it reads: gone once it starts
   std::vector<value_id> accumulates{};          ///< gradients it adds a part to, once for each part
-  std::vector<value_id> releases{};   ///< the engine itself is done with these once it ran
-  byte_count transient_bytes = 0;     ///< beyond all that it makes
-  double cost = 0;                    ///< FLOPs or seconds, see `Program::cost_is_flops`
-  bool repeatable = false;            ///< may run again, for what it wrote that is gone
-  bool adds_in_place = false;         ///< its parts need no memory of their own
-  bool can_skip_output = false;       ///< a rerun whose outputs nobody reads may make none
-  std::vector<value_id> tolerates{};  ///< of what it reads: may be read in an approximate form
+  std::vector<value_id> releases{};  ///< the engine itself is done with these once it ran
+  byte_count transient_bytes = 0;    ///< beyond all that it makes
+  double cost = 0;                   ///< FLOPs or seconds, see `Program::cost_is_flops`
+  bool repeatable = false;           ///< may run again, for what it wrote that is gone
+  bool adds_in_place = false;        ///< its parts need no memory of their own
+  bool can_skip_output = false;      ///< a rerun whose outputs nobody reads may make none
+  /// Bit i: what `reads[i]` names may be read in an approximate form; reads from the 32nd on may
+  /// not.
+  std::uint32_t tolerates = 0;
+
+  /// True if it reads the value, and wherever it names it tolerates an approximate form.
+  [[nodiscard]] bool tolerates_read(value_id value) const noexcept {
+    bool tolerates_all = false;
+    for (std::size_t i = 0; i < reads.size(); ++i) {
+      if (reads[i] != value) continue;
+      if (i >= 32 || ((tolerates >> i) & 1U) == 0) return false;
+      tolerates_all = true;
+    }
+    return tolerates_all;
+  }
+  /// From now on it tolerates an approximate form of what `reads[index]` names, if `index` is below
+  /// 32.
+  void tolerate(std::size_t index) noexcept {
+    if (index < 32) tolerates |= std::uint32_t{1} << index;
+  }
 };
 
 /// The lane of an operation of a kind.

@@ -185,8 +185,7 @@ class Program {
     }
     for (const Operation& op : operations_) {
       hash = hash_combine(hash, static_cast<std::uint64_t>(op.kind));
-      for (const value_id value : op.tolerates) hash = hash_combine(hash, value);
-      hash = hash_combine(hash, op.tolerates.size());
+      hash = hash_combine(hash, op.tolerates);
     }
     return hash;
   }

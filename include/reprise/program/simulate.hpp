@@ -102,16 +102,21 @@ inline void note_form(const Program& program, const Operation& op, Simulation& r
   Simulation result;
   result.recomputes_per_layer.resize(program.layer_count());
   operation_id latest = 0;
+  const bool has_forms = program.has_forms();
   for (const Action& action : schedule.actions) {
     const bool is_run = action.runs();
     if (is_run && action.index == program.loss()) result.boundary_bytes = ledger.live_bytes();
     const bool is_rerun =
         is_run && action.index < program.operations().size() && ledger.has_run(action.index);
     ledger.apply(action);
-    clocks.apply(action);
+    if (has_forms) clocks.apply(action);
     if (!is_run) continue;
     const Operation& op = program.operations()[action.index];
-    simulation::note_form(program, op, result);
+    if (has_forms) {
+      simulation::note_form(program, op, result);
+    } else {
+      result.seconds += op.cost;
+    }
     if (is_rerun) {
       result.recomputed_cost += op.cost;
       ++result.recomputes_per_layer[op.layer];
@@ -126,10 +131,12 @@ inline void note_form(const Program& program, const Operation& op, Simulation& r
   check_end(program, ledger);
   result.peak_bytes = ledger.peak_bytes();
   result.peak_host_bytes = ledger.peak_host_bytes();
-  for (const Value& value : program.values()) result.variance += value.variance;
-  if (program.cost_is_flops()) return result;
-  result.seconds = clocks.latest();
-  result.waited_seconds = clocks.waited();
+  if (has_forms) {
+    for (const Value& value : program.values()) result.variance += value.variance;
+    result.seconds = clocks.latest();
+    result.waited_seconds = clocks.waited();
+  }
+  if (program.cost_is_flops()) result.seconds = result.waited_seconds = 0;
   return result;
 }
 

@@ -38,9 +38,9 @@ struct Value {
   byte_count bytes = 0;               ///< as requested, while it is there; of the device
   std::optional<value_id> view_of{};  ///< shares the storage of this value
   bool stays = false;                 ///< never dropped: the gradient of a graph input
-  byte_count host_bytes = 0;          ///< of the host, for a form that lies there
-  std::optional<value_id> form_of{};  ///< what a form or what is restored from one stands for
   bool is_approximate = false;        ///< other content than that for which it stands
+  std::optional<value_id> form_of{};  ///< what a form or what is restored from one stands for
+  byte_count host_bytes = 0;          ///< of the host, for a form that lies there
   double variance = 0;                ///< that reading this form's content adds to the gradient's
 };
 

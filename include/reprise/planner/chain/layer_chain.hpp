@@ -371,7 +371,7 @@ class LinkProgram {
       for (value_id& value : *list) value = take(value);
     }
     copy.releases.clear();
-    copy.tolerates.clear();
+    copy.tolerates = 0;
     copy.kind = op < program_.loss() ? OperationKind::forward : OperationKind::backward;
     copy.layer = 0;
     copy.repeatable = true;  // what a rerun would take is measured even where none may be

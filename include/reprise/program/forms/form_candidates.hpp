@@ -19,7 +19,8 @@ namespace reprise::inline v0 {
   std::vector<std::uint8_t> is_candidate(program.values().size(), 0);
   for (const Operation& op : program.operations()) {
     if (op.kind != OperationKind::backward) continue;
-    for (const value_id read : is_exact ? op.reads : op.tolerates) {
+    for (const value_id read : op.reads) {
+      if (!is_exact && !op.tolerates_read(read)) continue;
       const Value& value = program.values()[read];
       const bool is_saved_tensor = value.kind == ValueKind::saved && value.port > 0;
       if (value.kind == ValueKind::output || is_saved_tensor) is_candidate[read] = 1;

@@ -67,9 +67,9 @@ class Substitution {
                            .node = original.node,
                            .port = original.port,
                            .bytes = is_in_host ? 0 : option.bytes,
-                           .host_bytes = is_in_host ? option.bytes : 0,
-                           .form_of = choice.value,
                            .is_approximate = is_approximate,
+                           .form_of = choice.value,
+                           .host_bytes = is_in_host ? option.bytes : 0,
                            .variance = option.variance});
     made.maker = add_operation(after_[last_read_before(choice.value, reads.front().reader)],
                                {.kind = is_in_host ? OperationKind::offload : OperationKind::encode,
@@ -165,8 +165,9 @@ class Substitution {
       if (!reads_value(op, choice.value)) continue;
       const OperationKind kind = operations_[op].kind;
       const bool restores = kind == OperationKind::decode || kind == OperationKind::fetch;
-      const bool is_willing = kind == OperationKind::backward &&
-                              (choice.option.is_exact || tolerates(op, choice.value));
+      const bool is_willing =
+          kind == OperationKind::backward &&
+          (choice.option.is_exact || operations_[op].tolerates_read(choice.value));
       if (restores || is_willing) reads.push_back({.reader = op});
     }
     return reads;
@@ -202,7 +203,7 @@ class Substitution {
       refuse(name(choice.value) + "that is approximate, for " + reader +
              ": what is computed from it would be tainted");
     }
-    if (!tolerates(read.reader, choice.value)) {
+    if (!op.tolerates_read(choice.value)) {
       refuse(name(choice.value) + "that is approximate, for " + reader +
              ", which does not tolerate it");
     }
@@ -211,11 +212,6 @@ class Substitution {
   [[nodiscard]] bool reads_value(operation_id op, value_id value) const {
     return std::ranges::find(operations_[op].reads, value) != operations_[op].reads.end();
   }
-  [[nodiscard]] bool tolerates(operation_id op, value_id value) const {
-    const std::vector<value_id>& list = operations_[op].tolerates;
-    return std::ranges::find(list, value) != list.end();
-  }
-
   // Up to the loss, where there is one: what backward reads exactly may be recomputed for it.
   [[nodiscard]] operation_id last_read_before(value_id value, operation_id first_reader) const {
     operation_id last = program_.maker(value);
@@ -245,7 +241,6 @@ class Substitution {
       }
       const value_id restored = made.restored[read.restoration];
       std::ranges::replace(operations_[read.reader].reads, choice.value, restored);
-      std::ranges::replace(operations_[read.reader].tolerates, choice.value, restored);
     }
     if (says_releases_) release(reads, made);
   }
@@ -258,8 +253,8 @@ class Substitution {
                                          .node = original.node,
                                          .port = original.port,
                                          .bytes = restored_bytes(choice),
-                                         .form_of = choice.value,
-                                         .is_approximate = is_approximate});
+                                         .is_approximate = is_approximate,
+                                         .form_of = choice.value});
     const bool is_in_host = choice.option.memory == Memory::host;
     made.restored[read.restoration] = restored;
     made.restorers[read.restoration] = add_operation(
