@@ -210,9 +210,9 @@ class WildProgram {
       }
     }
     if (options_.tolerates) {
-      for (std::size_t i = 0; i < op.reads.size(); ++i) {
-        const bool is_gradient = values_[op.reads[i]].kind == reprise::ValueKind::gradient;
-        if (!is_gradient && chance(0.5)) op.tolerate(i);
+      for (std::size_t at = 0; at < op.reads.size(); ++at) {
+        const bool is_gradient = values_[op.reads[at]].kind == reprise::ValueKind::gradient;
+        if (!is_gradient && chance(0.5)) op.tolerate(at);
       }
     }
     op.adds_in_place = chance(0.2);
