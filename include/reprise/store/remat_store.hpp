@@ -46,8 +46,7 @@ struct RematStoreOptions {
 ///
 /// Borrowed by those that run on it, so it is neither copied nor moved.
 /// @tparam Policy what happens where room is missing
-/// @tparam KeptForms in what other ways values are kept: `NoForms`, or `Forms` of the engine's
-/// tensor
+/// @tparam KeptForms in what other ways values are kept: `NoForms` or `Forms`
 template <StorePolicy Policy = Scheduled, FormSet KeptForms = NoForms>
 class RematStore {
  public:
