@@ -273,6 +273,7 @@ TEST_CASE("whatever fails while a form is made or restored, nothing is held") {
         } catch (const std::exception&) {
           has_failed = true;
         }
+        CHECK(training.faults.gone_under_way == 0);
         training.faults = {};
         training.memory().fails_at.reset();
         training.host.fails_at.reset();
@@ -322,6 +323,51 @@ TEST_CASE("what a maker makes beyond its option is refused") {
   const reprise::byte_count peak = training.report.peak_bytes;
   CHECK(training.memory().live == 0);
   CHECK(peak > 0);
+}
+
+TEST_CASE("what is refused in the middle of a copy goes once the copy is over") {
+  struct Swelling : reprise_test::HostMover {
+    using HostMover::HostMover;
+    [[nodiscard]] reprise::FormOption option(reprise::byte_count bytes) const {
+      reprise::FormOption option = HostMover::option(bytes);
+      option.bytes = bytes / 2;
+      return option;
+    }
+  };
+  Training training(3);
+  const std::size_t swelling =
+      training.forms.add(Swelling(training.memory(), training.host, training.faults));
+  training.forms.choose_by([&](const reprise::Program& program) {
+    std::vector<reprise::ChosenForm> chosen;
+    for (const reprise::value_id value : reprise::form_candidates(program, true)) {
+      chosen.push_back(training.forms.choice(swelling, program, value));
+    }
+    return chosen;
+  });
+  CHECK_THROWS_AS(static_cast<void>(training.step(reprise::StoreAll{})), reprise::ProfileMismatch);
+  CHECK(training.faults.gone_under_way == 0);
+  CHECK(training.memory().live == 0);
+  CHECK(training.host.live == 0);
+}
+
+TEST_CASE("a pass that is given up between forward and backward holds nothing") {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    CAPTURE(seed);
+    Training training(seed);
+    training.choose({halved, moved});
+    NoStatistics tracker;
+    reprise::CheckpointScheduler scheduler{reprise::StoreAll{}};
+    reprise::RematStore store{training.forms};
+    reprise::Checkpointed net{training.graph.graph, tracker, scheduler, store};
+    const Tensor input = training.graph.tensor(0.3);
+    net.begin_step();
+    { const auto pass = net.forward(input); }
+    CHECK(net.live_bytes() == 0);
+    CHECK(store.host_account()->live_bytes() == 0);
+    CHECK(training.host.live == 0);
+    CHECK(training.faults.gone_under_way == 0);
+    net.end_step();
+  }
 }
 
 TEST_CASE("copies that go beside computing need seconds") {

@@ -14,6 +14,7 @@
 #include <reprise/program/forms/form_option.hpp>
 #include <reprise/store/form_call.hpp>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "support/random_graph.hpp"
@@ -24,6 +25,7 @@ namespace reprise_test {
 struct FormFaults {
   std::size_t calls = 0;
   std::optional<std::size_t> throws_at{};
+  std::size_t gone_under_way = 0;  ///< forms that were destroyed while a copy was under way
 
   void call() {
     if (throws_at && calls++ == *throws_at) throw std::runtime_error("the form's own failure");
@@ -85,12 +87,28 @@ struct Rounding : Halving {
 class HostMover {
  public:
   struct encoded_type {
-    encoded_type(CountingMemory& host, const double* from, std::size_t size)
-        : numbers(host, size), source(from) {}
+    encoded_type(CountingMemory& host, const double* from, std::size_t size, FormFaults& f)
+        : numbers(host, size), source(from), faults(&f) {}
+    encoded_type(encoded_type&& other) noexcept
+        : numbers(std::move(other.numbers)),
+          source(std::exchange(other.source, nullptr)),
+          target(std::exchange(other.target, nullptr)),
+          faults(other.faults) {}
+    encoded_type& operator=(encoded_type&& other) noexcept {
+      std::swap(numbers, other.numbers);
+      std::swap(source, other.source);
+      std::swap(target, other.target);
+      std::swap(faults, other.faults);
+      return *this;
+    }
+    encoded_type(const encoded_type&) = delete;
+    encoded_type& operator=(const encoded_type&) = delete;
+    ~encoded_type() { faults->gone_under_way += source != nullptr || target != nullptr ? 1 : 0; }
 
     Tensor numbers;                  ///< in the host's memory
     const double* source = nullptr;  ///< of a copy that is under way
     double* target = nullptr;        ///< of one back
+    FormFaults* faults;
   };
 
   HostMover(CountingMemory& device, CountingMemory& host, FormFaults& faults)
@@ -104,7 +122,7 @@ class HostMover {
   }
   [[nodiscard]] encoded_type make(const Tensor& tensor, const reprise::FormCall&) const {
     faults_->call();
-    return encoded_type(*host_, tensor.data(), tensor.size());
+    return encoded_type(*host_, tensor.data(), tensor.size(), *faults_);
   }
   [[nodiscard]] Tensor restore(encoded_type& encoded, const reprise::FormCall&) const {
     faults_->call();

@@ -161,7 +161,10 @@ class FormCalls {
     T tensor = values.at(made.form).form.restore(call(made.value, restoration));
     const auto bytes = static_cast<byte_count>(tensor_traits<T>::bytes(tensor));
     const byte_count expected = values.bytes_of(restored);
-    if (bytes > expected && !values.grow(restored, bytes)) refuse(restored, bytes, expected);
+    if (bytes > expected && !values.grow(restored, bytes)) {
+      values.at(made.form).form.wait();  // the tensor goes
+      refuse(restored, bytes, expected);
+    }
     payload_type& payload = values.at(restored);
     payload.version = version_of(tensor);
     payload.tensor = std::move(tensor);

@@ -14,12 +14,24 @@
 
 namespace reprise::inline v0 {
 
-/// Owns what a `FormMaker` made of a tensor of type T, or nothing. Keeps the maker alive.
+/// Owns what a `FormMaker` made of a tensor of type T, or nothing. Keeps the maker alive. What it
+/// began is over before it goes.
 template <TensorLike T>
 class HeldForm {
  public:
   /// Holds nothing.
   HeldForm() noexcept = default;
+  HeldForm(const HeldForm&) = delete;
+  HeldForm& operator=(const HeldForm&) = delete;
+  /// Takes the form over.
+  HeldForm(HeldForm&&) noexcept = default;
+  /// The same, in place of its own.
+  HeldForm& operator=(HeldForm&& other) noexcept {
+    finish();
+    held_ = std::move(other.held_);
+    return *this;
+  }
+  ~HeldForm() { finish(); }
 
   /// Makes the form of a tensor; throws what the maker throws.
   template <FormMaker<T> M>
@@ -31,10 +43,15 @@ class HeldForm {
   /// What it takes; 0 of nothing.
   [[nodiscard]] byte_count bytes() const { return held_ ? held_->bytes() : 0; }
   /// What it stands for; an empty tensor of nothing. Throws what the maker throws.
-  [[nodiscard]] T restore(const FormCall& call) { return held_ ? held_->restore(call) : T{}; }
+  [[nodiscard]] T restore(const FormCall& call) {
+    if (!held_) return T{};
+    is_over_ = false;
+    return held_->restore(call);
+  }
   /// Returns once the copies that were begun have ended; throws what the maker throws.
   void wait() {
     if (held_) held_->wait();
+    is_over_ = true;
   }
 
  private:
@@ -60,7 +77,18 @@ class HeldForm {
     typename M::encoded_type encoded;
   };
 
+  // A copy may be under way to or from memory that goes next.
+  void finish() noexcept {
+    if (!held_ || is_over_) return;
+    try {
+      held_->wait();
+    } catch (...) {  // whoever would be told is gone
+    }
+    is_over_ = true;
+  }
+
   std::unique_ptr<Held> held_;
+  bool is_over_ = false;  ///< what was begun last
 };
 
 }  // namespace reprise::inline v0
