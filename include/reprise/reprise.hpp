@@ -166,6 +166,7 @@
 #include <reprise/program/forms/form_choice.hpp>
 #include <reprise/program/forms/form_option.hpp>
 #include <reprise/program/forms/overlap_transfers.hpp>
+#include <reprise/program/forms/recompute_from_forms.hpp>
 #include <reprise/program/forms/with_forms.hpp>
 #include <reprise/program/grown_bytes.hpp>
 #include <reprise/program/lane.hpp>

@@ -127,10 +127,15 @@ struct Check {
   void operator()(const reprise::ActionEvent& event) {
     ledger.loss = training->loss;
     ledger(event);
+    if (event.moment == reprise::ActionEvent::Moment::before) return;
+    restored += event.action.restores_original ? 1 : 0;
+    started += event.action.kind == reprise::ActionKind::start ? 1 : 0;
   }
 
   reprise_test::LedgerCheck ledger;
   Training* training;
+  std::size_t restored = 0;  ///< originals
+  std::size_t started = 0;   ///< copies beside computing
 };
 
 }  // namespace
@@ -178,6 +183,8 @@ TEST_CASE("an approximate form is the same again, and reaches only who tolerates
 }
 
 TEST_CASE("the ledger is the allocator inside each action, in both memories") {
+  std::size_t restored = 0;
+  std::size_t started = 0;
   for (std::uint64_t seed = 0; seed < reprise_test::cases(400); ++seed) {
     CAPTURE(seed);
     Training training(seed);
@@ -191,7 +198,11 @@ TEST_CASE("the ledger is the allocator inside each action, in both memories") {
     CHECK(training.report.peak_host_bytes == training.host.peak);
     CHECK(training.memory().live == 0);
     CHECK(training.host.live == 0);
+    restored += check.restored;
+    started += check.started;
   }
+  CHECK(restored > 0);
+  CHECK(started > 0);
 }
 
 TEST_CASE("several passes are in flight with their forms") {

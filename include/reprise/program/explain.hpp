@@ -62,7 +62,7 @@ namespace reprise::inline v0 {
       is_present = false;
       add("consumed by " + program.describe_operation(action.index));
     }
-    for (const value_id written : op.writes) {
+    for (const value_id written : made_by(program, action)) {
       if (written != value || is_present) continue;
       if (action.skips_output && program.values()[value].kind == ValueKind::output) continue;
       is_present = true;
@@ -178,7 +178,7 @@ class Account {
         recomputed_cost += op.cost;
         ++reruns;
       }
-      for (const value_id written : op.writes) {
+      for (const value_id written : made_by(program_, action)) {
         const Value& value = program_.values()[written];
         if (action.skips_output && value.kind == ValueKind::output) continue;
         if (value.host_bytes > 0 && has_run_before == 0) offloaded.push_back(written);

@@ -50,9 +50,10 @@ inline constexpr std::uint64_t version = 1;
 
 [[nodiscard]] inline Action read_action(const nlohmann::json& entry, std::size_t position) {
   const auto refuse_action = [&] {
-    refuse("action " + std::to_string(position) +
-           R"( is none of ["run", n], ["run", n, "skips_output"], ["drop", n], ["start", n], )"
-           R"(["await", n])");
+    refuse(
+        "action " + std::to_string(position) +
+        R"( is none of ["run", n], ["run", n, "skips_output"], ["run", n, "restores_original"], ["drop", n], ["start", n], )"
+        R"(["await", n])");
   };
   if (!entry.is_array() || entry.size() < 2 || entry.size() > 3 || !entry[1].is_number_unsigned() ||
       entry[1].get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max()) {
@@ -62,6 +63,9 @@ inline constexpr std::uint64_t version = 1;
   if (entry[0] == "drop" && entry.size() == 2) return Action::drop(index);
   if (entry[0] == "start" && entry.size() == 2) return Action::start(index);
   if (entry[0] == "await" && entry.size() == 2) return Action::await(index);
+  if (entry[0] == "run" && entry.size() == 3 && entry[2] == "restores_original") {
+    return Action::restore(index);
+  }
   const bool skips_output = entry.size() == 3;
   if (entry[0] != "run" || (skips_output && entry[2] != "skips_output")) refuse_action();
   return Action::run(index, skips_output);
@@ -76,6 +80,7 @@ inline constexpr std::uint64_t version = 1;
   for (const Action& action : schedule.actions) {
     auto entry = nlohmann::json::array({schedule_json::name_of(action.kind), action.index});
     if (action.skips_output) entry.push_back("skips_output");
+    if (action.restores_original) entry.push_back("restores_original");
     actions.push_back(std::move(entry));
   }
   return nlohmann::json{{"reprise_schedule", schedule_json::version},

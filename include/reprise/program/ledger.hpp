@@ -79,6 +79,7 @@ class Ledger {
   /// The bytes of the device that would be live while the action runs; nothing changes.
   /// @throws InvalidSchedule if the action has no meaning now; the message names it.
   [[nodiscard]] byte_count bytes_during(const Action& action) const {
+    if (action.restores_original) return bytes_during_restore(action);
     if (action.kind == ActionKind::run) return bytes_during_run(action);
     if (action.kind == ActionKind::drop) return bytes_during_drop(action);
     return bytes_beside(action);
@@ -127,6 +128,36 @@ class Ledger {
       for (const value_id part : op.accumulates) bytes += bytes_.of(part);
     }
     return bytes;
+  }
+
+  [[nodiscard]] byte_count bytes_during_restore(const Action& action) const {
+    if (action.index >= program_->operations().size()) refuse_unknown(action, "restore");
+    const Operation& op = program_->operations()[action.index];
+    const bool restores = op.kind == OperationKind::decode || op.kind == OperationKind::fetch;
+    if (action.kind != ActionKind::run || action.skips_output || !restores) {
+      refuse_run(action, "is to restore a value, and does not");
+    }
+    const value_id restored = op.writes.front();
+    const value_id original = *program_->values()[restored].form_of;
+    if (program_->values()[restored].is_approximate) {
+      refuse_run(action, "is approximate, and is to restore " + program_->describe(original));
+    }
+    if (!is_present(op.reads.front())) {
+      refuse_run(action, "reads what is absent: " + program_->describe(op.reads.front()));
+    }
+    if (is_present(original)) {
+      refuse_run(action, "would restore what is present: " + program_->describe(original));
+    }
+    if (under_way_count_ > 0) check_lanes(action, op);
+    return live_bytes_ + bytes_.transient(action.index) + bytes_.of(restored);
+  }
+
+  // What is restored has memory of its own, also where the original was a view.
+  void commit_restore(const Action& action) {
+    const value_id restored = program_->operations()[action.index].writes.front();
+    const value_id original = *program_->values()[restored].form_of;
+    storage_of_[original] = make_storage(bytes_.of(restored));
+    live_bytes_ += bytes_.of(restored);
   }
 
   // What concerns lanes alone.
@@ -238,6 +269,7 @@ class Ledger {
   }
 
   void commit(const Action& action) {
+    if (action.restores_original) return commit_restore(action);
     if (action.kind == ActionKind::run) return commit_run(action);
     if (action.kind == ActionKind::drop) return release(action.index);
     commit_beside(action);

@@ -6,7 +6,9 @@
 /// A program as it will really run.
 
 #include <cstdint>
+#include <optional>
 #include <reprise/program/program.hpp>
+#include <span>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -23,7 +25,8 @@ enum class ActionKind : std::uint8_t {
 struct Action {
   ActionKind kind = ActionKind::run;  ///< what `index` counts
   std::uint32_t index = 0;            ///< a value for `drop`, else an operation
-  bool skips_output = false;  ///< a rerun that makes saved state only, see `can_skip_output`
+  bool skips_output = false;       ///< a rerun that makes saved state only, see `can_skip_output`
+  bool restores_original = false;  ///< a run that restores what a form stands for, see `restore`
 
   /// Runs an operation, for the first time or again.
   /// @param skips_output only for a rerun of an operation that has `can_skip_output`
@@ -33,6 +36,11 @@ struct Action {
   /// Gives a value's bytes back.
   [[nodiscard]] static constexpr Action drop(value_id value) noexcept {
     return {.kind = ActionKind::drop, .index = value, .skips_output = false};
+  }
+  /// Runs an operation that restores from an exact form once more, and makes the value itself that
+  /// the form stands for, which is gone: a recomputation may start from there.
+  [[nodiscard]] static constexpr Action restore(operation_id op) noexcept {
+    return {.kind = ActionKind::run, .index = op, .restores_original = true};
   }
   /// Begins to run an operation on its own lane. What it reads must stay, and what it makes must
   /// not be read or dropped, until it was awaited.
@@ -49,6 +57,16 @@ struct Action {
   }
   [[nodiscard]] friend constexpr bool operator==(const Action&, const Action&) noexcept = default;
 };
+
+/// What a run or a start of an operation of the program makes: what the operation writes, or the
+/// original of that.
+[[nodiscard]] inline std::span<const value_id> made_by(const Program& program,
+                                                       const Action& action) noexcept {
+  const std::vector<value_id>& writes = program.operations()[action.index].writes;
+  if (!action.restores_original || writes.empty()) return writes;
+  const std::optional<value_id>& original = program.values()[writes.front()].form_of;
+  return original ? std::span<const value_id>(&*original, 1) : std::span<const value_id>(writes);
+}
 
 /// A flat list of actions, in order.
 struct Schedule {

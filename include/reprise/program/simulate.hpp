@@ -106,8 +106,8 @@ inline void note_form(const Program& program, const Operation& op, Simulation& r
   for (const Action& action : schedule.actions) {
     const bool is_run = action.runs();
     if (is_run && action.index == program.loss()) result.boundary_bytes = ledger.live_bytes();
-    const bool is_rerun =
-        is_run && action.index < program.operations().size() && ledger.has_run(action.index);
+    const bool is_rerun = is_run && action.index < program.operations().size() &&
+                          (ledger.has_run(action.index) || action.restores_original);
     ledger.apply(action);
     if (has_forms) clocks.apply(action);
     if (!is_run) continue;

@@ -92,10 +92,22 @@ class FormCalls {
       if (operation.kind == OperationKind::encode || operation.kind == OperationKind::offload) {
         make(operation, form, is_rerun, values);
       } else {
-        restore(op, operation, form, values);
+        restore(op, operation.writes.front(), form, values);
       }
       under_way_.push_back({.op = op, .form = &kept.form});
       count_moved(operation);
+    }
+  }
+
+  /// Restores the value itself that a form stands for, and waits for it.
+  /// @throws as `begin` and `end`
+  template <class Values>
+  void restore_original(operation_id op, Values& values) {
+    if constexpr (has_forms) {
+      const MadeForm& made = shape_.made[form_of_[op]];
+      restore(op, made.value, form_of_[op], values);
+      values.at(made.form).form.wait();
+      count_moved(program().operations()[op]);
     }
   }
 
@@ -153,11 +165,13 @@ class FormCalls {
   }
 
   template <class Values>
-  void restore(operation_id number, const Operation& op, std::size_t form, Values& values) {
+  void restore(operation_id number, value_id restored, std::size_t form, Values& values) {
     const MadeForm& made = shape_.made[form];
+    // A maker knows of one copy of a form at a time.
+    HeldForm<T>* const held = &values.at(made.form).form;
+    if (std::ranges::find(under_way_, held, &UnderWay::form) != under_way_.end()) held->wait();
     const auto restoration = static_cast<std::size_t>(std::ranges::find(made.restorers, number) -
                                                       made.restorers.begin());
-    const value_id restored = op.writes.front();
     T tensor = values.at(made.form).form.restore(call(made.value, restoration));
     const auto bytes = static_cast<byte_count>(tensor_traits<T>::bytes(tensor));
     const byte_count expected = values.bytes_of(restored);

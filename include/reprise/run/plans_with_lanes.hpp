@@ -13,6 +13,7 @@
 #include <reprise/core/units.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/forms/overlap_transfers.hpp>
+#include <reprise/program/forms/recompute_from_forms.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/run/checkpointed_options.hpp>
@@ -38,13 +39,16 @@ class PlansWithLanes {
     auto played = std::make_shared<Plan>(*plan);
     const Program& program = shape.lowered.program;
     const std::size_t passes = options.passes_in_flight;
-    played->schedule = overlap_transfers(
-        program, plan->schedule,
-        {.budget = of_one_pass(store.budget_bytes(), *plan, passes), .keeps_boundary = passes > 1});
+    const byte_count budget = of_one_pass(store.budget_bytes(), *plan, passes);
+    played->schedule =
+        overlap_transfers(program, recompute_from_forms(program, plan->schedule, budget),
+                          {.budget = budget, .keeps_boundary = passes > 1});
     const Simulation simulated = simulate(program, played->schedule);
     check_host(simulated.peak_host_bytes, passes, *store.host_account());
     played->peak_bytes = peak_in_flight(simulated.peak_bytes, simulated.boundary_bytes, passes);
     played->boundary_bytes = simulated.boundary_bytes;
+    played->recomputed_cost = simulated.recomputed_cost;
+    played->lower_bound_cost = std::min(plan->lower_bound_cost, simulated.recomputed_cost);
     plans_.insert(shape.plan_number, {.planned = std::move(plan), .played = played});
     return played;
   }

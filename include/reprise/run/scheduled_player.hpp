@@ -171,6 +171,10 @@ class ScheduledPlayer {
     const Operation& op = program().operations()[action.index];
     if (op.kind == OperationKind::forward) return run_forward(action);
     if (op.kind == OperationKind::backward) return run_backward(action);
+    if (action.restores_original) {
+      forms_.restore_original(action.index, values_);
+      return values_.commit(action);
+    }
     forms_.begin(action.index, values_.has_run(action.index), values_);
     if (action.kind == ActionKind::run) forms_.end(action.index);
     values_.commit(action);

@@ -122,7 +122,7 @@ class CallRecorder {
     run.inputs.end = run.outputs.begin = list_.pointers.size();
     run.zeros.begin = list_.zeros.size();
     made_.clear();
-    for (const value_id written : op.writes) add_output(action, op, written);
+    for (const value_id written : made_by(program_, action)) add_output(action, op, written);
     run.zeros.end = list_.zeros.size();
     run.outputs.end = run.parts.begin = list_.pointers.size();
     run.sums.begin = list_.sums.size();

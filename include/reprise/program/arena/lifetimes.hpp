@@ -61,10 +61,12 @@ class Lifetimes {
     std::vector<std::uint32_t> taken_over;
     std::vector<std::uint32_t> nothing;
     for (const value_id consumed : op.consumes) taken_over.push_back(take(consumed, at));
-    for (const value_id written : op.writes) {
+    for (const value_id written : made_by(program_, action)) {
       const Value& value = program_.values()[written];
       if (action.skips_output && value.kind == ValueKind::output) continue;
-      if (value.view_of) {
+      if (action.restores_original) {
+        make(written, at, nothing);
+      } else if (value.view_of) {
         if (piece_of_[written] == none) share(written, *value.view_of);
       } else if (piece_of_[written] != none) {
         add_scratch(written, value.bytes, at);

@@ -67,7 +67,8 @@ class OffloadPass {
       };
       return copy.op == action.index || names(op.reads, copy.form) ||
              names(op.consumes, copy.source) ||
-             (copy.is_source_dropped && names(op.writes, copy.source));
+             (copy.is_source_dropped &&
+              std::ranges::count(made_by(program_, action), copy.source) > 0);
     });
     const bool is_boundary = keeps_boundary_ && action.index == program_.loss();
     while (is_boundary && settle_oldest_drop()) {
@@ -193,14 +194,17 @@ class FetchPass {
       if (action.kind == ActionKind::run || action.kind == ActionKind::await) {
         const Operation& op = program_.operations()[action.index];
         if (keeps_boundary && action.index == program_.loss()) boundary = i + 1;
-        if (op.kind == OperationKind::fetch && action.kind == ActionKind::run) {
+        const bool is_fetch = op.kind == OperationKind::fetch && !action.restores_original;
+        if (is_fetch && action.kind == ActionKind::run) {
           fetches_.push_back(
               {.at = i,
                .earliest = std::max({ready[op.reads.front()], gone[op.writes.front()], boundary})});
+          ready[op.reads.front()] = i + 1;  // one copy of a form at a time
           ledger.apply(action);
           continue;  // its time is what is to be hidden
         }
-        for (const value_id written : op.writes) ready[written] = i + 1;
+        if (action.restores_original) ready[op.reads.front()] = i + 1;
+        for (const value_id written : made_by(program_, action)) ready[written] = i + 1;
       }
       ledger.apply(action);
       clocks.apply(action);
@@ -233,7 +237,8 @@ class FetchPass {
         is_started[op] = 1;
       }
       const Action& action = actions_[i];
-      const bool is_awaited = action.kind == ActionKind::run && is_started[action.index] != 0;
+      const bool is_awaited = action.kind == ActionKind::run && !action.restores_original &&
+                              is_started[action.index] != 0;
       schedule.actions.push_back(is_awaited ? Action::await(action.index) : action);
       if (is_awaited) is_started[action.index] = 0;
     }
