@@ -101,7 +101,7 @@ struct Net {
 
   // Tensors of saved states with these numbers, in a maker's form.
   void keep_saved(std::size_t maker, std::vector<std::uint32_t> numbers) {
-    forms.choose_by([this, maker, numbers](const reprise::Program& program) {
+    forms.choose_by([this, maker, numbers](const reprise::Program& program, const auto&) {
       std::vector<reprise::ChosenForm> chosen;
       for (const reprise::value_id v : reprise::form_candidates(program, true)) {
         const reprise::Value& value = program.values()[v];

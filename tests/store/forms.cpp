@@ -54,7 +54,7 @@ TEST_CASE("a maker that is not there, and a choice that names none, are refused"
   const reprise::Program program({{.bytes = 8}}, {{.writes = {0}}}, reprise::Program::no_operation,
                                  1, true);
   CHECK(forms.choose(program).empty());
-  forms.choose_by([](const reprise::Program&) {
+  forms.choose_by([](const reprise::Program&, const auto&) {
     return std::vector<reprise::ChosenForm>{{.choice = {.value = 0}, .maker = 3}};
   });
   CHECK_THROWS_WITH_AS(static_cast<void>(forms.choose(program)), "form maker 3 of 0",

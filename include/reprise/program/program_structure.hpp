@@ -35,6 +35,9 @@ namespace reprise::inline v0 {
   for (const Value& value : program.values()) {
     hash = hash_combine(hash, static_cast<std::uint64_t>(value.kind));
     hash = hash_combine(hash, value.view_of ? *value.view_of + 1ULL : 0);
+    if (value.form_of) {
+      hash = hash_combine(hash_combine(hash, *value.form_of), value.is_approximate ? 1 : 0);
+    }
   }
   add(program.results());
   return hash;

@@ -47,6 +47,7 @@ class FormCalls {
   FormCalls(const Store& store, const LoweredShape& shape, Originals<G>& originals,
             PassContext::Identity identity, RunState& state)
       : store_(store),
+        host_account_(has_forms ? store.host_account() : nullptr),
         shape_(shape),
         originals_(originals),
         identity_(identity),
@@ -72,12 +73,7 @@ class FormCalls {
       } catch (...) {  // the pass is over, and so is what it would have told
       }
     }
-    store_.host_account()->settle(live_host_bytes_, 0);
-  }
-
-  /// Whether an operation makes or restores a form.
-  [[nodiscard]] static bool plays(const Operation& op) noexcept {
-    return op.kind > OperationKind::backward;
+    if (host_account_) host_account_->settle(live_host_bytes_, 0);
   }
 
   /// Begins to make or to restore a form; what it makes is in its place, but not to be read.
@@ -154,11 +150,16 @@ class FormCalls {
     const value_id made = op.writes.front();
     payload_type& source = values.at(value);
     originals_.check_tensor(value, source, op, is_rerun);
-    const byte_count host = program().values()[made].host_bytes;
-    store_.host_account()->expect(live_host_bytes_, live_host_bytes_ + host);
+    const bool is_in_host = op.kind == OperationKind::offload;
+    byte_count host = program().values()[made].host_bytes;
+    host_account_->expect(live_host_bytes_, live_host_bytes_ + host);
     HeldForm<T> held =
         store_.forms().make(shape_.chosen[form].maker, source.tensor, call(value, 0));
-    check_bytes(held.bytes(), made, values);
+    if (is_in_host && held.bytes() > host) {  // sizes may depend on data
+      host = held.bytes();
+      host_account_->expect(live_host_bytes_, live_host_bytes_ + host);
+    }
+    if (!is_in_host) check_bytes(held.bytes(), made, values);
     values.at(made).form = std::move(held);
     host_bytes_[made] = host;
     settle_host(live_host_bytes_ + host);
@@ -199,17 +200,14 @@ class FormCalls {
 
   template <class Values>
   void check_bytes(byte_count bytes, value_id made, Values& values) {
-    const Value& value = program().values()[made];
-    const bool is_in_host = value.bytes == 0 && value.host_bytes > 0;
-    const byte_count expected = is_in_host ? value.host_bytes : values.bytes_of(made);
-    if (bytes <= expected) return;
-    if (is_in_host || !values.grow(made, bytes)) refuse(made, bytes, expected);
+    const byte_count expected = values.bytes_of(made);
+    if (bytes > expected && !values.grow(made, bytes)) refuse(made, bytes, expected);
   }
 
   [[noreturn]] void refuse(value_id made, byte_count bytes, byte_count expected) const {
     throw ProfileMismatch(program().describe(made) + " takes " + std::to_string(bytes) +
-                          " bytes, and its option said " + std::to_string(expected) +
-                          ", with no room for more");
+                          " bytes, its option or profile says " + std::to_string(expected) +
+                          ", and the budget has no room for more");
   }
 
   void count_moved(const Operation& op) {
@@ -219,11 +217,12 @@ class FormCalls {
   }
 
   void settle_host(byte_count bytes) noexcept {
-    store_.host_account()->settle(live_host_bytes_, bytes);
+    if (host_account_) host_account_->settle(live_host_bytes_, bytes);
     live_host_bytes_ = bytes;
   }
 
   const Store& store_;
+  std::shared_ptr<MemoryAccount> host_account_;  ///< a pass may outlive its store; null: no forms
   const LoweredShape& shape_;
   Originals<G>& originals_;
   PassContext::Identity identity_;

@@ -318,11 +318,16 @@ class StepRunner {
     report.profile_bytes = std::max(report.profile_bytes, found.measured_bytes);
     if (!found.before) return choose_for(found.shape);
     strategy_.outgrow(*found.shape);
+    const auto keep_costs = [&] {
+      shapes_.keep_costs(*found.before);
+      return choose_for(found.before);
+    };
     try {
       return choose_for(found.shape);
     } catch (const BudgetInfeasible&) {
-      shapes_.keep_costs(*found.before);
-      return choose_for(found.before);
+      return keep_costs();
+    } catch (const BudgetExceeded&) {  // of the host, by forms that were chosen anew
+      return keep_costs();
     }
   }
 

@@ -31,9 +31,11 @@ template <TensorLike T>
 class Forms {
  public:
   using tensor_type = T;  ///< what is kept otherwise
-  /// Says for a program which values are kept in which form: asked once for each program, and
-  /// answers the same for the same program.
-  using chooser_type = std::function<std::vector<ChosenForm>(const Program&)>;
+  /// Says for a program which values are kept in which of these forms. Asked once for each program,
+  /// and again when its costs are settled, its bytes have grown or a state was loaded; answers the
+  /// same for the same program. It is given the forms: one that holds a copy of them keeps itself
+  /// alive.
+  using chooser_type = std::function<std::vector<ChosenForm>(const Program&, const Forms&)>;
 
   /// No makers.
   Forms() : shared_(std::make_shared<Shared>()) {}
@@ -51,7 +53,7 @@ class Forms {
   }
 
   /// Replaces who chooses, see `chooser_type`.
-  template <std::invocable<const Program&> F>
+  template <std::invocable<const Program&, const Forms&> F>
   void choose_by(F&& chooser) {
     shared_->chooser = chooser_type(std::forward<F>(chooser));
   }
@@ -77,11 +79,13 @@ class Forms {
   }
 
   /// What is chosen for a program.
-  /// @throws InvalidArgument if a choice names no maker
+  /// @throws InvalidArgument if a choice names no maker, or one whose forms are others: exact or
+  ///   not, of another memory, or restored in other ways
   [[nodiscard]] std::vector<ChosenForm> choose(const Program& program) const {
-    if (!shared_->chooser) return {};
-    std::vector<ChosenForm> chosen = shared_->chooser(program);
-    for (const ChosenForm& form : chosen) static_cast<void>(at(form.maker));
+    const chooser_type chooser = shared_->chooser;
+    if (!chooser) return {};
+    std::vector<ChosenForm> chosen = chooser(program, *this);
+    for (const ChosenForm& form : chosen) check(program, form);
     return chosen;
   }
 
@@ -99,6 +103,27 @@ class Forms {
     std::vector<Maker> makers{};
     chooser_type chooser{};
   };
+
+  void check(const Program& program, const ChosenForm& chosen) const {
+    const value_id value = chosen.choice.value;
+    const byte_count bytes =
+        value < program.values().size() ? program.values()[value].bytes : byte_count{0};
+    const FormOption offered = option(chosen.maker, bytes);
+    const FormOption& said = chosen.choice.option;
+    if (offered.is_exact == said.is_exact && offered.memory == said.memory &&
+        offered.restorations.size() == said.restorations.size()) {
+      return;
+    }
+    throw InvalidArgument("value " + std::to_string(value) + " is to have a form that is " +
+                          described(said) + ", of form maker " + std::to_string(chosen.maker) +
+                          ", whose forms are " + described(offered));
+  }
+
+  [[nodiscard]] static std::string described(const FormOption& option) {
+    return std::string(option.is_exact ? "exact" : "approximate") +
+           (option.memory == Memory::host ? ", in the host's memory, with " : ", with ") +
+           std::to_string(option.restorations.size()) + " restorations";
+  }
 
   [[nodiscard]] const Maker& at(std::size_t maker) const {
     if (maker >= shared_->makers.size()) {

@@ -50,9 +50,16 @@ class Substitution {
         values_(program.values().begin(), program.values().end()),
         operations_(program.operations().begin(), program.operations().end()),
         storages_(storages_of(program, ViewsOfGiven::resolve)),
+        readers_of_value_(program.values().size()),
         before_(program.operations().size()),
         after_(program.operations().size()) {
-    for (const Operation& op : operations_) says_releases_ |= !op.releases.empty();
+    for (operation_id op = 0; op < operations_.size(); ++op) {
+      says_releases_ |= !operations_[op].releases.empty();
+      for (const value_id read : operations_[op].reads) {
+        std::vector<operation_id>& readers = readers_of_value_[read];
+        if (readers.empty() || readers.back() != op) readers.push_back(op);
+      }
+    }
   }
 
   void choose(const FormChoice& choice) {
@@ -161,7 +168,7 @@ class Substitution {
 
   [[nodiscard]] std::vector<FormRead> default_readers(const FormChoice& choice) const {
     std::vector<FormRead> reads;
-    for (operation_id op = 0; op < operations_.size(); ++op) {
+    for (const operation_id op : readers_of_value_[choice.value]) {
       if (!reads_value(op, choice.value)) continue;
       const OperationKind kind = operations_[op].kind;
       const bool restores = kind == OperationKind::decode || kind == OperationKind::fetch;
@@ -217,8 +224,8 @@ class Substitution {
     operation_id last = program_.maker(value);
     const operation_id end =
         program_.has_loss() && program_.loss() < first_reader ? program_.loss() + 1 : first_reader;
-    for (operation_id op = last + 1; op < end; ++op) {
-      if (reads_value(op, value)) last = op;
+    for (const operation_id op : readers_of_value_[value]) {
+      if (op > last && op < end && reads_value(op, value)) last = op;
     }
     return last;
   }
@@ -311,7 +318,8 @@ class Substitution {
   std::vector<Operation> operations_;
   std::vector<Operation> added_;
   std::vector<value_id> storages_;
-  std::vector<std::vector<std::size_t>> before_;  ///< of each operation: what is added
+  std::vector<std::vector<operation_id>> readers_of_value_;  ///< in the given program, in order
+  std::vector<std::vector<std::size_t>> before_;             ///< of each operation: what is added
   std::vector<std::vector<std::size_t>> after_;
   std::vector<MadeForm> made_;
   bool says_releases_ = false;
@@ -325,7 +333,7 @@ class Substitution {
 ///
 /// What is restored is a value of its own, so that every planner, bound and store works on the
 /// result as it is. Choices are of values of the given program; a form of a form is chosen in the
-/// program that this returns. Linear in the program for each choice.
+/// program that this returns. Linear in the program and in the readers of what is chosen.
 /// @throws InvalidArgument if a choice names what cannot be kept otherwise or a reader that does
 ///   not read it; if an approximate form would be read by a forward operation, by the loss (the
 ///   value is an output of the graph) or by a backward that does not tolerate it. What is computed
