@@ -30,6 +30,7 @@
 #include <reprise/program/arena/check_layout.hpp>
 #include <reprise/program/bounds.hpp>
 #include <reprise/program/explain.hpp>
+#include <reprise/program/forms/overlap_transfers.hpp>
 #include <reprise/program/json.hpp>
 #include <reprise/program/layout.hpp>
 #include <reprise/program/program.hpp>
@@ -200,6 +201,16 @@ std::optional<Program> make(reprise_test::ByteReader& bytes) {
   }
 }
 
+// What goes beside computing is played in no more time and bytes than one after another.
+void check_overlapped(const Program& program, const Schedule& schedule) {
+  if (program.cost_is_flops()) return;
+  const reprise::Simulation before = simulate(program, schedule);
+  const reprise::Simulation after =
+      simulate(program, overlap_transfers(program, schedule, {.budget = before.peak_bytes}));
+  expect(after.seconds <= before.seconds && after.peak_bytes <= before.peak_bytes);
+  expect(after.moved_bytes == before.moved_bytes);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -213,6 +224,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   expect(schedule_from_json(schedule_to_json(*program, once), *program) == once);
   expect(release_points(*program).size() == program->operations().size());
   check_any_schedule(*program, once);
+  check_overlapped(*program, once);
   check_kept(*program, bytes);
   check_planned(*program, played.peak_bytes, bytes);
   check_any_schedule(*program, schedule_from_bytes(bytes, *program));

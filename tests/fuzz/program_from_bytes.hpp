@@ -39,7 +39,10 @@ class ByteReader {
 class ProgramParts {
  public:
   explicit ProgramParts(ByteReader& bytes) : bytes_(bytes) {
-    const bool has_loss = bytes.one_in(2);
+    const std::uint8_t first = bytes.byte();
+    const bool has_loss = first % 2 == 1;
+    has_forms_ = first >= 192;
+    cost_is_flops_ = !has_forms_;  // what goes beside computing has its costs in seconds
     has_mistakes_ = bytes.one_in(4);
     layers_ = 1 + bytes.below(4);
     for (std::size_t n = bytes.below(4); n > 0; --n) add_given();
@@ -126,6 +129,7 @@ class ProgramParts {
     for (std::size_t n = bytes_.below(4); n > 0; --n) {
       if (const auto read = there()) op.reads.push_back(*read);
     }
+    if (kind == reprise::OperationKind::backward || has_mistakes_) read_approximate(op);
     add_consumed(op);
     for (std::size_t n = bytes_.below(4); n > 0; --n) add_written(op);
     if (kind != reprise::OperationKind::forward || has_mistakes_) add_part(op);
@@ -133,6 +137,61 @@ class ProgramParts {
     if (has_mistakes_ && bytes_.one_in(8)) op.kind = static_cast<reprise::OperationKind>(flags % 5);
     if (has_mistakes_ && bytes_.one_in(8)) op.layer = static_cast<std::uint32_t>(mistaken(flags));
     operations_.push_back(std::move(op));
+    if (has_forms_ && bytes_.one_in(2)) keep_in_a_form();
+    if (!forms_.empty() && bytes_.one_in(2)) restore();
+  }
+
+  void read_approximate(reprise::Operation& op) {
+    if (approximate_.empty() || !bytes_.one_in(2)) return;
+    op.reads.push_back(approximate_[bytes_.below(approximate_.size())]);
+    if (has_mistakes_ && bytes_.one_in(4)) return;
+    op.tolerate(op.reads.size() - 1);
+  }
+
+  void keep_in_a_form() {
+    const auto original = there();
+    if (!original || (!can_have_forms(*original) && !has_mistakes_)) return;
+    const bool is_offload = bytes_.one_in(2);
+    const bool was_approximate = *original < values_.size() && values_[*original].is_approximate;
+    reprise::Value form{.kind = reprise::ValueKind::form,
+                        .is_approximate = was_approximate || bytes_.one_in(2),
+                        .form_of = *original};
+    (is_offload ? form.host_bytes : form.bytes) = size();
+    if (form.is_approximate) form.variance = cost();
+    forms_.push_back(static_cast<value_id>(values_.size()));
+    add_copy(is_offload ? reprise::OperationKind::offload : reprise::OperationKind::encode,
+             *original, form);
+  }
+
+  void restore() {
+    const value_id form = forms_[bytes_.below(forms_.size())];
+    const bool is_offloaded = values_[form].host_bytes > 0;
+    reprise::Value restored{.kind = reprise::ValueKind::restored,
+                            .bytes = size(),
+                            .is_approximate = values_[form].is_approximate,
+                            .form_of = values_[form].form_of};
+    if (has_mistakes_ && bytes_.one_in(8)) restored.form_of = any_value();
+    (restored.is_approximate ? approximate_ : there_)
+        .push_back(static_cast<value_id>(values_.size()));
+    add_copy(is_offloaded ? reprise::OperationKind::fetch : reprise::OperationKind::decode, form,
+             restored);
+  }
+
+  [[nodiscard]] bool can_have_forms(value_id value) const {
+    if (value >= values_.size()) return false;
+    const reprise::ValueKind kind = values_[value].kind;
+    return kind == reprise::ValueKind::output || kind == reprise::ValueKind::saved;
+  }
+
+  void add_copy(reprise::OperationKind kind, value_id from, const reprise::Value& to) {
+    if (has_mistakes_ && bytes_.one_in(8)) kind = reprise::OperationKind::encode;
+    operations_.push_back({.kind = kind,
+                           .node = static_cast<std::uint32_t>(operations_.size()),
+                           .reads = {from},
+                           .writes = {static_cast<value_id>(values_.size())},
+                           .cost = cost(),
+                           .repeatable = bytes_.one_in(2)});
+    values_.push_back(to);
   }
 
   void add_consumed(reprise::Operation& op) {
@@ -182,6 +241,7 @@ class ProgramParts {
 
   ByteReader& bytes_;
   bool has_mistakes_ = false;
+  bool has_forms_ = false;
   bool cost_is_flops_ = true;
   std::size_t layers_ = 1;
   reprise::operation_id loss_ = reprise::Program::no_operation;
@@ -189,6 +249,8 @@ class ProgramParts {
   std::vector<reprise::Operation> operations_;
   std::vector<value_id> results_;
   std::vector<value_id> there_;
+  std::vector<value_id> forms_;
+  std::vector<value_id> approximate_;  ///< restored, for who tolerates it
 };
 
 /// Some actions, whatever they mean.
@@ -203,6 +265,11 @@ inline reprise::Schedule schedule_from_bytes(ByteReader& bytes, const reprise::P
          .index = static_cast<std::uint32_t>(bytes.below(count + 1)),
          .skips_output = (what & 2U) != 0});
     if (what >= 254) schedule.actions.back().kind = static_cast<reprise::ActionKind>(what);
+    if (what >= 240 && what < 248) {
+      schedule.actions.back().kind =
+          (what & 2U) != 0 ? reprise::ActionKind::start : reprise::ActionKind::await;
+      schedule.actions.back().restores_original = (what & 4U) != 0;
+    }
     if (what == 253) schedule.actions.back().index = 0xFFFFFFFFU;
   }
   return schedule;

@@ -194,7 +194,9 @@ class FetchPass {
       if (action.kind == ActionKind::run || action.kind == ActionKind::await) {
         const Operation& op = program_.operations()[action.index];
         if (keeps_boundary && action.index == program_.loss()) boundary = i + 1;
-        const bool is_fetch = op.kind == OperationKind::fetch && !action.restores_original;
+        // One that cannot run again keeps its place among those that cannot.
+        const bool is_fetch =
+            op.kind == OperationKind::fetch && op.repeatable && !action.restores_original;
         if (is_fetch && action.kind == ActionKind::run) {
           fetches_.push_back(
               {.at = i,
@@ -261,8 +263,9 @@ class FetchPass {
 ///
 /// An offload starts where it ran; what it copies stays until the copy has ended, or until its
 /// bytes are needed. A fetch starts as early as bytes allow, or later, where the lane's clock says
-/// that this takes less time; it is awaited before the first read. Runs of other operations keep
-/// their order. Copies times actions at most, linear where few are under way at once.
+/// that this takes less time; it is awaited before the first read. Runs of other operations, and of
+/// fetches that are not repeatable, keep their order. Copies times actions at most, linear where
+/// few are under way at once.
 /// @param schedule valid for the program, see `simulate`
 /// @return a schedule that takes no more seconds, as `simulate` counts them, and no more bytes of
 ///   the device than the budget, or than it took before
