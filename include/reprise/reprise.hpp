@@ -85,8 +85,8 @@
 #include <reprise/planner/chain/chain_table.hpp>
 #include <reprise/planner/chain/layer_chain.hpp>
 #include <reprise/planner/chain/minimum_of_sums.hpp>
-#include <reprise/planner/chain/run_list.hpp>
 #include <reprise/planner/chain/smallest_reversal.hpp>
+#include <reprise/planner/chain/without_idle_reruns.hpp>
 #include <reprise/planner/decl.hpp>
 #include <reprise/planner/drop_walk.hpp>
 #include <reprise/planner/every_nth.hpp>
@@ -188,6 +188,7 @@
 #include <reprise/program/saved_values.hpp>
 #include <reprise/program/schedule.hpp>
 #include <reprise/program/schedule_from_saved.hpp>
+#include <reprise/program/schedule_of_runs.hpp>
 #include <reprise/program/simulate.hpp>
 #include <reprise/program/storages.hpp>
 #include <reprise/program/sweep_forward.hpp>

@@ -5,16 +5,15 @@
 /// @file
 /// From a set of values that survive the forward pass to a schedule.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <reprise/core/error.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/repeatability.hpp>
 #include <reprise/program/schedule.hpp>
-#include <span>
+#include <reprise/program/schedule_of_runs.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -31,16 +30,18 @@ enum class RecomputedLifetime : std::uint8_t {
 
 namespace saving {
 
-/// Builds the list of runs, and for each run what goes right after it.
-class Scheduler {
+/// Finds the runs that a set of saved values asks for, and what they make although it is there.
+class Recomputation {
  public:
-  Scheduler(const Program& program, const SavedSet& kept, RecomputedLifetime lifetime)
+  Recomputation(const Program& program, const SavedSet& kept, RecomputedLifetime lifetime)
       : program_(program),
         kept_(kept),
         lifetime_(lifetime),
         repeatability_(program),
-        last_use_(program.values().size(), absent),
-        has_run_(program.operations().size(), 0) {}
+        is_present_(program.values().size(), 0),
+        has_run_(program.operations().size(), 0) {
+    for (value_id v = 0; v < is_present_.size(); ++v) is_present_[v] = program.is_given(v) ? 1 : 0;
+  }
 
   [[nodiscard]] Schedule schedule() {
     for (operation_id op = 0; op <= program_.loss(); ++op) run(op);
@@ -51,34 +52,17 @@ class Scheduler {
       if (lifetime_ == RecomputedLifetime::one_backward) forget_recomputed();
     }
     for (const value_id result : program_.results()) demand(result);
-    for (const value_id result : program_.results()) last_use_[result] = absent;
-    for (value_id v = 0; v < program_.values().size(); ++v) close(v);
-    return emit();
+    return schedule_of_runs(program_, runs_, {}, copies_);
   }
 
  private:
-  static constexpr std::uint32_t absent = std::numeric_limits<std::uint32_t>::max();
-
-  struct Run {
-    operation_id op;
-    bool is_rerun;
-    std::size_t opened_begin;  ///< in `opened_`: what it makes that was absent
-  };
-  struct DropAt {
-    std::uint32_t run;
-    value_id value;
-  };
   struct Frame {
     operation_id op;
     std::size_t next_read;
   };
 
-  [[nodiscard]] bool is_present(value_id value) const {
-    return program_.is_given(value) || last_use_[value] != absent;
-  }
-
   void demand(value_id value) {
-    if (is_present(value)) return;
+    if (is_present_[value] != 0) return;
     stack_.push_back({.op = program_.maker(value), .next_read = 0});
     while (!stack_.empty()) {
       Frame& frame = stack_.back();
@@ -90,127 +74,54 @@ class Scheduler {
         continue;
       }
       const value_id read = reads[frame.next_read++];
-      if (!is_present(read)) stack_.push_back({.op = program_.maker(read), .next_read = 0});
+      if (is_present_[read] == 0) stack_.push_back({.op = program_.maker(read), .next_read = 0});
     }
   }
 
   void run(operation_id op) {
-    const Operation& o = program_.operations()[op];
-    const auto at = static_cast<std::uint32_t>(runs_.size());
-    runs_.push_back({.op = op, .is_rerun = has_run_[op] != 0, .opened_begin = opened_.size()});
-    has_run_[op] = 1;
-    for (const value_id read : o.reads) touch(read, at);
-    for (const value_id written : o.writes) {
-      if (is_present(written)) continue;
-      last_use_[written] = at;
-      opened_.push_back(written);
-      if (runs_.back().is_rerun) recomputed_.push_back(written);
+    const bool is_rerun = std::exchange(has_run_[op], 1) != 0;
+    for (const value_id written : program_.operations()[op].writes) {
+      if (is_present_[written] != 0) {
+        copies_.push_back({.run = runs_.size(), .value = written});
+        continue;
+      }
+      is_present_[written] = 1;
+      if (is_rerun) recomputed_.push_back(written);
     }
-    for (const value_id part : o.accumulates) touch(part, at);
-    for (const value_id consumed : o.consumes) last_use_[consumed] = absent;
+    for (const value_id consumed : program_.operations()[op].consumes) is_present_[consumed] = 0;
+    runs_.push_back(op);
   }
 
-  void touch(value_id value, std::uint32_t at) {
-    if (program_.is_given(value)) return;
-    last_use_[value] = at;
-  }
-
-  void close(value_id value) {
-    if (last_use_[value] == absent || program_.values()[value].stays) return;
-    drops_.push_back({.run = last_use_[value], .value = value});
-    last_use_[value] = absent;
+  void forget(value_id value) {
+    if (!program_.values()[value].stays && !program_.is_given(value)) is_present_[value] = 0;
   }
 
   void forget_what_is_not_kept() {
     for (value_id v = 0; v < program_.values().size(); ++v) {
-      if (kept_[v] == 0 && last_use_[v] != absent && can_be_recomputed(v)) close(v);
+      if (kept_[v] == 0 && is_present_[v] != 0 && can_be_recomputed(v)) forget(v);
     }
   }
 
   [[nodiscard]] bool can_be_recomputed(value_id value) const {
-    return program_.values()[value].kind != ValueKind::gradient &&
+    return !program_.is_given(value) && program_.values()[value].kind != ValueKind::gradient &&
            repeatability_.may_run_again(program_.maker(value));
   }
 
   void forget_recomputed() {
-    for (const value_id v : recomputed_) close(v);
+    for (const value_id v : recomputed_) forget(v);
     recomputed_.clear();
-  }
-
-  [[nodiscard]] Schedule emit() {
-    std::vector<std::uint32_t> first(runs_.size() + 1, 0);
-    for (const DropAt& drop : drops_) ++first[drop.run + 1];
-    for (std::size_t r = 0; r < runs_.size(); ++r) first[r + 1] += first[r];
-    std::vector<value_id> ordered(drops_.size());
-    std::vector<std::uint32_t> next(first.begin(), first.end() - 1);
-    for (const DropAt& drop : drops_) ordered[next[drop.run]++] = drop.value;
-    Schedule schedule;
-    schedule.actions.reserve(runs_.size() + drops_.size());
-    is_live_.assign(program_.values().size(), 0);
-    for (std::size_t r = 0; r < runs_.size(); ++r) {
-      const std::size_t opened_end =
-          r + 1 < runs_.size() ? runs_[r + 1].opened_begin : opened_.size();
-      gone_.assign(ordered.begin() + first[r], ordered.begin() + first[r + 1]);
-      const std::span<const value_id> opened(opened_.data() + runs_[r].opened_begin,
-                                             opened_.data() + opened_end);
-      note_by_products(runs_[r], opened);
-      emit_run(schedule, runs_[r], opened);
-    }
-    return schedule;
-  }
-
-  // What a rerun makes again although its last reader has gone is of no use to anybody.
-  void note_by_products(const Run& run, std::span<const value_id> opened) {
-    const Operation& op = program_.operations()[run.op];
-    for (const value_id value : opened) is_live_[value] = 1;
-    for (const value_id written : op.writes) {
-      if (is_live_[written] == 0) gone_.push_back(written);
-    }
-    for (const value_id consumed : op.consumes) is_live_[consumed] = 0;
-    for (const value_id value : gone_) is_live_[value] = 0;
-  }
-
-  // Outputs of a rerun that go at once were read by nobody, and those that are present already are
-  // copies: a node that can skip them does.
-  void emit_run(Schedule& schedule, const Run& run, std::span<const value_id> opened) const {
-    const Operation& op = program_.operations()[run.op];
-    const bool skips = run.is_rerun && op.can_skip_output && is_for_saved_alone(opened);
-    schedule.actions.push_back(Action::run(run.op, skips));
-    for (const value_id value : gone_) {
-      if (!(skips && is_output_of(run.op, value))) schedule.actions.push_back(Action::drop(value));
-    }
-  }
-
-  [[nodiscard]] bool is_output_of(operation_id op, value_id value) const {
-    return program_.values()[value].kind == ValueKind::output && program_.maker(value) == op;
-  }
-
-  // Of what was absent and does not go at once.
-  [[nodiscard]] bool is_for_saved_alone(std::span<const value_id> opened) const {
-    std::vector<value_id> gone = gone_;
-    std::ranges::sort(gone);
-    bool makes_saved = false;
-    for (const value_id value : opened) {
-      if (std::ranges::binary_search(gone, value)) continue;
-      if (program_.values()[value].kind == ValueKind::output) return false;
-      makes_saved = true;
-    }
-    return makes_saved;
   }
 
   const Program& program_;
   const SavedSet& kept_;
   RecomputedLifetime lifetime_;
   Repeatability repeatability_;
-  std::vector<std::uint32_t> last_use_;
+  std::vector<std::uint8_t> is_present_;
   std::vector<std::uint8_t> has_run_;
-  std::vector<Run> runs_;
-  std::vector<DropAt> drops_;
+  RunList runs_;
+  std::vector<ListedCopy> copies_;
   std::vector<Frame> stack_;
   std::vector<value_id> recomputed_;
-  std::vector<value_id> opened_;
-  std::vector<value_id> gone_;
-  std::vector<std::uint8_t> is_live_;
 };
 
 }  // namespace saving
@@ -236,7 +147,7 @@ class Scheduler {
     throw InvalidArgument("a program without a loss operation has no forward pass for " +
                           std::to_string(kept.size()) + " values to survive");
   }
-  return saving::Scheduler(program, kept, lifetime).schedule();
+  return saving::Recomputation(program, kept, lifetime).schedule();
 }
 
 }  // namespace reprise::inline v0

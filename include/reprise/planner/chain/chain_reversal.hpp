@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/planner/chain/layer_chain.hpp>
-#include <reprise/planner/chain/run_list.hpp>
+#include <reprise/planner/chain/without_idle_reruns.hpp>
 #include <reprise/planner/layer_override.hpp>
 #include <reprise/planner/plan.hpp>
 #include <reprise/program/repeatability.hpp>

@@ -11,9 +11,9 @@
 #include <limits>
 #include <optional>
 #include <reprise/core/error.hpp>
-#include <reprise/planner/chain/run_list.hpp>
 #include <reprise/program/ledger.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/schedule_of_runs.hpp>
 #include <reprise/program/storages.hpp>
 #include <span>
 #include <string>
@@ -357,11 +357,8 @@ class LinkProgram {
       }
     }
     for (const value_id written : op.writes) {
-      value_id source = written;
-      while (is_made(source) && program_.values()[source].view_of) {
-        source = *program_.values()[source].view_of;
-      }
-      if (!is_made(source)) take(source);
+      const std::optional<value_id>& source = program_.values()[written].view_of;
+      if (source) take(*source);
     }
   }
 

@@ -12,8 +12,8 @@
 #include <reprise/planner/chain/binomial_steps.hpp>
 #include <reprise/planner/chain/chain_reversal.hpp>
 #include <reprise/planner/chain/layer_chain.hpp>
-#include <reprise/planner/chain/run_list.hpp>
 #include <reprise/planner/layer_values.hpp>
+#include <reprise/program/schedule_of_runs.hpp>
 #include <string>
 
 namespace reprise::inline v0 {

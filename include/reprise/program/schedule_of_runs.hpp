@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule.hpp>
 #include <span>
@@ -19,14 +20,24 @@ namespace reprise::inline v0 {
 /// Operations in the order in which they run, some of them more than once.
 using RunList = std::vector<operation_id>;
 
-namespace run_list {
+/// A value that is there when a run of its maker makes it once more: that run makes a copy, which
+/// goes at once, or skips it.
+struct ListedCopy {
+  std::size_t run;  ///< place in the list of runs
+  value_id value;   ///< what it makes a copy of
+
+  /// Compares both.
+  friend bool operator==(const ListedCopy&, const ListedCopy&) = default;
+};
+
+namespace listed_runs {
 
 /// Walks over the runs from the last to the first and notes what each one leaves without a reader.
 class Scheduler {
  public:
   Scheduler(const Program& program, std::span<const operation_id> runs,
-            std::span<const value_id> kept)
-      : program_(program), runs_(runs), is_needed_(program.values().size(), 0) {
+            std::span<const value_id> kept, std::span<const ListedCopy> copies)
+      : program_(program), runs_(runs), copies_(copies), is_needed_(program.values().size(), 0) {
     for (const value_id value : kept) is_needed_[value] = 1;
     for (const value_id value : program.results()) is_needed_[value] = 1;
     find_reruns();
@@ -52,12 +63,14 @@ class Scheduler {
   void add(std::size_t at) {
     const Operation& op = program_.operations()[runs_[at]];
     gone_.clear();
+    const std::span<const ListedCopy> copies = take_copies(at);
     bool makes_output = false;
     bool makes_saved = false;
     for (const value_id written : op.writes) {
       const bool is_output = program_.values()[written].kind == ValueKind::output;
       const bool is_needed = is_needed_[written] != 0;
       if (!is_needed && is_ours(written)) gone_.push_back(written);
+      if (is_there(written, is_rerun_[at] != 0, copies)) continue;
       (is_output ? makes_output : makes_saved) |= is_needed;
       is_needed_[written] = 0;
     }
@@ -73,8 +86,24 @@ class Scheduler {
       if (program_.maker(part) != runs_[at]) use(part);
     }
     for (const value_id read : op.reads) use(read);
+    std::ranges::sort(gone_, std::ranges::greater{});  // here all is backward
     for (const value_id value : gone_) schedule_.actions.push_back(Action::drop(value));
     schedule_.actions.push_back(Action::run(runs_[at], skips));
+  }
+
+  // They stand in the order of the runs.
+  [[nodiscard]] std::span<const ListedCopy> take_copies(std::size_t run) {
+    std::size_t count = 0;
+    while (count < copies_.size() && copies_[copies_.size() - count - 1].run == run) ++count;
+    const std::span<const ListedCopy> taken = copies_.last(count);
+    copies_ = copies_.first(copies_.size() - count);
+    return taken;
+  }
+
+  [[nodiscard]] bool is_there(value_id written, bool is_rerun,
+                              std::span<const ListedCopy> copies) const {
+    return (is_rerun && program_.values()[written].stays) ||
+           std::ranges::find(copies, written, &ListedCopy::value) != copies.end();
   }
 
   void use(value_id value) {
@@ -89,33 +118,26 @@ class Scheduler {
 
   const Program& program_;
   std::span<const operation_id> runs_;
+  std::span<const ListedCopy> copies_;
   std::vector<std::uint8_t> is_needed_;  ///< later than the run at hand
   std::vector<std::uint8_t> is_rerun_;
   std::vector<value_id> gone_;
   Schedule schedule_;
 };
 
-}  // namespace run_list
+}  // namespace listed_runs
 
 /// The schedule of a list of runs: each value goes right after its last reader before it is made
-/// anew, a by-product that nobody needs at once. Linear in the runs.
-/// @param kept values that stay at the end, besides the program's results
+/// anew, a by-product that nobody needs at once, those of one run in the order of their numbers. A
+/// rerun whose outputs nobody needs skips them where it can. Linear in the runs.
+/// @param kept   values that stay at the end, besides the program's results
+/// @param copies in the order of the runs: what some of them make although it is there; without
+///   them a value goes before each run that makes it, in time for that run
 [[nodiscard]] inline Schedule schedule_of_runs(const Program& program,
                                                std::span<const operation_id> runs,
-                                               std::span<const value_id> kept = {}) {
-  return run_list::Scheduler(program, runs, kept).schedule();
-}
-
-/// The runs without those that make nothing: reruns of what has no outputs, or only such as stay.
-/// Linear in the runs.
-[[nodiscard]] inline RunList without_idle_reruns(const Program& program, RunList runs) {
-  std::vector<std::uint8_t> has_run(program.operations().size(), 0);
-  std::erase_if(runs, [&](operation_id op) {
-    return std::exchange(has_run[op], 1) != 0 &&
-           std::ranges::all_of(program.operations()[op].writes,
-                               [&](value_id v) { return program.values()[v].stays; });
-  });
-  return runs;
+                                               std::span<const value_id> kept = {},
+                                               std::span<const ListedCopy> copies = {}) {
+  return listed_runs::Scheduler(program, runs, kept, copies).schedule();
 }
 
 }  // namespace reprise::inline v0
