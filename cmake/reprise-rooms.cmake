@@ -5,11 +5,11 @@
 set(REPRISE_ROOMS
     core
     backend
+    codec
     stats
     threshold
     distributed
     program
-    codec
     eviction
     store
     planner

@@ -46,14 +46,16 @@ using Vector = typename VectorOf<T, N>::type;
 /// - `lanes<T>`: numbers of type T that one of their registers holds;
 /// - `is_available()`: whether this machine has them;
 /// - `run(f)`: `f()`, compiled for them if the call operator of f is always inlined;
-/// - `widen(to, halves)`: `to` becomes the numbers that so many `float16` at any address stand for.
+/// - `widen(to, halves)`: `to` becomes the numbers that so many `float16` at any address stand for;
+/// - `narrow(halves, from)`: so many `float16` at any address become the nearest, ties to even.
 template <class I>
 concept InstructionSet = requires(double (*f)(), Vector<float, I::template lanes<float>>& to,
-                                  const std::byte* halves) {
+                                  const std::byte* halves, std::byte* nearest) {
   { I::template lanes<double> } -> std::convertible_to<std::size_t>;
   { I::is_available() } -> std::same_as<bool>;
   { I::run(f) } -> std::same_as<double>;
   I::widen(to, halves);
+  I::narrow(nearest, to);
 };
 
 /// Numbers one by one, in C++ that every compiler knows; most make vectors of them by themselves.
@@ -73,6 +75,11 @@ struct Portable {
     float16 half;
     std::memcpy(&half, halves, sizeof(half));
     to = static_cast<float>(half);
+  }
+  /// `halves` becomes the half nearest to the number.
+  static void narrow(std::byte* halves, float from) noexcept {
+    const float16 half = float16::from_float(from);
+    std::memcpy(halves, &half, sizeof(half));
   }
 };
 static_assert(InstructionSet<Portable>);
@@ -104,6 +111,12 @@ struct Avx2 {
     std::memcpy(&bits, halves, sizeof(bits));
     to = _mm256_cvtph_ps(bits);
   }
+  /// `halves` becomes the halves nearest to the numbers.
+  [[gnu::target("avx2,f16c")]] static void narrow(std::byte* halves,
+                                                  const Vector<float, 8>& from) noexcept {
+    const __m128i bits = _mm256_cvtps_ph(from, _MM_FROUND_TO_NEAREST_INT);
+    std::memcpy(halves, &bits, sizeof(bits));
+  }
 };
 static_assert(InstructionSet<Avx2>);
 
@@ -128,6 +141,12 @@ struct Avx512 {
     __m256i bits;
     std::memcpy(&bits, halves, sizeof(bits));
     to = _mm512_maskz_cvtph_ps(0xFFFF, bits);  // of the one without a mask GCC 12 warns
+  }
+  /// `halves` becomes the halves nearest to the numbers.
+  [[gnu::target("avx512f")]] static void narrow(std::byte* halves,
+                                                const Vector<float, 16>& from) noexcept {
+    const __m256i bits = _mm512_maskz_cvtps_ph(0xFFFF, from, _MM_FROUND_TO_NEAREST_INT);
+    std::memcpy(halves, &bits, sizeof(bits));
   }
 };
 static_assert(InstructionSet<Avx512>);

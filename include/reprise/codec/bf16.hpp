@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The Reprise authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The upper half of a float.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <reprise/backend/bfloat16.hpp>
+#include <reprise/backend/instruction_set.hpp>
+#include <reprise/codec/codec.hpp>
+#include <reprise/codec/element_lanes.hpp>
+#include <reprise/codec/exactness.hpp>
+#include <reprise/codec/widest_set.hpp>
+#include <reprise/core/philox.hpp>
+#include <span>
+#include <string>
+#include <type_traits>
+
+namespace reprise::inline v0 {
+
+/// Two bytes an element: the nearest bfloat16, ties to even. Models Codec for float, float16 and
+/// bfloat16, of which the last is kept exactly.
+///
+/// The relative error is 2^-9 at most, 2^-8 above the largest bfloat16, where what is finite stays
+/// so; below 2^-126 the error is 2^-134. Infinities come back as they were, NaNs as NaNs.
+/// Draws nothing. Linear, one pass.
+struct Bf16 {
+  static constexpr Exactness exactness = Exactness::biased;  ///< what decoding promises
+  /// The same of elements of type T.
+  template <CodedElement T>
+  static constexpr Exactness exactness_of =
+      std::is_same_v<T, bfloat16> ? Exactness::exact : Exactness::biased;
+  static constexpr double bits = 16;  ///< of an element
+
+  /// Bytes of the code of so many elements.
+  [[nodiscard]] static constexpr std::size_t encoded_bytes(std::size_t elements) noexcept {
+    return elements * sizeof(bfloat16);
+  }
+
+  /// Writes the code of `in`. @throws WrongCodeSize
+  template <CodedElement T>
+  static void encode(std::span<const T> in, std::span<std::byte> code, const Philox& stream) {
+    codes::with_widest_set(
+        [&]<instruction_sets::InstructionSet I>(I) { encode_by<I>(in, code, stream); });
+  }
+  /// Writes what the code stands for. @throws WrongCodeSize
+  template <CodedElement T>
+  static void decode(std::span<const std::byte> code, std::span<T> out) {
+    codes::with_widest_set([&]<instruction_sets::InstructionSet I>(I) { decode_by<I>(code, out); });
+  }
+
+  /// The same by the instructions I, which give the same bits.
+  template <instruction_sets::InstructionSet I, CodedElement T>
+  static void encode_by(std::span<const T> in, std::span<std::byte> code,
+                        const Philox& /*stream*/) {
+    check_code_size(Bf16{}, in.size(), code.size());
+    I::run([ from = std::as_bytes(in).data(), to = code.data(), size = in.size() ]()
+               __attribute__((always_inline)) {
+                 for (std::size_t i = 0; i < size; ++i) {
+                   codes::put_element(to, i, nearest_finite(codes::element_at<T>(from, i)));
+                 }
+                 return 0.0;
+               });
+  }
+  /// The same by the instructions I, which give the same bits.
+  template <instruction_sets::InstructionSet I, CodedElement T>
+  static void decode_by(std::span<const std::byte> code, std::span<T> out) {
+    check_code_size(Bf16{}, out.size(), code.size());
+    I::run([ from = code.data(), to = std::as_writable_bytes(out).data(), size = out.size() ]()
+               __attribute__((always_inline)) {
+                 for (std::size_t i = 0; i < size; ++i) {
+                   codes::put_element(to, i, as<T>(codes::element_at<bfloat16>(from, i)));
+                 }
+                 return 0.0;
+               });
+  }
+
+  /// `bf16`
+  [[nodiscard]] static std::string name() { return "bf16"; }
+
+ private:
+  template <CodedElement T>
+  [[nodiscard]] static constexpr bfloat16 nearest_finite(T element) noexcept {
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      return element;
+    } else {
+      const float value = codes::to_float(element);
+      const bfloat16 near = bfloat16::from_float(value);
+      const bool has_overflown =
+          (near.bits & 0x7FFFU) == 0x7F80U &&
+          (std::bit_cast<std::uint32_t>(value) & 0x7FFF'FFFFU) != 0x7F80'0000U;
+      return {static_cast<std::uint16_t>(near.bits - (has_overflown ? 1U : 0U))};
+    }
+  }
+  // Halves of halves: what was rounded up beyond the largest half goes back to it.
+  template <CodedElement T>
+  [[nodiscard]] static constexpr T as(bfloat16 code) noexcept {
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      return code;
+    } else if constexpr (std::is_same_v<T, float>) {
+      return static_cast<float>(code);
+    } else {
+      const auto value = static_cast<float>(code);
+      const bool is_finite = (code.bits & 0x7F80U) != 0x7F80U;
+      return is_finite ? codes::to_element<float16>(static_cast<double>(value))
+                       : float16::from_float(value);
+    }
+  }
+};
+
+static_assert(CodecOf<Bf16, float> && exactness_of<Bf16, bfloat16> == Exactness::exact);
+
+}  // namespace reprise::inline v0
