@@ -177,6 +177,7 @@
 #include <reprise/program/engine_state_guard.hpp>
 #include <reprise/program/explain.hpp>
 #include <reprise/program/form_rules.hpp>
+#include <reprise/program/forms/bias.hpp>
 #include <reprise/program/forms/form_candidates.hpp>
 #include <reprise/program/forms/form_choice.hpp>
 #include <reprise/program/forms/form_option.hpp>

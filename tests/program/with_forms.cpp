@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <reprise/core/error.hpp>
+#include <reprise/program/forms/form_candidates.hpp>
 #include <reprise/program/forms/with_forms.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/program/schedule_from_saved.hpp>
@@ -18,6 +19,8 @@
 
 namespace {
 
+using reprise::Bias;
+using reprise::Exactness;
 using reprise::FormChoice;
 using reprise::FormOption;
 using reprise::Operation;
@@ -102,7 +105,9 @@ TEST_CASE("an exact form is made after the last read before the loss and read by
 
 TEST_CASE("an approximate form is read by those who tolerate it, by nobody else") {
   const reprise::FormedProgram result = formed(
-      two_nodes(), {.value = hidden, .option = {.bytes = 25, .is_exact = false, .variance = 0.25}});
+      two_nodes(), {.value = hidden,
+                    .option = {.bytes = 25, .exactness = Exactness::biased, .variance = 0.25},
+                    .bias = Bias::allowed});
   const auto reads = [&](reprise::operation_id op, reprise::value_id value) {
     const auto& list = result.program.operations()[result.operation_of[op]].reads;
     return std::ranges::find(list, value) != list.end();
@@ -113,13 +118,42 @@ TEST_CASE("an approximate form is read by those who tolerate it, by nobody else"
   CHECK(reprise::simulate(result.program, store_all(result.program)).variance == 0.25);
 }
 
+TEST_CASE("gradients stay unbiased where they are linear in what has an unbiased code") {
+  const FormOption stochastic{.bytes = 25, .exactness = Exactness::unbiased};
+  Program linear = two_nodes();
+  std::vector<Operation> operations(linear.operations().begin(), linear.operations().end());
+  operations[3].tolerate_linearly(1);
+  linear = Program({linear.values().begin(), linear.values().end()}, std::move(operations),
+                   linear.loss(), linear.layer_count(), linear.cost_is_flops(),
+                   {linear.results().begin(), linear.results().end()});
+  const auto exactness_of = [](const Program& program, const FormChoice& choice) {
+    return formed(program, choice).exactness;
+  };
+  CHECK(exactness_of(linear, {.value = hidden}) == Exactness::exact);
+  CHECK(exactness_of(linear, {.value = hidden, .option = stochastic}) == Exactness::unbiased);
+  CHECK(exactness_of(two_nodes(), {.value = hidden, .option = stochastic, .bias = Bias::allowed}) ==
+        Exactness::biased);
+  CHECK(exactness_of(linear, {.value = hidden,
+                              .option = {.exactness = Exactness::biased},
+                              .bias = Bias::allowed}) == Exactness::biased);
+  using reprise::form_candidates;
+  CHECK(form_candidates(linear, Exactness::unbiased) == std::vector<reprise::value_id>{hidden});
+  CHECK(form_candidates(linear, Exactness::biased).empty());
+  CHECK(form_candidates(two_nodes(), Exactness::unbiased).empty());
+  CHECK(form_candidates(two_nodes(), Exactness::biased, Bias::allowed) ==
+        std::vector<reprise::value_id>{hidden});
+}
+
 TEST_CASE("a choice that would be wrong is refused with the reason") {
-  const FormOption lossy{.bytes = 10, .is_exact = false};
+  const FormOption lossy{.bytes = 10, .exactness = Exactness::biased};
   refuses({.value = 9}, "value 9 of a program of 4");
   refuses({.value = gradient}, "which is a gradient");
   refuses({.value = hidden, .option = lossy, .reads = {{.reader = 1}}}, "would be tainted");
   refuses({.value = output, .option = lossy, .reads = {{.reader = 2}}}, "an output of the graph");
   refuses({.value = hidden, .option = lossy, .reads = {{.reader = 4}}}, "does not tolerate it");
+  refuses({.value = hidden, .option = lossy, .reads = {{.reader = 3}}}, "would bias the gradients");
+  refuses({.value = hidden, .option = {.exactness = Exactness::unbiased}, .reads = {{.reader = 3}}},
+          "would bias the gradients");
   refuses({.value = output, .option = lossy}, "no backward would read");
   refuses({.value = hidden, .reads = {{.reader = 2}}}, "does not read it");
   refuses({.value = hidden, .reads = {{.reader = 12}}}, "operation 12 of 5");
@@ -127,7 +161,8 @@ TEST_CASE("a choice that would be wrong is refused with the reason") {
   refuses({.value = hidden, .reads = {{.reader = 3, .restoration = 1}}}, "restoration 1 of 1");
   refuses({.value = hidden, .option = {.restorations = {}}}, "nothing restores");
   refuses({.value = hidden, .option = {.variance = 1}}, "exact and adds a variance");
-  refuses({.value = hidden, .option = {.memory = reprise::Memory::host, .is_exact = false}},
+  refuses({.value = hidden,
+           .option = {.memory = reprise::Memory::host, .exactness = Exactness::biased}},
           "in the host's memory and not exact");
   refuses({.value = hidden, .option = {.cost = -1}}, "costs -1");
 }
@@ -168,7 +203,9 @@ TEST_CASE("a pair of restorations: each reader has its own") {
 
 TEST_CASE("a code may itself be offloaded") {
   const reprise::FormedProgram coded =
-      formed(two_nodes(), {.value = hidden, .option = {.bytes = 25, .is_exact = false}});
+      formed(two_nodes(), {.value = hidden,
+                           .option = {.bytes = 25, .exactness = Exactness::biased},
+                           .bias = Bias::allowed});
   const reprise::FormedProgram moved = formed(
       coded.program,
       {.value = coded.forms[0].form, .option = {.bytes = 25, .memory = reprise::Memory::host}});

@@ -58,28 +58,30 @@ class Training {
 
   /// Each candidate in a form of one of the kinds, or as it is.
   void choose(std::vector<Kind> kinds) {
-    forms.choose_by(
-        [this, kinds = std::move(kinds)](const reprise::Program& program, const Forms&) {
-          std::vector<reprise::ChosenForm> chosen;
-          std::mt19937 random(program.values().size());
-          for (const reprise::value_id value : reprise::form_candidates(program, true)) {
-            const Kind kind = kinds[random() % kinds.size()];
-            const auto tolerant = reprise::form_candidates(program, false);
-            const bool may = kind != rounded || std::ranges::count(tolerant, value) > 0;
-            if (random() % 4 == 0 || !may) continue;
-            chosen.push_back(forms.choice(kind, program, value));
-            if (kind == rounded) note_second_restoration(program, random() % 2, chosen.back());
-          }
-          choices = chosen.size();
-          std::vector<reprise::FormChoice> plain;
-          for (const reprise::ChosenForm& form : chosen) {
-            plain.push_back(form.choice);
-            saved_tensors +=
-                program.values()[form.choice.value].kind == reprise::ValueKind::saved ? 1 : 0;
-          }
-          loss = reprise::with_forms(program, plain).operation_of[program.loss()];
-          return chosen;
-        });
+    forms.choose_by([this, kinds = std::move(kinds)](const reprise::Program& program,
+                                                     const Forms&) {
+      std::vector<reprise::ChosenForm> chosen;
+      std::mt19937 random(program.values().size());
+      for (const reprise::value_id value :
+           reprise::form_candidates(program, reprise::Exactness::exact)) {
+        const Kind kind = kinds[random() % kinds.size()];
+        const auto tolerant =
+            reprise::form_candidates(program, reprise::Exactness::biased, reprise::Bias::allowed);
+        const bool may = kind != rounded || std::ranges::count(tolerant, value) > 0;
+        if (random() % 4 == 0 || !may) continue;
+        chosen.push_back(forms.choice(kind, program, value, reprise::Bias::allowed));
+        if (kind == rounded) note_second_restoration(program, random() % 2, chosen.back());
+      }
+      choices = chosen.size();
+      std::vector<reprise::FormChoice> plain;
+      for (const reprise::ChosenForm& form : chosen) {
+        plain.push_back(form.choice);
+        saved_tensors +=
+            program.values()[form.choice.value].kind == reprise::ValueKind::saved ? 1 : 0;
+      }
+      loss = reprise::with_forms(program, plain).operation_of[program.loss()];
+      return chosen;
+    });
   }
 
   template <class P>
@@ -326,7 +328,8 @@ TEST_CASE("what a maker makes beyond its option is refused") {
   const std::size_t liar = training.forms.add(Liar{{&training.memory(), &training.faults}});
   training.forms.choose_by([&](const reprise::Program& program, const Forms&) {
     std::vector<reprise::ChosenForm> chosen;
-    for (const reprise::value_id value : reprise::form_candidates(program, true)) {
+    for (const reprise::value_id value :
+         reprise::form_candidates(program, reprise::Exactness::exact)) {
       chosen.push_back(training.forms.choice(liar, program, value));
     }
     return chosen;
@@ -351,7 +354,8 @@ TEST_CASE("what is refused in the middle of a copy goes once the copy is over") 
       training.forms.add(Swelling(training.memory(), training.host, training.faults));
   training.forms.choose_by([&](const reprise::Program& program, const Forms&) {
     std::vector<reprise::ChosenForm> chosen;
-    for (const reprise::value_id value : reprise::form_candidates(program, true)) {
+    for (const reprise::value_id value :
+         reprise::form_candidates(program, reprise::Exactness::exact)) {
       chosen.push_back(training.forms.choice(swelling, program, value));
     }
     return chosen;
@@ -391,7 +395,8 @@ TEST_CASE("a choice whose maker makes other forms is refused") {
   Training training(3);
   training.forms.choose_by([&](const reprise::Program& program, const Forms& forms) {
     std::vector<reprise::ChosenForm> chosen;
-    for (const reprise::value_id value : reprise::form_candidates(program, true)) {
+    for (const reprise::value_id value :
+         reprise::form_candidates(program, reprise::Exactness::exact)) {
       chosen.push_back(forms.choice(halved, program, value));
       chosen.back().maker = rounded;
     }

@@ -103,11 +103,12 @@ struct Net {
   void keep_saved(std::size_t maker, std::vector<std::uint32_t> numbers) {
     forms.choose_by([this, maker, numbers](const reprise::Program& program, const auto&) {
       std::vector<reprise::ChosenForm> chosen;
-      for (const reprise::value_id v : reprise::form_candidates(program, true)) {
+      for (const reprise::value_id v :
+           reprise::form_candidates(program, reprise::Exactness::exact)) {
         const reprise::Value& value = program.values()[v];
         if (value.kind != reprise::ValueKind::saved) continue;
         if (std::ranges::count(numbers, value.port - 1) == 0) continue;
-        chosen.push_back(forms.choice(maker, program, v));
+        chosen.push_back(forms.choice(maker, program, v, reprise::Bias::allowed));
       }
       return chosen;
     });
@@ -211,7 +212,8 @@ TEST_CASE("saved tensors that grow, or begin to share memory") {
     CAPTURE(has_forms);
     Net net(2);
     const std::size_t halving = net.forms.add(reprise_test::Halving{&net.memory, &net.faults});
-    if (has_forms) net.keep_saved(halving, {1});
+    net.keep_saved(halving,
+                   has_forms ? std::vector<std::uint32_t>{1} : std::vector<std::uint32_t>{});
     const auto after = [&](Behaviour behaviour) {
       net.behaviour = {};
       return net.step(reprise::StoreAll{}, true, [&net, behaviour] { net.behaviour = behaviour; });

@@ -31,7 +31,7 @@ void check_form_maker(M maker, MakeTensor&& make_tensor) {
     const std::uint64_t original = Traits::checksum(tensor);
     const reprise::FormOption option = forms.option(number, Traits::bytes(tensor));
     CHECK_FALSE(option.restorations.empty());
-    CHECK((option.is_exact ? option.variance == 0 : option.variance >= 0));
+    CHECK((option.is_exact() ? option.variance == 0 : option.variance >= 0));
     const reprise::FormCall call{.seed = 1, .step = 2, .micro_batch = 3, .value = 4};
     reprise::HeldForm<T> form = forms.make(number, tensor, call);
     form.wait();
@@ -51,7 +51,7 @@ void check_form_maker(M maker, MakeTensor&& make_tensor) {
       CHECK(Traits::bytes(first) == Traits::bytes(tensor));
       CHECK(Traits::checksum(first) == Traits::checksum(second));
       CHECK(Traits::checksum(first) == Traits::checksum(other));
-      if (option.is_exact) CHECK(Traits::checksum(first) == original);
+      if (option.is_exact()) CHECK(Traits::checksum(first) == original);
       const bool has_memory = Traits::storage(first) != nullptr;
       CHECK((!has_memory || Traits::storage(first) != Traits::storage(tensor)));
       CHECK((!has_memory || Traits::storage(first) != Traits::storage(second)));

@@ -69,7 +69,7 @@ struct Halving {
 struct Rounding : Halving {
   [[nodiscard]] reprise::FormOption option(reprise::byte_count bytes) const {
     reprise::FormOption option = Halving::option(bytes);
-    option.is_exact = false;
+    option.exactness = reprise::Exactness::biased;
     option.variance = 1e-6;
     option.restorations.resize(2);
     return option;

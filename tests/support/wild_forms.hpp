@@ -27,16 +27,18 @@ inline std::vector<reprise::FormChoice> wild_choices(std::mt19937_64& random,
   for (reprise::value_id v = 0; v < program.values().size(); ++v) {
     const reprise::ValueKind kind = program.values()[v].kind;
     if (program.is_given(v) || kind == reprise::ValueKind::gradient || chance(0.5)) continue;
-    reprise::FormChoice choice{.value = v};
+    reprise::FormChoice choice{.value = v, .bias = reprise::Bias::allowed};
     reprise::FormOption& option = choice.option;
-    option.is_exact = chance(0.6);
-    if (option.is_exact && !program.cost_is_flops() && chance(0.5)) {
+    option.exactness = chance(0.6)   ? reprise::Exactness::exact
+                       : chance(0.5) ? reprise::Exactness::unbiased
+                                     : reprise::Exactness::biased;
+    if (option.is_exact() && !program.cost_is_flops() && chance(0.5)) {
       option.memory = reprise::Memory::host;
     }
     option.bytes = program.values()[v].bytes / (1 + random() % 4) + random() % 2;
     option.cost = static_cast<double>(random() % 4);
     option.transient_bytes = chance(0.3) ? random() % 4 : 0;
-    option.variance = option.is_exact ? 0 : 1e-3 * static_cast<double>(random() % 8);
+    option.variance = option.is_exact() ? 0 : 1e-3 * static_cast<double>(random() % 8);
     option.restorations.resize(1 + random() % 2);
     for (reprise::Restoration& restoration : option.restorations) {
       restoration = {.cost = static_cast<double>(random() % 4), .transient_bytes = random() % 3};
@@ -49,7 +51,7 @@ inline std::vector<reprise::FormChoice> wild_choices(std::mt19937_64& random,
         return program.values()[written].view_of == v;
       });
       if (!holds(o.reads, v) || holds(o.consumes, v) || makes_view || chance(0.2)) continue;
-      if (!option.is_exact && !o.tolerates_read(v)) continue;
+      if (!option.is_exact() && !o.tolerates_read(v)) continue;
       choice.reads.push_back({.reader = op, .restoration = random() % option.restorations.size()});
     }
     if (!choice.reads.empty()) choices.push_back(std::move(choice));

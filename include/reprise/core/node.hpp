@@ -298,6 +298,12 @@ concept GivesGradients = HasBackward<N, arity> && node::gives_gradients<N, arity
 /// Everything else is an error: a gradient with memory has the elements of its tensor, where
 /// `tensor_traits` count them, and shares memory with nothing; there is one for each input.
 ///
+/// Approximate values: `tolerates` (static constants of type `Reads`) says which of the inputs and
+/// outputs that backward reads may be approximate, `linear` in which of them gradients are linear,
+/// or a product with others: an unbiased code of such a value leaves them unbiased, of any other
+/// one it makes them biased. What is linear is tolerated. `tolerates_saved` and `linear_saved` say
+/// it of all tensors of the saved state.
+///
 /// Optional: `consumes`, `differentiates`, `view_of`, `can_recompute`, `can_skip_output`,
 /// `skips_unwanted_gradients` (static constants, see `NodeTraits`). `can_recompute = false` says
 /// that a pass runs forward once only: what it makes is kept until its last reader, whatever the
@@ -321,6 +327,12 @@ requires Node<N, arity>
   traits.consumes = node::consumes<N>();
   if constexpr (requires { N::tolerates; }) traits.tolerates = N::tolerates;
   if constexpr (requires { N::tolerates_saved; }) traits.tolerates_saved = N::tolerates_saved;
+  if constexpr (requires { N::linear; }) {
+    traits.linear = N::linear;
+    traits.tolerates.inputs |= traits.linear.inputs;
+    traits.tolerates.of_output = traits.tolerates.of_output || traits.linear.of_output;
+  }
+  if constexpr (requires { N::linear_saved; }) traits.linear_saved = N::linear_saved;
   if constexpr (requires { N::differentiates; }) traits.differentiates = N::differentiates;
   if constexpr (requires { N::view_of; }) traits.view_of = N::view_of;
   if constexpr (requires { N::can_recompute; }) traits.can_recompute = N::can_recompute;

@@ -75,7 +75,9 @@ struct NodeTraits {
   std::uint32_t output_count = 1;  ///< ports
   Reads backward_reads{};          ///< what backward needs again
   Reads tolerates{};               ///< of these: what backward may read approximately
+  Reads linear{};                  ///< of these: what gradients are linear in, as `Node` says
   bool tolerates_saved = false;    ///< backward may read each tensor that it saved approximately
+  bool linear_saved = false;       ///< gradients are linear in each of them
   Reads differentiates = Reads::input;     ///< the inputs that get a gradient
   Consumes consumes{};                     ///< what it takes over
   std::optional<std::uint32_t> view_of{};  ///< every output is a view of this input's storage
@@ -98,6 +100,11 @@ struct NodeTraits {
   if (traits.tolerates != Reads{}) {
     hash = hash_combine(hash, traits.tolerates.inputs);
     hash = hash_combine(hash, traits.tolerates.of_output ? 1 : 0);
+  }
+  if (traits.linear_saved) hash = hash_combine(hash, 5);
+  if (traits.linear != Reads{}) {
+    hash = hash_combine(hash, traits.linear.inputs);
+    hash = hash_combine(hash, traits.linear.of_output ? 7 : 6);
   }
   hash = hash_combine(hash, static_cast<std::uint64_t>(traits.consumes.input_index) + 1);
   hash = hash_combine(hash, traits.view_of ? *traits.view_of + std::uint64_t{1} : 0);

@@ -28,7 +28,7 @@ namespace reprise::inline v0::program_check {
                                       value.variance != 0;
                              }) ||
          std::ranges::any_of(operations, [](const Operation& op) {
-           return op.kind > OperationKind::backward || op.tolerates != 0;
+           return op.kind > OperationKind::backward || op.tolerates != 0 || op.linear != 0;
          });
 }
 
@@ -160,6 +160,9 @@ class FormRules {
     const Operation& o = parts_.operations[op];
     if (o.tolerates != 0 && o.kind != OperationKind::backward) {
       throw InvalidGraph(name_of(op) + " is no backward, and tolerates something approximate");
+    }
+    if ((o.linear & ~o.tolerates) != 0) {
+      throw InvalidGraph(name_of(op) + " is linear in a value that it does not tolerate");
     }
     if (o.reads.size() < 32 && (o.tolerates >> o.reads.size()) != 0) {
       throw InvalidGraph(name_of(op) + " tolerates more than the " +

@@ -360,6 +360,7 @@ class Lowering {
     if (!saved_tensors_.empty()) {
       for (const SavedTensor& tensor : saved_tensors_[node]) {
         if (traits.tolerates_saved) op.tolerate(op.reads.size());
+        if (traits.linear_saved) op.tolerate_linearly(op.reads.size());
         op.reads.push_back(tensor.value);
       }
     }
@@ -370,24 +371,28 @@ class Lowering {
     if (traits.backward_reads.of_output) {
       op.reads.insert(op.reads.end(), outputs_[node].begin(), outputs_[node].end());
     }
-    add_tolerated(node, traits, op);
+    for_each_named(node, traits, traits.tolerates, op, [&](std::size_t i) { op.tolerate(i); });
+    for_each_named(node, traits, traits.linear, op,
+                   [&](std::size_t i) { op.tolerate_linearly(i); });
   }
 
-  // A value that is read in several roles is tolerated only where each of them does.
-  void add_tolerated(std::size_t node, const NodeTraits& traits, Operation& op) {
-    if (traits.tolerates == Reads{}) return;
+  // Of a value that is read in several roles: only where all of them are named.
+  template <class F>
+  void for_each_named(std::size_t node, const NodeTraits& traits, const Reads& named,
+                      const Operation& op, F&& f) const {
+    if (named == Reads{}) return;
     const std::span<const Source> sources = graph_.inputs(node);
-    const auto is_exact = [&](value_id value) {
+    const auto is_read_otherwise = [&](value_id value) {
       for (std::size_t i = 0; i < sources.size(); ++i) {
         const bool is_read = traits.backward_reads.has_input(i) && output_of(sources[i]) == value;
-        if (is_read && !traits.tolerates.has_input(i)) return true;
+        if (is_read && !named.has_input(i)) return true;
       }
-      return traits.backward_reads.of_output && !traits.tolerates.of_output &&
+      return traits.backward_reads.of_output && !named.of_output &&
              std::ranges::find(outputs_[node], value) != outputs_[node].end();
     };
     for (std::size_t i = 0; i < op.reads.size(); ++i) {
       const value_id read = op.reads[i];
-      if (values_[read].kind == ValueKind::output && !is_exact(read)) op.tolerate(i);
+      if (values_[read].kind == ValueKind::output && !is_read_otherwise(read)) f(i);
     }
   }
 

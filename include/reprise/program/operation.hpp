@@ -47,21 +47,37 @@ struct Operation {
   /// Bit i: what `reads[i]` names may be read in an approximate form; reads from the 32nd on may
   /// not.
   std::uint32_t tolerates = 0;
+  /// Of these: what its gradients are linear in, so that an unbiased code leaves them unbiased.
+  std::uint32_t linear = 0;
 
   /// True if it reads the value, and wherever it names it tolerates an approximate form.
   [[nodiscard]] bool tolerates_read(value_id value) const noexcept {
-    bool tolerates_all = false;
-    for (std::size_t i = 0; i < reads.size(); ++i) {
-      if (reads[i] != value) continue;
-      if (i >= 32 || ((tolerates >> i) & 1U) == 0) return false;
-      tolerates_all = true;
-    }
-    return tolerates_all;
+    return has_wherever_read(tolerates, value);
+  }
+  /// True if it reads the value, and wherever it names it its gradients are linear in it.
+  [[nodiscard]] bool is_linear_in(value_id value) const noexcept {
+    return has_wherever_read(linear, value);
   }
   /// From now on it tolerates an approximate form of what `reads[index]` names, if `index` is below
   /// 32.
   void tolerate(std::size_t index) noexcept {
     if (index < 32) tolerates |= std::uint32_t{1} << index;
+  }
+  /// The same, and its gradients are linear in it.
+  void tolerate_linearly(std::size_t index) noexcept {
+    tolerate(index);
+    if (index < 32) linear |= std::uint32_t{1} << index;
+  }
+
+ private:
+  [[nodiscard]] bool has_wherever_read(std::uint32_t flags, value_id value) const noexcept {
+    bool is_read = false;
+    for (std::size_t i = 0; i < reads.size(); ++i) {
+      if (reads[i] != value) continue;
+      if (i >= 32 || ((flags >> i) & 1U) == 0) return false;
+      is_read = true;
+    }
+    return is_read;
   }
 };
 

@@ -185,7 +185,7 @@ class Program {
     }
     for (const Operation& op : operations_) {
       hash = hash_combine(hash, static_cast<std::uint64_t>(op.kind));
-      hash = hash_combine(hash, op.tolerates);
+      hash = hash_combine(hash, std::uint64_t{op.linear} << 32U | op.tolerates);
     }
     return hash;
   }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <reprise/core/error.hpp>
@@ -54,9 +55,10 @@ class KnownShapes {
   /// @param capacity            sets that are remembered at most
   /// @param has_input_gradients whether programs hand out gradients of the graph's inputs
   /// @param costs               what calls are priced by
-  /// @param forms               chooses which values are kept in other forms; empty for none
+  /// @param forms               who chooses now which values are kept in other forms; empty, or
+  ///   one who is empty, for nobody
   KnownShapes(G& graph, std::size_t capacity, bool has_input_gradients, CostModel costs,
-              FormChooser forms)
+              std::function<FormChooser()> forms)
       : graph_(&graph),
         has_input_gradients_(has_input_gradients),
         costs_(std::move(costs)),
@@ -213,8 +215,9 @@ class KnownShapes {
 
   [[nodiscard]] std::shared_ptr<LoweredShape> lower(std::uint64_t signature, Profile profile,
                                                     const CostModel& costs) const {
-    return std::make_shared<LoweredShape>(
-        lower_shape(*graph_, signature, std::move(profile), has_input_gradients_, costs, forms_));
+    return std::make_shared<LoweredShape>(lower_shape(*graph_, signature, std::move(profile),
+                                                      has_input_gradients_, costs,
+                                                      forms_ ? forms_() : FormChooser{}));
   }
 
   // Rates that were calibrated; those that a user gave stay.
@@ -251,7 +254,7 @@ class KnownShapes {
   G* graph_;
   bool has_input_gradients_;
   CostModel costs_;
-  FormChooser forms_;
+  std::function<FormChooser()> forms_;
   RecentMap<Known> shapes_;
 };
 

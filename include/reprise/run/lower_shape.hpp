@@ -55,6 +55,7 @@ inline void substitute(LoweredShape& shape, std::vector<ChosenForm> chosen) {
   }
   shape.lowered.program = std::move(formed.program);
   shape.made = std::move(formed.forms);
+  shape.exactness = formed.exactness;
   shape.chosen = std::move(chosen);
 }
 

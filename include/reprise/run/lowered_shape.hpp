@@ -6,6 +6,7 @@
 /// A layer graph's program for one set of input shapes.
 
 #include <cstdint>
+#include <reprise/codec/exactness.hpp>
 #include <reprise/program/cost/cost_model.hpp>
 #include <reprise/program/forms/with_forms.hpp>
 #include <reprise/program/lowering.hpp>
@@ -28,6 +29,7 @@ struct LoweredShape {
   SavedValues saved_values = SavedValues::by_node;  ///< of the program
   std::vector<ChosenForm> chosen{};                 ///< what the program keeps in other forms
   std::vector<MadeForm> made{};                     ///< the same in the program, one each
+  Exactness exactness = Exactness::exact;           ///< of gradients, with these forms
 };
 
 }  // namespace reprise::inline v0

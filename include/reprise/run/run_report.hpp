@@ -6,6 +6,7 @@
 /// What a run did.
 
 #include <cstdint>
+#include <reprise/codec/exactness.hpp>
 #include <reprise/core/units.hpp>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct RunReport {
   byte_count peak_bytes = 0;       ///< the most that was live on the store, inside operations too
   byte_count peak_host_bytes = 0;  ///< the most that the store's forms took of the host's memory
   byte_count moved_bytes = 0;      ///< offloaded and fetched
+  /// What the gradients of all passes are, beside those without forms.
+  Exactness exactness = Exactness::exact;
   byte_count predicted_peak_bytes = 0;  ///< the largest of the plans that ran; 0 without a plan
   byte_count profile_bytes = 0;         ///< the most that a measuring forward held
   /// The most that the engine's allocator held from the system, its rounding and pool included, at

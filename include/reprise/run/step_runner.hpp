@@ -112,6 +112,7 @@ class StepRunner {
     ++state_->report.passes;
     state_->report.cost_is_flops = shape->lowered.program.cost_is_flops();
     state_->report.store_all_cost += shape->lowered.store_all_cost;
+    state_->report.exactness = std::max(state_->report.exactness, shape->exactness);
     strategy_.note(choice, state_->report);
     auto player = std::make_unique<player_type>(*graph_, *store_, state_, shape, std::move(choice),
                                                 std::move(inputs), identity);
@@ -279,9 +280,12 @@ class StepRunner {
   }
 
   // Empty where the store keeps values as they are.
-  [[nodiscard]] FormChooser form_chooser() const {
+  [[nodiscard]] std::function<FormChooser()> form_chooser() const {
     if constexpr (std::same_as<typename store_type::forms_type, NoForms>) return {};
-    return [forms = store_->forms()](const Program& program) { return forms.choose(program); };
+    return [forms = store_->forms()]() -> FormChooser {
+      if (!forms.chooses()) return {};
+      return [forms](const Program& program) { return forms.choose(program); };
+    };
   }
 
   // Exact forms change no bit, so they are compared with keeping everything as it is; with
@@ -289,7 +293,7 @@ class StepRunner {
   [[nodiscard]] std::shared_ptr<const LoweredShape> compared_with(
       const std::shared_ptr<const LoweredShape>& shape) const {
     const bool is_exact = std::ranges::all_of(
-        shape->chosen, [](const ChosenForm& form) { return form.choice.option.is_exact; });
+        shape->chosen, [](const ChosenForm& form) { return form.choice.option.is_exact(); });
     if (shape->chosen.empty() || !is_exact) return shape;
     return std::make_shared<const LoweredShape>(lower_shape(
         *graph_, shape->signature, shape->profile, shape->has_input_gradients, shape->cost_model));

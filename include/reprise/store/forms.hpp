@@ -12,6 +12,7 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/tensor.hpp>
 #include <reprise/core/units.hpp>
+#include <reprise/program/forms/bias.hpp>
 #include <reprise/program/forms/form_option.hpp>
 #include <reprise/program/program.hpp>
 #include <reprise/store/chosen_form.hpp>
@@ -19,6 +20,7 @@
 #include <reprise/store/form_maker.hpp>
 #include <reprise/store/held_form.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,6 +60,8 @@ class Forms {
     shared_->chooser = chooser_type(std::forward<F>(chooser));
   }
 
+  /// Whether somebody chooses: without, tensors of a saved state are not kept one by one.
+  [[nodiscard]] bool chooses() const noexcept { return static_cast<bool>(shared_->chooser); }
   /// Makers that were added.
   [[nodiscard]] std::size_t size() const noexcept { return shared_->makers.size(); }
 
@@ -69,12 +73,15 @@ class Forms {
 
   /// The choice of a maker's form for a value, for all who may read it so, see `FormChoice`.
   /// @throws InvalidArgument if there is no such maker or value
-  [[nodiscard]] ChosenForm choice(std::size_t maker, const Program& program, value_id value) const {
+  [[nodiscard]] ChosenForm choice(std::size_t maker, const Program& program, value_id value,
+                                  Bias bias = Bias::refused) const {
     if (value >= program.values().size()) {
       throw InvalidArgument("a form of value " + std::to_string(value) + " of a program of " +
                             std::to_string(program.values().size()));
     }
-    return {.choice = {.value = value, .option = option(maker, program.values()[value].bytes)},
+    return {.choice = {.value = value,
+                       .option = option(maker, program.values()[value].bytes),
+                       .bias = bias},
             .maker = maker};
   }
 
@@ -110,7 +117,7 @@ class Forms {
         value < program.values().size() ? program.values()[value].bytes : byte_count{0};
     const FormOption offered = option(chosen.maker, bytes);
     const FormOption& said = chosen.choice.option;
-    if (offered.is_exact == said.is_exact && offered.memory == said.memory &&
+    if (offered.exactness == said.exactness && offered.memory == said.memory &&
         offered.restorations.size() == said.restorations.size()) {
       return;
     }
@@ -119,8 +126,12 @@ class Forms {
                           ", whose forms are " + described(offered));
   }
 
+  [[nodiscard]] static std::string_view described(Exactness exactness) {
+    if (exactness == Exactness::exact) return "exact";
+    return exactness == Exactness::unbiased ? "unbiased" : "biased";
+  }
   [[nodiscard]] static std::string described(const FormOption& option) {
-    return std::string(option.is_exact ? "exact" : "approximate") +
+    return std::string(described(option.exactness)) +
            (option.memory == Memory::host ? ", in the host's memory, with " : ", with ") +
            std::to_string(option.restorations.size()) + " restorations";
   }

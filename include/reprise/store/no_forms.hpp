@@ -16,6 +16,8 @@ struct NoForms {
   /// No aggregate: braces around a store's options are not its forms.
   constexpr NoForms() noexcept = default;
 
+  /// Nobody does.
+  [[nodiscard]] static constexpr bool chooses() noexcept { return false; }
   /// None.
   [[nodiscard]] std::vector<ChosenForm> choose(const Program& /*program*/) const { return {}; }
 };

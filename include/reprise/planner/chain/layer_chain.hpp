@@ -369,6 +369,7 @@ class LinkProgram {
     }
     copy.releases.clear();
     copy.tolerates = 0;
+    copy.linear = 0;
     copy.kind = op < program_.loss() ? OperationKind::forward : OperationKind::backward;
     copy.layer = 0;
     copy.repeatable = true;  // what a rerun would take is measured even where none may be

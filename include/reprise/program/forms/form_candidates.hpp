@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <reprise/codec/exactness.hpp>
+#include <reprise/program/forms/bias.hpp>
 #include <reprise/program/program.hpp>
 #include <vector>
 
@@ -14,13 +16,16 @@ namespace reprise::inline v0 {
 
 /// The tensors that some backward would read in another form, in their order: outputs, and tensors
 /// of saved states that are values of their own (`SavedValues::by_tensor`), which a backward reads
-/// and does not take over, and for approximate forms tolerates. Linear in the program.
-[[nodiscard]] inline std::vector<value_id> form_candidates(const Program& program, bool is_exact) {
+/// and does not take over, and of approximate forms may read. Linear in the program.
+/// @param exactness of the form
+[[nodiscard]] inline std::vector<value_id> form_candidates(const Program& program,
+                                                           Exactness exactness,
+                                                           Bias bias = Bias::refused) {
   std::vector<std::uint8_t> is_candidate(program.values().size(), 0);
   for (const Operation& op : program.operations()) {
     if (op.kind != OperationKind::backward) continue;
     for (const value_id read : op.reads) {
-      if (!is_exact && !op.tolerates_read(read)) continue;
+      if (!may_read_form(op, read, exactness, bias)) continue;
       const Value& value = program.values()[read];
       const bool is_saved_tensor = value.kind == ValueKind::saved && value.port > 0;
       if (value.kind == ValueKind::output || is_saved_tensor) is_candidate[read] = 1;

@@ -6,6 +6,7 @@
 /// Which value is kept in which form, and who reads it.
 
 #include <cstddef>
+#include <reprise/program/forms/bias.hpp>
 #include <reprise/program/forms/form_option.hpp>
 #include <reprise/program/operation.hpp>
 #include <reprise/program/value.hpp>
@@ -23,8 +24,10 @@ struct FormRead {
 struct FormChoice {
   value_id value = 0;   ///< an output, a saved state, or a form itself; not given, no gradient
   FormOption option{};  ///< how it is kept
+  Bias bias = Bias::refused;  ///< whether an approximate form may bias gradients
   /// Who reads it restored. Empty: each backward that reads the value, and of an approximate form
-  /// each that tolerates it, by the first restoration; of a form, all that restore from it.
+  /// each that may (`may_read_form`), by the first restoration; of a form, all that restore from
+  /// it.
   std::vector<FormRead> reads{};
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <reprise/codec/exactness.hpp>
 #include <reprise/core/units.hpp>
 #include <vector>
 
@@ -28,14 +29,17 @@ struct Restoration {
 ///
 /// In the device's memory it is encoded and decoded, in the host's offloaded and fetched.
 struct FormOption {
-  byte_count bytes = 0;            ///< of the form
-  Memory memory = Memory::device;  ///< where it lies
-  double cost = 0;                 ///< of making it, in the program's unit
-  byte_count transient_bytes = 0;  ///< beyond the form, while it is made
-  bool is_exact = true;            ///< what is restored has the value's bits
-  double variance = 0;             ///< that it adds to the gradient's; 0 of an exact one
+  byte_count bytes = 0;                    ///< of the form
+  Memory memory = Memory::device;          ///< where it lies
+  double cost = 0;                         ///< of making it, in the program's unit
+  byte_count transient_bytes = 0;          ///< beyond the form, while it is made
+  Exactness exactness = Exactness::exact;  ///< what is restored
+  double variance = 0;                     ///< that it adds to the gradient's; 0 of an exact one
   std::optional<byte_count> restored_bytes{};  ///< empty: the value's; a view's: its storage's
   std::vector<Restoration> restorations{{}};   ///< one at least; a read names its own
+
+  /// Whether what is restored has the value's bits.
+  [[nodiscard]] bool is_exact() const noexcept { return exactness == Exactness::exact; }
 };
 
 }  // namespace reprise::inline v0

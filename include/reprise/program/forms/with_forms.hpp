@@ -38,6 +38,7 @@ struct FormedProgram {
   Program program;                           ///< with forms
   std::vector<operation_id> operation_of{};  ///< of each operation of the other: its number here
   std::vector<MadeForm> forms{};             ///< one a choice, in their order
+  Exactness exactness = Exactness::exact;    ///< of the gradients that it makes
 };
 
 namespace forming {
@@ -67,7 +68,7 @@ class Substitution {
     const std::vector<FormRead> reads = readers_of(choice);
     const Value original = values_[choice.value];
     const FormOption& option = choice.option;
-    const bool is_approximate = !option.is_exact || original.is_approximate;
+    const bool is_approximate = !option.is_exact() || original.is_approximate;
     const bool is_in_host = option.memory == Memory::host;
     MadeForm made{.value = choice.value};
     made.form = add_value({.kind = ValueKind::form,
@@ -87,12 +88,18 @@ class Substitution {
                                 .transient_bytes = option.transient_bytes,
                                 .cost = option.cost,
                                 .repeatable = true});
+    for (const FormRead& read : reads) {
+      const Operation& reader = operations_[read.reader];
+      if (reader.kind != OperationKind::backward) continue;
+      exactness_ = std::max(exactness_, gradient_exactness(reader, choice.value, option.exactness));
+    }
     restore(choice, reads, is_approximate, made);
     made_.push_back(std::move(made));
   }
 
   [[nodiscard]] FormedProgram finish() && {
-    FormedProgram result{.program = program_, .operation_of = {}, .forms = {}};
+    FormedProgram result{
+        .program = program_, .operation_of = {}, .forms = {}, .exactness = exactness_};
     std::vector<Operation> all;
     all.reserve(operations_.size() + added_.size());
     std::vector<operation_id> number_of_added(added_.size());
@@ -141,11 +148,11 @@ class Substitution {
              std::to_string(static_cast<unsigned>(choice.option.memory)) +
              ", which does not exist");
     }
-    if (choice.option.is_exact && choice.option.variance != 0) {
+    if (choice.option.is_exact() && choice.option.variance != 0) {
       refuse(name(choice.value) + "that is exact and adds a variance of " +
              std::to_string(choice.option.variance));
     }
-    if (choice.option.memory == Memory::host && !choice.option.is_exact) {
+    if (choice.option.memory == Memory::host && !choice.option.is_exact()) {
       refuse(name(choice.value) + "that is a copy in the host's memory and not exact");
     }
   }
@@ -174,7 +181,7 @@ class Substitution {
       const bool restores = kind == OperationKind::decode || kind == OperationKind::fetch;
       const bool is_willing =
           kind == OperationKind::backward &&
-          (choice.option.is_exact || operations_[op].tolerates_read(choice.value));
+          may_read_form(operations_[op], choice.value, choice.option.exactness, choice.bias);
       if (restores || is_willing) reads.push_back({.reader = op});
     }
     return reads;
@@ -201,7 +208,7 @@ class Substitution {
       refuse(name(choice.value) + "for " + reader + ", which makes a view of it");
     }
     const bool restores = op.kind == OperationKind::decode || op.kind == OperationKind::fetch;
-    if (choice.option.is_exact || restores) return;
+    if (choice.option.is_exact() || restores) return;
     if (op.kind == OperationKind::loss) {
       refuse(name(choice.value) +
              "that is approximate, for the loss: it is an output of the graph");
@@ -213,6 +220,10 @@ class Substitution {
     if (!op.tolerates_read(choice.value)) {
       refuse(name(choice.value) + "that is approximate, for " + reader +
              ", which does not tolerate it");
+    }
+    if (!may_read_form(op, choice.value, choice.option.exactness, choice.bias)) {
+      refuse(name(choice.value) + "that would bias the gradients of " + reader +
+             ": allow bias, or choose an unbiased form of what they are linear in");
     }
   }
 
@@ -322,6 +333,7 @@ class Substitution {
   std::vector<std::vector<std::size_t>> before_;             ///< of each operation: what is added
   std::vector<std::vector<std::size_t>> after_;
   std::vector<MadeForm> made_;
+  Exactness exactness_ = Exactness::exact;
   bool says_releases_ = false;
 };
 
