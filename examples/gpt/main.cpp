@@ -63,14 +63,14 @@ struct Contender {
 std::vector<Contender> contenders_of(const gpt::Training& training, const gpt::Options& options,
                                      const gpt::Corpus& corpus, reprise::byte_count budget) {
   std::vector<Contender> all;
-  for (const std::string_view policy : gpt::policy_names) {
+  for (const std::string_view policy : options.policies) {
     const bool adapts = gpt::adapts_to_budget(policy);
     if (adapts) training.check_feasible(options, corpus, policy, budget);
     all.push_back({policy, adapts ? budget : reprise::unlimited_bytes});
   }
   for (const gpt::Budget& further : options.pareto_budgets) {
     const reprise::byte_count bytes = bytes_of(further, training, options, corpus);
-    for (const std::string_view policy : gpt::policy_names) {
+    for (const std::string_view policy : options.policies) {
       if (gpt::adapts_to_budget(policy)) all.push_back({policy, bytes, true});
     }
   }
@@ -167,7 +167,7 @@ void run(const gpt::Options& options) {
     if (options.policy == "store-all") results.back().exact = true;
   }
   // The further ones are for the picture.
-  const std::size_t rows = options.compare ? gpt::policy_names.size() : 1;
+  const std::size_t rows = options.compare ? options.policies.size() : 1;
   const std::vector<gpt::Result> table(results.begin(),
                                        results.begin() + static_cast<std::ptrdiff_t>(rows));
   gpt::print_table(table, budget);

@@ -21,6 +21,7 @@ namespace {
 /// Options as they are written, before they are looked at as a whole.
 struct Written {
   std::string policy = "balanced";
+  std::vector<std::string> policies;
   std::string costs = "seconds";
   std::string budget;
   std::vector<std::string> pareto_budgets;
@@ -74,6 +75,8 @@ void add_device_options(CLI::App& app, Written& written) {
 
 void add_policy_options(CLI::App& app, Options& options, Written& written) {
   CLI::Option* const policy = app.add_option("--policy", written.policy, policy_list());
+  app.add_flag("--allow-bias", options.allow_bias,
+               "uniform-* may keep what gradients are not linear in, and round to the nearest");
   app.add_option("--alpha", options.alpha, "gradient keeps layers above alpha * median")
       ->check(CLI::Range(0.0, 1e9));
   app.add_option("--plan-seconds", options.plan_seconds, "Seconds that search may plan")
@@ -105,6 +108,11 @@ void add_policy_options(CLI::App& app, Options& options, Written& written) {
   app.add_flag("--one-by-one", options.one_by_one,
                "Compare one policy after another: less memory, and a machine whose speed drifts "
                "has its say")
+      ->needs("--compare");
+  app.add_option("--policies", written.policies,
+                 "Those to compare, beside store-all, such as search,uniform-4; all but uniform-* "
+                 "where none is named")
+      ->delimiter(',')
       ->needs("--compare");
 }
 
@@ -160,6 +168,13 @@ void check_files(const Options& options) {
 void check_as_a_whole(Options& options, const Written& written) {
   check_numbers(options);
   options.policy = policy_named(written.policy);
+  if (!written.policies.empty()) options.policies = {"store-all"};
+  for (const std::string& name : written.policies) {
+    const std::string_view policy = policy_named(name, "--policies");
+    if (std::ranges::find(options.policies, policy) == options.policies.end()) {
+      options.policies.push_back(policy);
+    }
+  }
   options.counts_flops = written.costs == "flops";
   options.device = written.device == "cuda" ? DeviceKind::cuda : DeviceKind::cpu;
   options.precision = precision_named(written.precision);

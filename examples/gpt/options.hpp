@@ -35,9 +35,12 @@ struct Options {
   Precision precision = Precision::fp32;
   int threads = 1;
   std::string_view policy = "balanced";  ///< of `policy_names`
-  bool counts_flops = false;             ///< policies minimise FLOPs, not seconds
-  std::size_t cost_samples = 5;          ///< passes that measure what calls take, after a warm-up
-  bool one_by_one = false;               ///< compares policies one after another
+  bool allow_bias = false;               ///< uniform policies may bias gradients
+  /// To compare, store-all first.
+  std::vector<std::string_view> policies{policy_names.begin(), policy_names.end()};
+  bool counts_flops = false;     ///< policies minimise FLOPs, not seconds
+  std::size_t cost_samples = 5;  ///< passes that measure what calls take, after a warm-up
+  bool one_by_one = false;       ///< compares policies one after another
   bool compare = false;
   double alpha = 1;
   double plan_seconds = 1;

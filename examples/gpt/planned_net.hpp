@@ -16,6 +16,7 @@
 #include <reprise/stats/cadence.hpp>
 #include <reprise/stats/ema.hpp>
 #include <reprise/stats/gradient_stat_tracker.hpp>
+#include <reprise/store/forms.hpp>
 #include <reprise/store/remat_store.hpp>
 #include <utility>
 
@@ -35,17 +36,25 @@ template <class Device>
   }
 }
 
+/// Who plans, and what is kept in which form.
+template <class Device, reprise::Planner P>
+struct Decisions {
+  P planner;
+  reprise::Forms<Tensor<Device>> forms{};
+};
+
 /// A model's graph with the statistics, the plans and the passes of its training.
 template <class Device, reprise::Planner P>
 class PlannedNet {
  public:
   using device_type = Device;
 
-  PlannedNet(const Options& options, Model<Device>& model, P planner, reprise::byte_count budget)
+  PlannedNet(const Options& options, Model<Device>& model, Decisions<Device, P> decisions,
+             reprise::byte_count budget)
       : tracker_(model.graph(), reprise::Ema{.beta = options.beta},
                  reprise::EverySteps{.steps = options.cadence}, statistics_backend(model.device())),
-        scheduler_(std::move(planner), reprise::ReplanEvery{.steps = options.cadence}),
-        store_({.budget = budget}),
+        scheduler_(std::move(decisions.planner), reprise::ReplanEvery{.steps = options.cadence}),
+        store_(std::move(decisions.forms), {.budget = budget}),
         net_(model.graph(), tracker_, scheduler_, store_,
              reprise::CheckpointedOptions{
                  .seed = options.seed,
@@ -78,8 +87,10 @@ class PlannedNet {
 
   Tracker tracker_;
   Scheduler scheduler_;
-  reprise::RematStore<> store_;
-  reprise::Checkpointed<ModelGraph<Device>, Tracker, Scheduler> net_;
+  using Store = reprise::RematStore<reprise::Scheduled, reprise::Forms<Tensor<Device>>>;
+
+  Store store_;
+  reprise::Checkpointed<ModelGraph<Device>, Tracker, Scheduler, Store> net_;
 };
 
 }  // namespace gpt

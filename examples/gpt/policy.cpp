@@ -6,25 +6,49 @@
 #include <algorithm>
 #include <reprise/core/unknown_name.hpp>
 #include <reprise/eviction/eviction_policy_by_name.hpp>
+#include <string_view>
+#include <vector>
 
 namespace gpt {
 
-std::string policy_list() { return reprise::UnknownName::listed(policy_names); }
+namespace {
 
-std::string_view policy_named(std::string_view name) {
-  const auto found = std::ranges::find(policy_names, name);
-  if (found != policy_names.end()) return *found;
-  throw reprise::UnknownName("policy", name, policy_names, "--policy");
+std::vector<std::string_view> all_names() {
+  std::vector<std::string_view> names(policy_names.begin(), policy_names.end());
+  for (const UniformPolicy& policy : uniform_policies) names.push_back(policy.name);
+  return names;
+}
+
+// Who plans for what is kept in codes.
+std::string_view planner_for(std::string_view policy) {
+  return bits_of(policy) > 0 ? "balanced" : policy;
+}
+
+}  // namespace
+
+std::size_t bits_of(std::string_view policy) {
+  const auto found = std::ranges::find(uniform_policies, policy, &UniformPolicy::name);
+  return found != uniform_policies.end() ? found->bits : 0;
+}
+
+std::string policy_list() { return reprise::UnknownName::listed(all_names()); }
+
+std::string_view policy_named(std::string_view name, std::string_view option) {
+  const std::vector<std::string_view> names = all_names();
+  const auto found = std::ranges::find(names, name);
+  if (found != names.end()) return *found;
+  throw reprise::UnknownName("policy", name, names, option);
 }
 
 bool adapts_to_budget(std::string_view policy) {
-  return reprise::planner_name(policy).adapts_to_budget;
+  return reprise::planner_name(planner_for(policy)).adapts_to_budget;
 }
 
 bool is_online(std::string_view policy) { return reprise::is_eviction_policy_name(policy); }
 
 reprise::AnyPlanner planner_of(std::string_view policy, const reprise::PlannerOptions& options) {
-  return reprise::planner_by_name(policy, reprise::options_for(policy, options));
+  const std::string_view planner = planner_for(policy);
+  return reprise::planner_by_name(planner, reprise::options_for(planner, options));
 }
 
 }  // namespace gpt

@@ -6,6 +6,7 @@
 /// The policies that the demo compares, by their names on the command line.
 
 #include <array>
+#include <cstddef>
 #include <reprise/eviction/dtr.hpp>
 #include <reprise/eviction/dtr_eq_class.hpp>
 #include <reprise/planner/any_planner.hpp>
@@ -20,12 +21,27 @@ inline constexpr auto policy_names = std::to_array<std::string_view>(
     {"store-all", "recompute-all", "every-4", "sqrt", "gradient", "binomial", "optimal", "dtr",
      "dtr-eq", "min-cut", "search", "balanced"});
 
+/// The same planner as `balanced`, over tensors in codes of so many bits; only on the host.
+struct UniformPolicy {
+  std::string_view name;
+  std::size_t bits;
+};
+
+/// Not among those that a comparison has without being asked.
+inline constexpr auto uniform_policies = std::to_array<UniformPolicy>(
+    {{"uniform-8", 8}, {"uniform-4", 4}, {"uniform-3", 3}, {"uniform-2", 2}});
+
+/// The bits of a uniform policy; 0 of others, which keep tensors as they are.
+[[nodiscard]] std::size_t bits_of(std::string_view policy);
+
 /// Their names in a row, for people.
 [[nodiscard]] std::string policy_list();
 
-/// The one of `policy_names` that is equal.
+/// The one of `policy_names` and `uniform_policies` that is equal.
+/// @param option that named it, for the message
 /// @throws reprise::UnknownName if there is no such policy.
-[[nodiscard]] std::string_view policy_named(std::string_view name);
+[[nodiscard]] std::string_view policy_named(std::string_view name,
+                                            std::string_view option = "--policy");
 
 /// True if the policy keeps less when the budget is small; the others have one shape.
 [[nodiscard]] bool adapts_to_budget(std::string_view policy);

@@ -17,9 +17,16 @@
 namespace gpt {
 namespace {
 
-const char* text_of(const std::optional<bool>& exact) {
-  if (!exact) return "-";
-  return *exact ? "yes" : "NO";
+const char* name_of(reprise::Exactness exactness) {
+  if (exactness == reprise::Exactness::exact) return "exact";
+  return exactness == reprise::Exactness::unbiased ? "unbiased" : "biased";
+}
+
+/// Codes are not meant to be exact: of these, what gradients are.
+const char* exactness_of(const Result& result) {
+  if (result.exactness != reprise::Exactness::exact) return name_of(result.exactness);
+  if (!result.exact) return "-";
+  return *result.exact ? "yes" : "NO";
 }
 
 /// Whether a driver counted too, which takes a column.
@@ -65,7 +72,7 @@ void print_line(const Result& result, bool with_device) {
               text_of(result.overhead).c_str(), text_of(result.predicted_overhead, "%.3f").c_str(),
               text_of(milliseconds(result, result.recomputed_cost), "%.3f").c_str(),
               text_of(bound, "%.3f").c_str(), result.recomputed_flops_per_step / 1e9,
-              static_cast<double>(result.val_loss), text_of(result.exact));
+              static_cast<double>(result.val_loss), exactness_of(result));
 }
 
 nlohmann::json json_of(const Spread& spread) {
@@ -106,10 +113,11 @@ nlohmann::json json_of(const Result& result, const Options& options) {
       {"val_loss", result.val_loss},
       {"verified", result.is_verified},
       {"exact", nullptr},
+      {"gradients", name_of(result.exactness)},
       {"seed", options.seed},
       {"threads", options.threads},
       {"device", options.device == DeviceKind::cuda ? "cuda" : "cpu"},
-      {"precision", name_of(options.precision)},
+      {"precision", gpt::name_of(options.precision)},
   };
   if (result.device_peak_bytes) object["device_peak_bytes"] = *result.device_peak_bytes;
   if (result.overhead) object["overhead"] = json_of(*result.overhead);

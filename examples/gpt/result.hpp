@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <reprise/codec/exactness.hpp>
 #include <string_view>
 #include <vector>
 
@@ -50,7 +51,8 @@ struct Result {
   std::vector<float> losses{};                 ///< of each step
   std::vector<double> recomputed_flops{};      ///< of each step
   float val_loss = 0;
-  bool is_verified = false;     ///< the first step's gradients were compared with store-all's
+  bool is_verified = false;  ///< the first step's gradients were compared with store-all's
+  reprise::Exactness exactness = reprise::Exactness::exact;  ///< of gradients
   std::optional<bool> exact{};  ///< the same bits as store-all's; empty if that did not run
 };
 

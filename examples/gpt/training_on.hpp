@@ -24,10 +24,12 @@
 #include <reprise/planner/run_online.hpp>
 #include <reprise/planner/store_all.hpp>
 #include <reprise/program/cost/flops.hpp>
+#include <reprise/program/forms/with_forms.hpp>
 #include <reprise/program/lowering.hpp>
 #include <reprise/program/operation.hpp>
 #include <reprise/program/profile.hpp>
 #include <reprise/program/program.hpp>
+#include <reprise/program/saved_values.hpp>
 #include <reprise/run/run_report.hpp>
 #include <string>
 #include <string_view>
@@ -36,6 +38,7 @@
 #include <vector>
 
 #include "checkpoint.hpp"
+#include "kept_forms.hpp"
 #include "online_net.hpp"
 #include "planned_net.hpp"
 #include "progress.hpp"
@@ -61,7 +64,7 @@ class TrainingOn final : public Training {
   reprise::byte_count check_feasible(const Options& options, const Corpus& corpus,
                                      std::string_view policy,
                                      reprise::byte_count budget) const override {
-    const reprise::Program program = program_of(options, corpus);
+    const reprise::Program program = program_of(options, corpus, policy);
     return planner_of(policy, planner_options(options, policy))(
                reprise::PlanRequest{.program = program, .budget = budget})
         .peak_bytes;
@@ -79,13 +82,22 @@ class TrainingOn final : public Training {
  private:
   using Device = std::invoke_result_t<MakeDevice, const Options&>;
 
-  static reprise::Program program_of(const Options& options, const Corpus& corpus) {
+  static reprise::Program program_of(const Options& options, const Corpus& corpus,
+                                     std::string_view policy = "store-all") {
     Model<Device> model(options.shape, options.seed, MakeDevice{}(options));
     model.batches().training.push_back(model.upload(corpus.training_batch(0, options.batch)));
+    const reprise::Forms<Tensor<Device>> forms = forms_of<Device>(options, policy);
     // Bytes are asked for; FLOPs are the same each time.
-    return reprise::lower(model.graph(), reprise::make_profile(model.graph(), {}, {}), true,
-                          reprise::Flops{})
-        .program;
+    const reprise::Program program =
+        reprise::lower(
+            model.graph(), reprise::make_profile(model.graph(), {}, {}), true, reprise::Flops{},
+            forms.chooses() ? reprise::SavedValues::by_tensor : reprise::SavedValues::by_node)
+            .program;
+    std::vector<reprise::FormChoice> choices;
+    for (const reprise::ChosenForm& chosen : forms.choose(program)) {
+      choices.push_back(chosen.choice);
+    }
+    return reprise::with_forms(program, choices).program;
   }
 
   // Balanced has a share of the training's time, on one thread.
@@ -175,6 +187,7 @@ class TrainingOn final : public Training {
       result_.bound_cost = report.lower_bound_cost;
       result_.store_all_cost = report.store_all_cost;
       result_.cost_is_flops = report.cost_is_flops;
+      result_.exactness = std::max(result_.exactness, report.exactness);
       plan_seconds_ += report.plan_seconds;
     }
 
@@ -191,7 +204,11 @@ class TrainingOn final : public Training {
                                                     std::string_view policy,
                                                     reprise::byte_count budget) {
     return std::make_unique<Run<PlannedNet<Device, reprise::AnyPlanner>>>(
-        options, corpus, planner_of(policy, planner_options(options, policy)), policy, budget);
+        options, corpus,
+        Decisions<Device, reprise::AnyPlanner>{
+            .planner = planner_of(policy, planner_options(options, policy)),
+            .forms = forms_of<Device>(options, policy)},
+        policy, budget);
   }
 
   template <reprise::EvictionPolicy P>

@@ -145,6 +145,7 @@
 #include <reprise/planner/staged/staged_schedule.hpp>
 #include <reprise/planner/staged/staged_search.hpp>
 #include <reprise/planner/store_all.hpp>
+#include <reprise/planner/uniform_forms.hpp>
 #include <reprise/program/arena/best_fit.hpp>
 #include <reprise/program/arena/call_list.hpp>
 #include <reprise/program/arena/check_layout.hpp>
@@ -272,6 +273,9 @@
 #include <reprise/stats/statistics_tracker.hpp>
 #include <reprise/store/action_event.hpp>
 #include <reprise/store/chosen_form.hpp>
+#include <reprise/store/codable_tensor.hpp>
+#include <reprise/store/coded_form.hpp>
+#include <reprise/store/coding_speed.hpp>
 #include <reprise/store/eviction_pool.hpp>
 #include <reprise/store/form_call.hpp>
 #include <reprise/store/form_maker.hpp>

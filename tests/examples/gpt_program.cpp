@@ -94,6 +94,8 @@ TEST_CASE("bad options give one line and a failure") {
       {"--budget 0%", "'0%' is not a share"},
       {"--budget half%", "'half%' is not a share"},
       {"--compare --policy sqrt", "excludes"},
+      {"--policies sqrt", "--policies requires --compare"},
+      {"--compare --policies sqrt,best", "--policies: there is no policy 'best'"},
       {"--compare --save x", "excludes"},
       {"--text x --c4 y", "excludes"},
       {"--json /no/such/folder/x", "there is no folder"},
@@ -407,6 +409,54 @@ TEST_CASE("resumed training is training that never stopped") {
     }
     CHECK(rest[0]["val_loss"] == whole[0]["val_loss"]);
   }
+}
+
+TEST_CASE("tensors in codes take a part of the memory, draw the same again, and resume") {
+  const Folder folder;
+  const std::string common = arguments_for(folder.write("text", sample_text())) +
+                             " --costs flops --verify-replay --policy ";
+  const auto plain = results_of(folder, common + "store-all --steps 6");
+  for (const std::string bias : {"", " --allow-bias"}) {
+    CAPTURE(bias);
+    const auto whole = results_of(folder, common + "uniform-3" + bias + " --steps 6");
+    CHECK(whole[0]["gradients"] == (bias.empty() ? "unbiased" : "biased"));
+    CHECK(whole[0]["peak_activation_bytes"] == whole[0]["predicted_peak_bytes"]);
+    CHECK(whole[0]["peak_activation_bytes"].get<double>() <
+          0.9 * plain[0]["peak_activation_bytes"].get<double>());
+    CHECK(whole[0]["recomputed_flops_per_step"] == 0);
+    CHECK(whole[0]["train_losses"] != plain[0]["train_losses"]);
+    CHECK(whole[0]["train_losses"][0] == plain[0]["train_losses"][0]);  // forward is exact
+    CHECK(whole[0]["val_loss"].get<double>() ==
+          doctest::Approx(plain[0]["val_loss"].get<double>()).epsilon(0.02));
+
+    const std::string saved = folder.file("saved");
+    static_cast<void>(
+        results_of(folder, common + "uniform-3" + bias + " --steps 2 --save " + saved));
+    const auto rest =
+        results_of(folder, common + "uniform-3" + bias + " --steps 4 --resume " + saved);
+    CHECK(rest[0]["val_loss"] == whole[0]["val_loss"]);
+
+    // What is in codes is recomputed from nothing, so that less memory than codes need takes both.
+    const auto bytes = whole[0]["peak_activation_bytes"].get<std::size_t>();
+    const auto both = results_of(
+        folder, common + "uniform-3" + bias + " --steps 6 --budget " + std::to_string(bytes - 1));
+    CHECK(both[0]["peak_activation_bytes"].get<std::size_t>() < bytes);
+    CHECK(both[0]["val_loss"] == whole[0]["val_loss"]);
+  }
+  CHECK(plain[0]["gradients"] == "exact");
+}
+
+TEST_CASE("a comparison takes the policies that it is given") {
+  const Folder folder;
+  const std::string common = arguments_for(folder.write("text", sample_text()));
+  const auto results = results_of(
+      folder, common + " --compare --steps 3 --costs flops --policies uniform-4,sqrt,sqrt");
+  REQUIRE(results.size() == 3);
+  CHECK(results[0]["policy"] == "store-all");
+  CHECK(results[1]["policy"] == "uniform-4");
+  CHECK(results[1]["gradients"] == "unbiased");
+  CHECK(results[2]["policy"] == "sqrt");
+  CHECK(results[2]["exact"] == true);
 }
 
 TEST_CASE("training under an online policy resumes, and refuses another policy's checkpoint") {

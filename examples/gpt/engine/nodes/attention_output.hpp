@@ -19,6 +19,7 @@ class AttentionOutput {
  public:
   using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
+  static constexpr auto linear = reprise::Reads::input;  // each gradient in one of the two
 
   explicit AttentionOutput(AttentionShape shape) : shape_(shape) {}
 

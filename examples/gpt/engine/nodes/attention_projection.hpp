@@ -19,6 +19,7 @@ class AttentionProjection {
  public:
   using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
+  static constexpr auto linear = reprise::Reads::input;
 
   AttentionProjection(Parameter<Device> weight, Parameter<Device> bias)
       : weight_(weight), bias_(bias), maps_{map(0), map(1), map(2)} {}

@@ -41,6 +41,7 @@ class AttentionScores {
   using tensor_type = Tensor<Device>;
   using Element = typename Device::Element;
   static constexpr auto backward_reads = reprise::Reads::input;
+  static constexpr auto linear = reprise::Reads::input;  // each gradient in one of the two
 
   explicit AttentionScores(AttentionShape shape) : shape_(shape) {}
 

@@ -56,6 +56,7 @@ class Gelu {
   using tensor_type = Tensor<Device>;
   using Element = typename Device::Element;
   static constexpr auto backward_reads = reprise::Reads::input;
+  static constexpr auto tolerates = reprise::Reads::input;
   static constexpr reprise::Consumes consumes{.of_gradient = true};
 
   tensor_type forward(const tensor_type& x, reprise::PassContext&) {

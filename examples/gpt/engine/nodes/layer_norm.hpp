@@ -127,6 +127,7 @@ class LayerNorm {
     tensor_type moments;
   };
   static constexpr auto backward_reads = reprise::Reads::input;
+  static constexpr auto tolerates = reprise::Reads::input;  // its product with itself
 
   LayerNorm(Parameter<Device> scale, Parameter<Device> shift) : scale_(scale), shift_(shift) {}
 

@@ -18,6 +18,7 @@ class Linear {
  public:
   using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
+  static constexpr auto linear = reprise::Reads::input;
 
   Linear(Parameter<Device> weight, Parameter<Device> bias)
       : weight_(weight), bias_(bias), map_(weight, bias, 0, bias.values.size()) {}

@@ -57,6 +57,7 @@ class Softmax {
   using tensor_type = Tensor<Device>;
   using Element = typename Device::Element;
   static constexpr auto backward_reads = reprise::Reads::output;
+  static constexpr auto tolerates = reprise::Reads::output;  // its product with itself
   static constexpr reprise::Consumes consumes{.input_index = 0, .of_gradient = true};
 
   tensor_type forward(tensor_type&& x, reprise::PassContext&) {

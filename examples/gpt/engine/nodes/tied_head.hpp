@@ -20,6 +20,7 @@ class TiedHead {
  public:
   using tensor_type = Tensor<Device>;
   static constexpr auto backward_reads = reprise::Reads::input;
+  static constexpr auto linear = reprise::Reads::input;
 
   TiedHead(Parameter<Device> table, std::size_t vocabulary)
       : table_(table), vocabulary_(vocabulary) {}
