@@ -87,14 +87,14 @@ requires(Width >= 1 && Width <= 15 && (Group == 128 || Group == 256)) struct Cod
     if constexpr ((Width & Plane) != 0) {
       constexpr std::size_t registers = codes_of_word<Plane> * columns / W;
       to += Group / 8 * bits_before<Plane>;
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
 #pragma GCC unroll 8
 #endif
       for (std::size_t word = 0; word < words_of_column<Plane>; ++word) {
         Words<W> sum{};
 #if defined(__clang__)
 #pragma clang loop unroll(full)
-#else
+#elif !defined(__CUDACC__)
 #pragma GCC unroll 32
 #endif
         for (std::size_t i = 0; i < registers; ++i) {
