@@ -75,8 +75,9 @@ void add_device_options(CLI::App& app, Written& written) {
 
 void add_policy_options(CLI::App& app, Options& options, Written& written) {
   CLI::Option* const policy = app.add_option("--policy", written.policy, policy_list());
-  app.add_flag("--allow-bias", options.allow_bias,
-               "uniform-* may keep what gradients are not linear in, and round to the nearest");
+  app.add_flag(
+      "--allow-bias", options.allow_bias,
+      "uniform-* and fewest-* may keep what gradients are not linear in, and round to the nearest");
   app.add_option("--alpha", options.alpha, "gradient keeps layers above alpha * median")
       ->check(CLI::Range(0.0, 1e9));
   app.add_option("--plan-seconds", options.plan_seconds, "Seconds that search may plan")
@@ -110,7 +111,7 @@ void add_policy_options(CLI::App& app, Options& options, Written& written) {
                "has its say")
       ->needs("--compare");
   app.add_option("--policies", written.policies,
-                 "Those to compare, beside store-all, such as search,uniform-4; all but uniform-* "
+                 "Those to compare, beside store-all, such as search,uniform-4; all without codes "
                  "where none is named")
       ->delimiter(',')
       ->needs("--compare");

@@ -15,20 +15,20 @@ namespace {
 
 std::vector<std::string_view> all_names() {
   std::vector<std::string_view> names(policy_names.begin(), policy_names.end());
-  for (const UniformPolicy& policy : uniform_policies) names.push_back(policy.name);
+  for (const CodePolicy& policy : code_policies) names.push_back(policy.name);
   return names;
 }
 
 // Who plans for what is kept in codes.
 std::string_view planner_for(std::string_view policy) {
-  return bits_of(policy) > 0 ? "balanced" : policy;
+  return code_policy(policy) != nullptr ? "balanced" : policy;
 }
 
 }  // namespace
 
-std::size_t bits_of(std::string_view policy) {
-  const auto found = std::ranges::find(uniform_policies, policy, &UniformPolicy::name);
-  return found != uniform_policies.end() ? found->bits : 0;
+const CodePolicy* code_policy(std::string_view name) {
+  const auto* const found = std::ranges::find(code_policies, name, &CodePolicy::name);
+  return found != code_policies.end() ? found : nullptr;
 }
 
 std::string policy_list() { return reprise::UnknownName::listed(all_names()); }

@@ -21,23 +21,29 @@ inline constexpr auto policy_names = std::to_array<std::string_view>(
     {"store-all", "recompute-all", "every-4", "sqrt", "gradient", "binomial", "optimal", "dtr",
      "dtr-eq", "min-cut", "search", "balanced"});
 
-/// The same planner as `balanced`, over tensors in codes of so many bits; only on the host.
-struct UniformPolicy {
+/// The same planner as `balanced`, over tensors in codes; only on the host.
+struct CodePolicy {
   std::string_view name;
   std::size_t bits;
+  bool is_uniform;  ///< all tensors, not as few as the budget asks for
 };
 
 /// Not among those that a comparison has without being asked.
-inline constexpr auto uniform_policies = std::to_array<UniformPolicy>(
-    {{"uniform-8", 8}, {"uniform-4", 4}, {"uniform-3", 3}, {"uniform-2", 2}});
+inline constexpr auto code_policies = std::to_array<CodePolicy>({{"uniform-8", 8, true},
+                                                                 {"uniform-4", 4, true},
+                                                                 {"uniform-3", 3, true},
+                                                                 {"uniform-2", 2, true},
+                                                                 {"fewest-8", 8, false},
+                                                                 {"fewest-4", 4, false},
+                                                                 {"fewest-3", 3, false}});
 
-/// The bits of a uniform policy; 0 of others, which keep tensors as they are.
-[[nodiscard]] std::size_t bits_of(std::string_view policy);
+/// The one of `code_policies` with a name; null for others, which keep tensors as they are.
+[[nodiscard]] const CodePolicy* code_policy(std::string_view name);
 
 /// Their names in a row, for people.
 [[nodiscard]] std::string policy_list();
 
-/// The one of `policy_names` and `uniform_policies` that is equal.
+/// The one of `policy_names` and `code_policies` that is equal.
 /// @param option that named it, for the message
 /// @throws reprise::UnknownName if there is no such policy.
 [[nodiscard]] std::string_view policy_named(std::string_view name,

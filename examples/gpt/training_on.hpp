@@ -64,7 +64,7 @@ class TrainingOn final : public Training {
   reprise::byte_count check_feasible(const Options& options, const Corpus& corpus,
                                      std::string_view policy,
                                      reprise::byte_count budget) const override {
-    const reprise::Program program = program_of(options, corpus, policy);
+    const reprise::Program program = program_of(options, corpus, policy, budget);
     return planner_of(policy, planner_options(options, policy))(
                reprise::PlanRequest{.program = program, .budget = budget})
         .peak_bytes;
@@ -83,10 +83,11 @@ class TrainingOn final : public Training {
   using Device = std::invoke_result_t<MakeDevice, const Options&>;
 
   static reprise::Program program_of(const Options& options, const Corpus& corpus,
-                                     std::string_view policy = "store-all") {
+                                     std::string_view policy = "store-all",
+                                     reprise::byte_count budget = reprise::unlimited_bytes) {
     Model<Device> model(options.shape, options.seed, MakeDevice{}(options));
     model.batches().training.push_back(model.upload(corpus.training_batch(0, options.batch)));
-    const reprise::Forms<Tensor<Device>> forms = forms_of<Device>(options, policy);
+    const reprise::Forms<Tensor<Device>> forms = forms_of<Device>(options, policy, budget);
     // Bytes are asked for; FLOPs are the same each time.
     const reprise::Program program =
         reprise::lower(
@@ -207,7 +208,7 @@ class TrainingOn final : public Training {
         options, corpus,
         Decisions<Device, reprise::AnyPlanner>{
             .planner = planner_of(policy, planner_options(options, policy)),
-            .forms = forms_of<Device>(options, policy)},
+            .forms = forms_of<Device>(options, policy, budget)},
         policy, budget);
   }
 

@@ -105,6 +105,7 @@
 #include <reprise/planner/decl.hpp>
 #include <reprise/planner/drop_walk.hpp>
 #include <reprise/planner/every_nth.hpp>
+#include <reprise/planner/fewest_forms.hpp>
 #include <reprise/planner/frontier.hpp>
 #include <reprise/planner/gradient_threshold.hpp>
 #include <reprise/planner/layer_override.hpp>

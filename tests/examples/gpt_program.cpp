@@ -446,6 +446,24 @@ TEST_CASE("tensors in codes take a part of the memory, draw the same again, and 
   CHECK(plain[0]["gradients"] == "exact");
 }
 
+TEST_CASE("no more tensors are in codes than a budget asks for") {
+  const Folder folder;
+  const std::string common =
+      arguments_for(folder.write("text", sample_text())) + " --steps 3 --costs flops --allow-bias";
+  const auto compare = [&](const std::string& budget) {
+    return results_of(folder,
+                      common + " --compare --policies uniform-4,fewest-4 --budget " + budget);
+  };
+  const auto ample = compare("100%");
+  CHECK(ample[2]["gradients"] == "exact");
+  CHECK(ample[2]["exact"] == true);
+  const auto tight = compare("90%");
+  CHECK(tight[2]["gradients"] == "biased");
+  CHECK(tight[2]["recomputed_flops_per_step"] == 0);
+  CHECK(tight[2]["within_budget"] == true);
+  CHECK(tight[2]["peak_activation_bytes"] > tight[1]["peak_activation_bytes"]);
+}
+
 TEST_CASE("a comparison takes the policies that it is given") {
   const Folder folder;
   const std::string common = arguments_for(folder.write("text", sample_text()));
