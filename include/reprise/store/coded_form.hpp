@@ -39,11 +39,12 @@ class CodedForm {
 
  public:
   /// A code, and what is to be made of it.
-  struct encoded_type {
+  struct Encoded {
     T code{};                             ///< elements for so many bytes
     typename Traits::shape_type shape{};  ///< of the original
     std::size_t elements = 0;             ///< of the original
   };
+  using encoded_type = Encoded;  ///< what is kept
 
   /// @param speed what coding takes, in the unit of the program's costs; see
   ///   `measured_coding_speed`

@@ -41,8 +41,7 @@ class RecomputeFromForms {
     follow(schedule);
   }
 
-  /// @param is_worth says of a rerun, and of what would restore what it makes, whether to replace
-  /// it
+  /// @param is_worth whether a rerun is to be replaced by what would restore what it makes
   template <class F>
   [[nodiscard]] Schedule replace(F&& is_worth) const {
     std::vector<Step> steps = steps_;
