@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Reprise authors
 // SPDX-License-Identifier: Apache-2.0
+// joined: no
 #include <doctest/doctest.h>
 
 #include <cstdint>
