@@ -58,31 +58,92 @@ struct Bf16 {
   static void encode_by(std::span<const T> in, std::span<std::byte> code,
                         const Philox& /*stream*/) {
     check_code_size(Bf16{}, in.size(), code.size());
-    I::run([ from = std::as_bytes(in).data(), to = code.data(), size = in.size() ]()
-               __attribute__((always_inline)) {
-                 for (std::size_t i = 0; i < size; ++i) {
-                   codes::put_element(to, i, nearest_finite(codes::element_at<T>(from, i)));
-                 }
-                 return 0.0;
-               });
+    if (in.empty()) return;
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      std::memcpy(code.data(), in.data(), code.size());
+    } else {
+      I::run(Encode<T, I>{std::as_bytes(in).data(), code.data(), in.size()});
+    }
   }
   /// The same by the instructions I, which give the same bits.
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void decode_by(std::span<const std::byte> code, std::span<T> out) {
     check_code_size(Bf16{}, out.size(), code.size());
-    I::run([ from = code.data(), to = std::as_writable_bytes(out).data(), size = out.size() ]()
-               __attribute__((always_inline)) {
-                 for (std::size_t i = 0; i < size; ++i) {
-                   codes::put_element(to, i, as<T>(codes::element_at<bfloat16>(from, i)));
-                 }
-                 return 0.0;
-               });
+    if (out.empty()) return;
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      std::memcpy(out.data(), code.data(), code.size());
+    } else {
+      I::run(Decode<T, I>{code.data(), std::as_writable_bytes(out).data(), out.size()});
+    }
   }
 
   /// `bf16`
   [[nodiscard]] static std::string name() { return "bf16"; }
 
  private:
+  template <CodedElement T, instruction_sets::InstructionSet I>
+  struct Encode {
+    const std::byte* from;
+    std::byte* to;
+    std::size_t size;
+
+    [[gnu::always_inline]] double operator()() const noexcept {
+      std::size_t i = 0;
+      if constexpr (std::is_same_v<T, float>) {
+        for (; i + lanes <= size; i += lanes) encode_lanes(from + i * sizeof(float), to + i * 2);
+      }
+      for (; i < size; ++i) {
+        codes::put_element(to, i, nearest_finite(codes::element_at<T>(from, i)));
+      }
+      return 0;
+    }
+
+   private:
+    static constexpr std::size_t lanes = codes::lanes_of<I>;
+    using Words = instruction_sets::Vector<std::uint32_t, lanes>;
+    using Halves = instruction_sets::Vector<std::uint16_t, lanes>;
+
+    // `nearest_finite` of all lanes.
+    [[gnu::always_inline]] static void encode_lanes(const std::byte* floats,
+                                                    std::byte* halves) noexcept {
+      Words patterns;
+      std::memcpy(&patterns, floats, sizeof(patterns));
+      const Words magnitude = patterns & 0x7FFF'FFFFU;
+      const Words upper = patterns >> 16U;
+      Words near = (patterns + (0x7FFFU + (upper & 1U))) >> 16U;
+      near = magnitude >= 0x7F7F'8000U ? near - 1U : near;
+      near = magnitude == 0x7F80'0000U ? upper : near;
+      near = magnitude > 0x7F80'0000U ? upper | 0x40U : near;
+      const Halves code = __builtin_convertvector(near, Halves);
+      std::memcpy(halves, &code, sizeof(code));
+    }
+  };
+
+  template <CodedElement T, instruction_sets::InstructionSet I>
+  struct Decode {
+    const std::byte* from;
+    std::byte* to;
+    std::size_t size;
+
+    [[gnu::always_inline]] double operator()() const noexcept {
+      std::size_t i = 0;
+      if constexpr (std::is_same_v<T, float>) {
+        constexpr std::size_t lanes = codes::lanes_of<I>;
+        for (; i + lanes <= size; i += lanes) {
+          instruction_sets::Vector<std::uint16_t, lanes> halves;
+          std::memcpy(&halves, from + i * 2, sizeof(halves));
+          using Words = instruction_sets::Vector<std::uint32_t, lanes>;
+          const Words patterns = __builtin_convertvector(halves, Words) << 16U;
+          std::memcpy(to + i * sizeof(float), &patterns, sizeof(patterns));
+        }
+      }
+      for (; i < size; ++i) {
+        codes::put_element(to, i, as<T>(codes::element_at<bfloat16>(from, i)));
+      }
+      return 0;
+    }
+  };
+
   template <CodedElement T>
   [[nodiscard]] static constexpr bfloat16 nearest_finite(T element) noexcept {
     if constexpr (std::is_same_v<T, bfloat16>) {
