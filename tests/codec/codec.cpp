@@ -111,6 +111,12 @@ struct HidesInfinities : Halves {
     for (float& each : out) each = std::isfinite(each) ? each : 0;
   }
 };
+struct ClampsInfinities : Halves {
+  static void decode(std::span<const std::byte> code, std::span<float> out) {
+    Halves::decode(code, out);
+    for (float& each : out) each = std::isinf(each) ? std::copysign(65504.0F, each) : each;
+  }
+};
 struct SaysFewerBits : Halves {
   static constexpr double bits = 8;
 };
@@ -176,6 +182,7 @@ TEST_CASE("codecs that offend are found out") {
   CHECK(fault_of_codec<float>(Overflows{}, random).starts_with("what was finite is not"));
   CHECK(fault_of_codec<float>(TakesAnySize{}, random).starts_with("it encodes to bytes that do"));
   CHECK(fault_of_codec<float>(HidesInfinities{}, random).starts_with("what is not finite"));
+  CHECK(fault_of_codec<float>(ClampsInfinities{}, random).starts_with("what is not finite"));
   CHECK(fault_of_codec<float>(SaysFewerBits{}, random) == "an element takes other than `bits`");
   CHECK(fault_of_codec<float>(GrowsSmaller{}, random) == "more elements take less");
 }
