@@ -230,6 +230,35 @@ TEST_CASE("elements draw for themselves") {
   }
 }
 
+TEST_CASE("what an element draws depends on its place and the stream alone") {
+  REPRISE_SEEDED(random);
+  const std::vector<float> in = [&] {
+    std::vector<float> drawn(1024);
+    std::normal_distribution<float> normal;
+    for (float& each : drawn) each = normal(random);
+    return drawn;
+  }();
+  const Philox stream(random(), 3);
+  const std::vector<float> out = there_and_back<Quantize<3>>(in, stream);
+  for (const std::size_t size : {256U, 511U, 513U, 1023U}) {
+    const std::vector<float> shorter(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(size));
+    const std::vector<float> back = there_and_back<Quantize<3>>(shorter, stream);
+    const auto full = static_cast<std::ptrdiff_t>(size / 256 * 256);
+    CHECK(std::equal(back.begin(), back.begin() + full, out.begin()));
+  }
+  std::vector<float> other = in;  // another first group
+  for (std::size_t i = 0; i < 256; ++i) other[i] *= -100;
+  const std::vector<float> back = there_and_back<Quantize<3>>(other, stream);
+  CHECK(std::equal(back.begin() + 256, back.end(), out.begin() + 256));
+  // In a group that is full and in one that is not, the same elements draw the same.
+  std::vector<float> ramp(256);
+  for (std::size_t i = 0; i < ramp.size(); ++i) ramp[i] = 7.0F * static_cast<float>(i % 100) / 99;
+  const std::vector<float> full = there_and_back<Quantize<3>>(ramp, stream);
+  ramp.pop_back();
+  const std::vector<float> partial = there_and_back<Quantize<3>>(ramp, stream);
+  CHECK(std::equal(partial.begin(), partial.end(), full.begin()));
+}
+
 TEST_CASE("what is not finite is named") {
   for (const std::size_t at : {0U, 255U, 256U, 511U, 520U}) {
     std::vector<float> in(530, 1.0F);
