@@ -34,12 +34,11 @@ concept CodedElement = Element<T> && !std::same_as<T, double> && !std::is_const_
 ///
 /// What no compiler checks:
 ///
-/// - The code is a function of the elements, the stream and their order: the same bits on each
-/// call,
-///   thread, set of instructions and machine. Element i draws what the stream has at places that
-///   depend on i alone, so that nothing has to be drawn in order.
-/// - Nothing is remembered: a codec is a value, and one object serves any number of threads at
-/// once.
+/// - The code is a function of the elements, the stream and their order: the same bits by each
+///   call, thread, set of instructions and machine. Element i draws what the stream has at places
+///   that depend on i alone, so that nothing has to be drawn in order.
+/// - Nothing is remembered: a codec is a value, and one object serves any number of threads at a
+///   time.
 /// - Finite elements become finite elements, of any size and offset, and none beyond the largest
 ///   error that the codec states. Those that are not finite come back as they were or are refused
 ///   by NotFinite, which names the first.
