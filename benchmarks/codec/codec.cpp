@@ -15,6 +15,7 @@
 #include <reprise/backend/instruction_set.hpp>
 #include <reprise/codec/bf16.hpp>
 #include <reprise/codec/codec.hpp>
+#include <reprise/codec/element_lanes.hpp>
 #include <reprise/codec/fp8.hpp>
 #include <reprise/codec/mask.hpp>
 #include <reprise/codec/quantize.hpp>
@@ -36,15 +37,6 @@ using reprise::Rounding;
 
 constexpr std::size_t plain_bytes = std::size_t{64} << 20U;
 
-template <class T>
-T element(float value) {
-  if constexpr (std::is_same_v<T, float>) {
-    return value;
-  } else {
-    return T::from_float(value);
-  }
-}
-
 /// Like activations: normal, for masks one or zero.
 template <class T>
 std::vector<T> elements(bool is_mask) {
@@ -53,7 +45,7 @@ std::vector<T> elements(bool is_mask) {
   std::vector<T> drawn(1U << 16U);
   for (T& each : drawn) {
     const float value = normal(random);
-    each = element<T>(is_mask ? (value > 0 ? 1.0F : 0.0F) : value);
+    each = reprise::codes::to_element<T>(is_mask ? (value > 0 ? 1.0 : 0.0) : double{value});
   }
   std::vector<T> all(plain_bytes / sizeof(T));
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = drawn[i % drawn.size()];
@@ -127,13 +119,11 @@ template <class C, class T>
 void add_sets(const std::string& type) {
   namespace sets = reprise::instruction_sets;
   add<C, T, Widest>(type + "/widest");
-  if constexpr (requires { C::template decode_by<sets::Portable>({}, std::span<T>{}); }) {
 #if defined(__x86_64__)
-    add<C, T, sets::Avx2>(type + "/avx2");
+  add<C, T, sets::Avx2>(type + "/avx2");
 #endif
-    // For the others it says the same.
-    if constexpr (std::is_same_v<C, Quantize<4>>) add<C, T, sets::Portable>(type + "/portable");
-  }
+  // For the others it says the same.
+  if constexpr (std::is_same_v<C, Quantize<4>>) add<C, T, sets::Portable>(type + "/portable");
 }
 
 template <class C>

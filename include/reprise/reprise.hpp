@@ -37,6 +37,7 @@
 #include <reprise/backend/sum_of_runs.hpp>
 #include <reprise/backend/sum_of_squares.hpp>
 #include <reprise/codec/bf16.hpp>
+#include <reprise/codec/by_widest_set.hpp>
 #include <reprise/codec/code_planes.hpp>
 #include <reprise/codec/codec.hpp>
 #include <reprise/codec/codec_error.hpp>

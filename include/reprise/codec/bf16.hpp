@@ -11,10 +11,10 @@
 #include <cstring>
 #include <reprise/backend/bfloat16.hpp>
 #include <reprise/backend/instruction_set.hpp>
+#include <reprise/codec/by_widest_set.hpp>
 #include <reprise/codec/codec.hpp>
 #include <reprise/codec/element_lanes.hpp>
 #include <reprise/codec/exactness.hpp>
-#include <reprise/codec/widest_set.hpp>
 #include <reprise/core/philox.hpp>
 #include <span>
 #include <string>
@@ -28,7 +28,7 @@ namespace reprise::inline v0 {
 /// The relative error is 2^-9 at most, 2^-8 above the largest bfloat16, where what is finite stays
 /// so; below 2^-126 the error is 2^-134. Infinities come back as they were, NaNs as NaNs.
 /// Draws nothing. Linear, one pass.
-struct Bf16 {
+struct Bf16 : codes::ByWidestSet<Bf16> {
   static constexpr Exactness exactness = Exactness::biased;  ///< what decoding promises
   /// The same of elements of type T.
   template <CodedElement T>
@@ -41,19 +41,8 @@ struct Bf16 {
     return elements * sizeof(bfloat16);
   }
 
-  /// Writes the code of `in`. @throws WrongCodeSize
-  template <CodedElement T>
-  static void encode(std::span<const T> in, std::span<std::byte> code, const Philox& stream) {
-    codes::with_widest_set(
-        [&]<instruction_sets::InstructionSet I>(I) { encode_by<I>(in, code, stream); });
-  }
-  /// Writes what the code stands for. @throws WrongCodeSize
-  template <CodedElement T>
-  static void decode(std::span<const std::byte> code, std::span<T> out) {
-    codes::with_widest_set([&]<instruction_sets::InstructionSet I>(I) { decode_by<I>(code, out); });
-  }
-
-  /// The same by the instructions I, which give the same bits.
+  /// Writes the code of `in`, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void encode_by(std::span<const T> in, std::span<std::byte> code,
                         const Philox& /*stream*/) {
@@ -65,7 +54,8 @@ struct Bf16 {
       I::run(Encode<T, I>{std::as_bytes(in).data(), code.data(), in.size()});
     }
   }
-  /// The same by the instructions I, which give the same bits.
+  /// Writes what the code stands for, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void decode_by(std::span<const std::byte> code, std::span<T> out) {
     check_code_size(Bf16{}, out.size(), code.size());
@@ -130,11 +120,9 @@ struct Bf16 {
       if constexpr (std::is_same_v<T, float>) {
         constexpr std::size_t lanes = codes::lanes_of<I>;
         for (; i + lanes <= size; i += lanes) {
-          instruction_sets::Vector<std::uint16_t, lanes> halves;
-          std::memcpy(&halves, from + i * 2, sizeof(halves));
-          using Words = instruction_sets::Vector<std::uint32_t, lanes>;
-          const Words patterns = __builtin_convertvector(halves, Words) << 16U;
-          std::memcpy(to + i * sizeof(float), &patterns, sizeof(patterns));
+          instruction_sets::Vector<float, lanes> numbers;
+          codes::ElementLanes<bfloat16, I>::load(numbers, from + i * sizeof(bfloat16));
+          codes::ElementLanes<float, I>::store(to + i * sizeof(float), numbers);
         }
       }
       for (; i < size; ++i) {
@@ -146,29 +134,21 @@ struct Bf16 {
 
   template <CodedElement T>
   [[nodiscard]] static constexpr bfloat16 nearest_finite(T element) noexcept {
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      return element;
-    } else {
-      const float value = codes::to_float(element);
-      const bfloat16 near = bfloat16::from_float(value);
-      const bool has_overflown =
-          (near.bits & 0x7FFFU) == 0x7F80U &&
-          (std::bit_cast<std::uint32_t>(value) & 0x7FFF'FFFFU) != 0x7F80'0000U;
-      return {static_cast<std::uint16_t>(near.bits - (has_overflown ? 1U : 0U))};
-    }
+    const float value = codes::to_float(element);
+    const bfloat16 near = bfloat16::from_float(value);
+    const bool has_overflown = (near.bits & 0x7FFFU) == 0x7F80U &&
+                               (std::bit_cast<std::uint32_t>(value) & 0x7FFF'FFFFU) != 0x7F80'0000U;
+    return {static_cast<std::uint16_t>(near.bits - (has_overflown ? 1U : 0U))};
   }
   // Halves of halves: what was rounded up beyond the largest half goes back to it.
   template <CodedElement T>
   [[nodiscard]] static constexpr T as(bfloat16 code) noexcept {
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      return code;
-    } else if constexpr (std::is_same_v<T, float>) {
-      return static_cast<float>(code);
+    const auto value = static_cast<float>(code);
+    if constexpr (std::is_same_v<T, float>) {
+      return value;
     } else {
-      const auto value = static_cast<float>(code);
       const bool is_finite = (code.bits & 0x7F80U) != 0x7F80U;
-      return is_finite ? codes::to_element<float16>(static_cast<double>(value))
-                       : float16::from_float(value);
+      return is_finite ? codes::to_element<T>(static_cast<double>(value)) : T::from_float(value);
     }
   }
 };

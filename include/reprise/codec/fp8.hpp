@@ -11,10 +11,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <reprise/backend/instruction_set.hpp>
+#include <reprise/codec/by_widest_set.hpp>
 #include <reprise/codec/codec.hpp>
 #include <reprise/codec/element_lanes.hpp>
 #include <reprise/codec/exactness.hpp>
-#include <reprise/codec/widest_set.hpp>
 #include <reprise/core/philox.hpp>
 #include <span>
 #include <string>
@@ -69,7 +69,7 @@ struct E4m3 {
 /// read twice, a group at a time.
 /// @tparam Group elements that share a scale: 128 or 256
 template <std::size_t Group = 256>
-requires(Group == 128 || Group == 256) struct Fp8 {
+requires(Group == 128 || Group == 256) struct Fp8 : codes::ByWidestSet<Fp8<Group>> {
   static constexpr Exactness exactness = Exactness::biased;  ///< what decoding promises
   static constexpr double bits = 8 + 8.0 / Group;            ///< of an element, with its scale
 
@@ -78,19 +78,9 @@ requires(Group == 128 || Group == 256) struct Fp8 {
     return elements + groups_of(elements);
   }
 
-  /// Writes the code of `in`. @throws WrongCodeSize @throws NotFinite
-  template <CodedElement T>
-  static void encode(std::span<const T> in, std::span<std::byte> code, const Philox& stream) {
-    codes::with_widest_set(
-        [&]<instruction_sets::InstructionSet I>(I) { encode_by<I>(in, code, stream); });
-  }
-  /// Writes what the code stands for. @throws WrongCodeSize
-  template <CodedElement T>
-  static void decode(std::span<const std::byte> code, std::span<T> out) {
-    codes::with_widest_set([&]<instruction_sets::InstructionSet I>(I) { decode_by<I>(code, out); });
-  }
-
-  /// The same by the instructions I, which give the same bits.
+  /// Writes the code of `in`, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
+  /// @throws NotFinite for the first element that is not finite
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void encode_by(std::span<const T> in, std::span<std::byte> code,
                         const Philox& /*stream*/) {
@@ -99,7 +89,8 @@ requires(Group == 128 || Group == 256) struct Fp8 {
         Encode<T>{std::as_bytes(in).data(), in.size(), code.data(), code.data() + in.size()});
     if (strange >= 0) throw NotFinite(name(), static_cast<std::size_t>(strange));
   }
-  /// The same by the instructions I, which give the same bits.
+  /// Writes what the code stands for, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void decode_by(std::span<const std::byte> code, std::span<T> out) {
     check_code_size(Fp8{}, out.size(), code.size());

@@ -11,11 +11,11 @@
 #include <cstdint>
 #include <cstring>
 #include <reprise/backend/instruction_set.hpp>
+#include <reprise/codec/by_widest_set.hpp>
 #include <reprise/codec/code_planes.hpp>
 #include <reprise/codec/codec.hpp>
 #include <reprise/codec/element_lanes.hpp>
 #include <reprise/codec/exactness.hpp>
-#include <reprise/codec/widest_set.hpp>
 #include <reprise/core/philox.hpp>
 #include <span>
 #include <string>
@@ -40,7 +40,7 @@ enum class MaskReads : std::uint8_t {
 ///
 /// Draws nothing. Linear, one pass.
 template <MaskReads Reads = MaskReads::value>
-struct Mask {
+struct Mask : codes::ByWidestSet<Mask<Reads>> {
   static constexpr Exactness exactness = Exactness::exact;  ///< what decoding promises
   static constexpr double bits = 1;                         ///< of an element
 
@@ -49,20 +49,9 @@ struct Mask {
     return elements == 0 ? 0 : values_bytes + (elements + 7) / 8;
   }
 
-  /// Writes the code of `in`, by instructions that this machine has. @throws WrongCodeSize
+  /// Writes the code of `in`, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
   /// @throws NotAMask for the first element with a third value, where values are read
-  template <CodedElement T>
-  static void encode(std::span<const T> in, std::span<std::byte> code, const Philox& stream) {
-    codes::with_widest_set(
-        [&]<instruction_sets::InstructionSet I>(I) { encode_by<I>(in, code, stream); });
-  }
-  /// Writes what the code stands for. @throws WrongCodeSize
-  template <CodedElement T>
-  static void decode(std::span<const std::byte> code, std::span<T> out) {
-    codes::with_widest_set([&]<instruction_sets::InstructionSet I>(I) { decode_by<I>(code, out); });
-  }
-
-  /// The same by the instructions I, which give the same bits.
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void encode_by(std::span<const T> in, std::span<std::byte> code,
                         const Philox& /*stream*/) {
@@ -77,7 +66,8 @@ struct Mask {
         I::run(Encode<T, I>{from, in.size(), code.data() + values_bytes, values});
     if (strange >= 0) throw NotAMask(name(), third_value<T>(from, in.size(), values));
   }
-  /// The same by the instructions I, which give the same bits.
+  /// Writes what the code stands for, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void decode_by(std::span<const std::byte> code, std::span<T> out) {
     check_code_size(Mask{}, out.size(), code.size());

@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <optional>
 #include <reprise/backend/instruction_set.hpp>
+#include <reprise/codec/by_widest_set.hpp>
 #include <reprise/codec/codec.hpp>
 #include <reprise/codec/exactness.hpp>
 #include <reprise/codec/quantized_groups.hpp>
 #include <reprise/codec/rounding.hpp>
-#include <reprise/codec/widest_set.hpp>
 #include <reprise/core/philox.hpp>
 #include <span>
 #include <string>
@@ -45,7 +45,8 @@ namespace reprise::inline v0 {
 /// @tparam R     how numbers between two codes find one
 /// @tparam Group elements that share a grid: 128 or 256
 template <std::size_t Bits, Rounding R = Rounding::stochastic, std::size_t Group = 256>
-requires((Bits <= 4 && Bits > 0) || Bits == 8) struct Quantize {
+requires((Bits <= 4 && Bits > 0) || Bits == 8) struct Quantize
+    : codes::ByWidestSet<Quantize<Bits, R, Group>> {
   /// What decoding promises.
   static constexpr Exactness exactness =
       R == Rounding::stochastic ? Exactness::unbiased : Exactness::biased;
@@ -59,21 +60,9 @@ requires((Bits <= 4 && Bits > 0) || Bits == 8) struct Quantize {
     return Groups::bytes(elements);
   }
 
-  /// Writes the code of `in`, by instructions that this machine has.
+  /// Writes the code of `in`, by the instructions I: the same bits as by any others.
   /// @throws WrongCodeSize if the code has other than `encoded_bytes(in.size())` bytes
   /// @throws NotFinite     for the first element that is not finite
-  template <CodedElement T>
-  static void encode(std::span<const T> in, std::span<std::byte> code, const Philox& stream) {
-    codes::with_widest_set(
-        [&]<instruction_sets::InstructionSet I>(I) { encode_by<I>(in, code, stream); });
-  }
-  /// Writes what the code stands for. @throws WrongCodeSize
-  template <CodedElement T>
-  static void decode(std::span<const std::byte> code, std::span<T> out) {
-    codes::with_widest_set([&]<instruction_sets::InstructionSet I>(I) { decode_by<I>(code, out); });
-  }
-
-  /// The same by the instructions I, which give the same bits.
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void encode_by(std::span<const T> in, std::span<std::byte> code, const Philox& stream) {
     check_code_size(Quantize{}, in.size(), code.size());
@@ -81,7 +70,8 @@ requires((Bits <= 4 && Bits > 0) || Bits == 8) struct Quantize {
         Groups::template encode<T, I>(std::as_bytes(in).data(), in.size(), code.data(), stream);
     if (strange) throw NotFinite(name(), *strange);
   }
-  /// The same by the instructions I, which give the same bits.
+  /// Writes what the code stands for, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void decode_by(std::span<const std::byte> code, std::span<T> out) {
     check_code_size(Quantize{}, out.size(), code.size());

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <reprise/backend/instruction_set.hpp>
+#include <reprise/codec/by_widest_set.hpp>
 #include <reprise/codec/codec.hpp>
 #include <reprise/codec/exactness.hpp>
 #include <reprise/codec/quantized_groups.hpp>
@@ -34,7 +35,8 @@ namespace reprise::inline v0 {
 /// @tparam Bits  of one rounding: 1, 2, 3, 4 or 8
 /// @tparam Group elements that share a grid: 128 or 256
 template <std::size_t Bits, std::size_t Group = 256>
-requires((Bits <= 4 && Bits > 0) || Bits == 8) struct QuantizePair {
+requires((Bits <= 4 && Bits > 0) || Bits == 8) struct QuantizePair
+    : codes::ByWidestSet<QuantizePair<Bits, Group>> {
   /// What decoding promises, each of the three.
   static constexpr Exactness exactness = Exactness::unbiased;
   /// Of an element, and its share of the group's grid.
@@ -47,17 +49,6 @@ requires((Bits <= 4 && Bits > 0) || Bits == 8) struct QuantizePair {
     return Groups::bytes(elements);
   }
 
-  /// Writes the code of `in`. @throws WrongCodeSize @throws NotFinite
-  template <CodedElement T>
-  static void encode(std::span<const T> in, std::span<std::byte> code, const Philox& stream) {
-    codes::with_widest_set(
-        [&]<instruction_sets::InstructionSet I>(I) { encode_by<I>(in, code, stream); });
-  }
-  /// Writes the mean of both. @throws WrongCodeSize
-  template <CodedElement T>
-  static void decode(std::span<const std::byte> code, std::span<T> out) {
-    decode_widest<codes::CodeRead::half>(code, out, Philox{});
-  }
   /// Writes the first. @throws WrongCodeSize
   /// @param stream what encode was given
   template <CodedElement T>
@@ -73,7 +64,9 @@ requires((Bits <= 4 && Bits > 0) || Bits == 8) struct QuantizePair {
     decode_widest<codes::CodeRead::second>(code, out, stream);
   }
 
-  /// The same by the instructions I, which give the same bits.
+  /// Writes the code of `in`, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
+  /// @throws NotFinite for the first element that is not finite
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void encode_by(std::span<const T> in, std::span<std::byte> code, const Philox& stream) {
     check_code_size(QuantizePair{}, in.size(), code.size());
@@ -81,7 +74,8 @@ requires((Bits <= 4 && Bits > 0) || Bits == 8) struct QuantizePair {
         Groups::template encode<T, I>(std::as_bytes(in).data(), in.size(), code.data(), stream);
     if (strange) throw NotFinite(name(), *strange);
   }
-  /// The mean by the instructions I, which give the same bits.
+  /// Writes the mean of both, by the instructions I: the same bits as by any others.
+  /// @throws WrongCodeSize
   template <instruction_sets::InstructionSet I, CodedElement T>
   static void decode_by(std::span<const std::byte> code, std::span<T> out) {
     decode_as<codes::CodeRead::half, I>(code, out, Philox{});

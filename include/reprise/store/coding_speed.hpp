@@ -9,9 +9,9 @@
 #include <chrono>
 #include <cstddef>
 #include <reprise/codec/codec.hpp>
+#include <reprise/codec/element_lanes.hpp>
 #include <reprise/core/philox.hpp>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 namespace reprise::inline v0 {
@@ -31,12 +31,7 @@ template <CodedElement E, CodecOf<E> C>
   constexpr int runs = 5;
   std::vector<E> elements(bytes / sizeof(E));
   for (std::size_t i = 0; i < elements.size(); ++i) {
-    const float value = i % 2 == 0 ? 1.0F : 0.0F;  // what each codec takes, masks too
-    if constexpr (std::is_same_v<E, float>) {
-      elements[i] = value;
-    } else {
-      elements[i] = E::from_float(value);
-    }
+    elements[i] = codes::to_element<E>(i % 2 == 0 ? 1 : 0);  // what each codec takes, masks too
   }
   std::vector<std::byte> code(codec.encoded_bytes(elements.size()));
   const auto least_seconds = [](auto run) {
