@@ -87,18 +87,16 @@ class TrainingOn final : public Training {
                                      reprise::byte_count budget = reprise::unlimited_bytes) {
     Model<Device> model(options.shape, options.seed, MakeDevice{}(options));
     model.batches().training.push_back(model.upload(corpus.training_batch(0, options.batch)));
-    const reprise::Forms<Tensor<Device>> forms = forms_of<Device>(options, policy, budget);
-    // Bytes are asked for; FLOPs are the same each time.
+    // Bytes are asked for; FLOPs are the same each time, and nothing is measured for them.
+    Options in_flops = options;
+    in_flops.counts_flops = true;
+    const reprise::Forms<Tensor<Device>> forms = forms_of<Device>(in_flops, policy, budget);
     const reprise::Program program =
         reprise::lower(
             model.graph(), reprise::make_profile(model.graph(), {}, {}), true, reprise::Flops{},
             forms.chooses() ? reprise::SavedValues::by_tensor : reprise::SavedValues::by_node)
             .program;
-    std::vector<reprise::FormChoice> choices;
-    for (const reprise::ChosenForm& chosen : forms.choose(program)) {
-      choices.push_back(chosen.choice);
-    }
-    return reprise::with_forms(program, choices).program;
+    return reprise::with_forms(program, reprise::choices_of(forms.choose(program))).program;
   }
 
   // Balanced has a share of the training's time, on one thread.

@@ -66,9 +66,7 @@ Program chain(std::uint32_t nodes) {
 }
 
 byte_count peak_with(const Program& program, const std::vector<reprise::ChosenForm>& chosen) {
-  std::vector<reprise::FormChoice> choices;
-  for (const reprise::ChosenForm& form : chosen) choices.push_back(form.choice);
-  const Program formed = reprise::with_forms(program, choices).program;
+  const Program formed = reprise::with_forms(program, reprise::choices_of(chosen)).program;
   return simulate(formed, schedule_from_saved(formed, reprise::SavedSet(formed.values().size(), 1)))
       .peak_bytes;
 }

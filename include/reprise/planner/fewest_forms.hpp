@@ -54,9 +54,7 @@ struct FewestForms {
 
  private:
   [[nodiscard]] bool fits(const Program& program, std::span<const ChosenForm> chosen) const {
-    std::vector<FormChoice> choices;
-    for (const ChosenForm& form : chosen) choices.push_back(form.choice);
-    const Program formed = with_forms(program, choices).program;
+    const Program formed = with_forms(program, choices_of(chosen)).program;
     const Simulation played =
         simulate(formed, schedule_from_saved(formed, SavedSet(formed.values().size(), 1)));
     return peak_in_flight(played.peak_bytes, played.boundary_bytes, passes_in_flight) <= budget;

@@ -93,7 +93,7 @@ class Recomputation {
   }
 
   void forget(value_id value) {
-    if (!program_.values()[value].stays && !program_.is_given(value)) is_present_[value] = 0;
+    if (!program_.values()[value].stays) is_present_[value] = 0;
   }
 
   void forget_what_is_not_kept() {

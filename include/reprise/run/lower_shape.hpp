@@ -42,12 +42,10 @@ inline void check_is_tensor(const Program& program, value_id value) {
 /// @throws InvalidArgument and InvalidGraph as `with_forms`
 inline void substitute(LoweredShape& shape, std::vector<ChosenForm> chosen) {
   if (chosen.empty()) return;
-  std::vector<FormChoice> choices;
   for (const ChosenForm& form : chosen) {
     check_is_tensor(shape.lowered.program, form.choice.value);
-    choices.push_back(form.choice);
   }
-  FormedProgram formed = with_forms(shape.lowered.program, choices);
+  FormedProgram formed = with_forms(shape.lowered.program, choices_of(chosen));
   for (const Operation& op : formed.program.operations()) {
     if (op.kind == OperationKind::encode || op.kind == OperationKind::decode) {
       shape.lowered.store_all_cost += op.cost;
